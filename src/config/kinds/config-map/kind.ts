@@ -1,0 +1,20 @@
+import { defineKind } from '../definition.ts';
+import { configMapSchema } from './schema.ts';
+
+export const configMapKind = defineKind({
+  id: 'ConfigMap',
+  kind: 'ConfigMap',
+  apiVersions: ['v1'],
+  plural: 'configmaps',
+  shortNames: ['cm'],
+  namespaced: true,
+  layout: 'body',
+  unknownFields: 'warning',
+  schema: configMapSchema,
+  columns: [
+    {
+      name: 'DATA',
+      value: (o) => String(Object.keys(o.spec.data ?? {}).length + Object.keys(o.spec.binaryData ?? {}).length),
+    },
+  ],
+});

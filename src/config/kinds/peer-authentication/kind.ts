@@ -1,0 +1,15 @@
+import { defineKind } from '../definition.ts';
+import { peerAuthenticationSchema } from './schema.ts';
+
+export const peerAuthenticationKind = defineKind({
+  id: 'PeerAuthentication',
+  kind: 'PeerAuthentication',
+  apiVersions: ['security.istio.io/v1', 'security.istio.io/v1beta1'],
+  plural: 'peerauthentications',
+  shortNames: ['pa'],
+  namespaced: true,
+  layout: 'spec',
+  unknownFields: 'error',
+  schema: peerAuthenticationSchema,
+  columns: [{ name: 'MODE', value: (o) => o.spec.mtls?.mode ?? '' }],
+});

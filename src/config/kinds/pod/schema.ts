@@ -1,0 +1,4 @@
+import type { PodSpec } from '../shared/pod-spec.ts';
+
+export { podSpec as podSchema } from '../shared/pod-spec.ts';
+export type { PodSpec };

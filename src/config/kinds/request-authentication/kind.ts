@@ -1,0 +1,15 @@
+import { defineKind } from '../definition.ts';
+import { requestAuthenticationSchema } from './schema.ts';
+
+export const requestAuthenticationKind = defineKind({
+  id: 'RequestAuthentication',
+  kind: 'RequestAuthentication',
+  apiVersions: ['security.istio.io/v1', 'security.istio.io/v1beta1'],
+  plural: 'requestauthentications',
+  shortNames: ['ra'],
+  namespaced: true,
+  layout: 'spec',
+  unknownFields: 'error',
+  schema: requestAuthenticationSchema,
+  columns: [],
+});

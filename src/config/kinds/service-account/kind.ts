@@ -1,0 +1,15 @@
+import { defineKind } from '../definition.ts';
+import { serviceAccountSchema } from './schema.ts';
+
+export const serviceAccountKind = defineKind({
+  id: 'ServiceAccount',
+  kind: 'ServiceAccount',
+  apiVersions: ['v1'],
+  plural: 'serviceaccounts',
+  shortNames: ['sa'],
+  namespaced: true,
+  layout: 'body',
+  unknownFields: 'warning',
+  schema: serviceAccountSchema,
+  columns: [],
+});

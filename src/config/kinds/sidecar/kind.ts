@@ -1,0 +1,14 @@
+import { defineKind } from '../definition.ts';
+import { sidecarSchema } from './schema.ts';
+
+export const sidecarKind = defineKind({
+  id: 'Sidecar',
+  kind: 'Sidecar',
+  apiVersions: ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'],
+  plural: 'sidecars',
+  namespaced: true,
+  layout: 'spec',
+  unknownFields: 'error',
+  schema: sidecarSchema,
+  columns: [],
+});

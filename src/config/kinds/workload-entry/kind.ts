@@ -1,0 +1,15 @@
+import { defineKind } from '../definition.ts';
+import { workloadEntrySchema } from './schema.ts';
+
+export const workloadEntryKind = defineKind({
+  id: 'WorkloadEntry',
+  kind: 'WorkloadEntry',
+  apiVersions: ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'],
+  plural: 'workloadentries',
+  shortNames: ['we'],
+  namespaced: true,
+  layout: 'spec',
+  unknownFields: 'error',
+  schema: workloadEntrySchema,
+  columns: [{ name: 'ADDRESS', value: (o) => o.spec.address ?? '' }],
+});
