@@ -1,0 +1,34 @@
+import type { Logger } from '../base/log.ts';
+import type { ConfigSource } from '../xds/client/config-source.ts';
+import type { FlushQueue } from './net/flush-queue.ts';
+import type { StatsStore } from './observe/stats.ts';
+import type { TimerWheel } from './timers.ts';
+
+/** Who this proxy is: the bootstrap's `node`. */
+export interface NodeIdentity {
+  readonly id: string;
+  readonly cluster: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+}
+
+/** What every part of one worker shares. */
+export interface WorkerContext {
+  readonly node: NodeIdentity;
+  readonly timers: TimerWheel;
+  readonly flushQueue: FlushQueue;
+  readonly stats: StatsStore;
+  readonly log: Logger;
+  /** Uniform in [0, 1). Tests bring a repeatable one. */
+  readonly random: () => number;
+  /** Resolves a ConfigSource of the API (ads, api_config_source, path) to where its resources come from. */
+  configSource(source: ConfigSourceSpec): ConfigSource;
+}
+
+/** The cases of `envoy.config.core.v3.ConfigSource` that a proxy meets. */
+export type ConfigSourceSpec =
+  | { readonly kind: 'ads' }
+  | { readonly kind: 'grpc'; readonly clusterName: string; readonly delta: boolean; readonly initialFetchTimeoutMs: number }
+  | { readonly kind: 'path'; readonly path: string };

@@ -1,0 +1,147 @@
+import type { DescMessage, Message } from '@bufbuild/protobuf';
+import type { Headers } from '../../wire/headers.ts';
+import type { ResetReason } from '../../wire/http.ts';
+import type { ClusterSource } from '../cluster/cluster.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import type { WorkerContext } from '../context.ts';
+import type { Connection } from '../net/connection.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
+import type { Route } from '../router/route.ts';
+import type { Timers } from '../timers.ts';
+
+/** What becomes of the headers after a filter has seen them. */
+export const HeadersStatus = {
+  /** On to the next filter. */
+  Continue: 0,
+  /** The next filter waits; body still comes to this one, and its answer to a piece of body may let both go on. */
+  StopIteration: 1,
+  /** Everything waits, body included, until `continueRequest` or `continueResponse`; the sender is slowed down at the buffer limit. */
+  StopAll: 2,
+} as const;
+export type HeadersStatus = (typeof HeadersStatus)[keyof typeof HeadersStatus];
+
+/** What becomes of a piece of body. */
+export const DataStatus = {
+  Continue: 0,
+  /** Kept for the filters behind until something continues; more than the buffer limit ends in 413 (500 for a response). */
+  StopAndBuffer: 1,
+  /** Taken: the filter keeps or drops it. */
+  StopNoBuffer: 2,
+} as const;
+export type DataStatus = (typeof DataStatus)[keyof typeof DataStatus];
+
+export const TrailersStatus = { Continue: 0, Stop: 1 } as const;
+export type TrailersStatus = (typeof TrailersStatus)[keyof typeof TrailersStatus];
+
+/**
+ * One filter of one stream. All methods are synchronous; what has to wait stops the iteration and continues it through
+ * the callbacks. A filter may change the headers in place. Request methods are called in the order of configuration,
+ * response methods in reverse. Nothing is called after `destroy`.
+ */
+export interface HttpFilter {
+  requestHeaders?(headers: Headers, end: boolean): HeadersStatus;
+  requestData?(chunk: Uint8Array, end: boolean): DataStatus;
+  requestTrailers?(trailers: Headers): TrailersStatus;
+  responseInformational?(headers: Headers): void;
+  responseHeaders?(headers: Headers, end: boolean): HeadersStatus;
+  responseData?(chunk: Uint8Array, end: boolean): DataStatus;
+  responseTrailers?(trailers: Headers): TrailersStatus;
+  /** The exchange is over and its account complete; the access log is written next. */
+  onComplete?(): void;
+  /** The stream is gone: cancel timers and calls. Comes exactly once, whatever happened. */
+  destroy?(): void;
+}
+
+export interface LocalReply {
+  readonly status: number;
+  /** Text of the body; empty for none. A gRPC request gets it as `grpc-message` instead. */
+  readonly body: string;
+  /** `%RESPONSE_CODE_DETAILS%`. */
+  readonly details: string;
+  /** Bits of ResponseFlag to set. */
+  readonly flags?: number;
+  /** Overrides the mapping from the HTTP status. */
+  readonly grpcStatus?: number;
+  /** Changes the headers before they go out. */
+  readonly edit?: (headers: Headers) => void;
+}
+
+/** What a filter can do with its stream. */
+export interface FilterCallbacks {
+  readonly info: StreamInfo;
+  readonly connection: Connection;
+  readonly timers: Timers;
+  readonly clusters: ClusterSource;
+  readonly random: () => number;
+  /** Headers of the request as the filters have left them so far. */
+  readonly requestHeaders: Headers;
+  /** The route that was found for the request, or undefined. */
+  readonly route: Route | undefined;
+  /** The most specific configuration that route, virtual host or route table hold for this filter. */
+  routeConfig<T>(): T | undefined;
+  /** All of them, least specific first, for filters that add them up. */
+  routeConfigs<T>(): readonly T[];
+  /** Looks for the route again, after a change of the headers that it matches on. */
+  clearRouteCache(): void;
+  setRoute(route: Route): void;
+
+  continueRequest(): void;
+  continueResponse(): void;
+  /** Body that waits behind this filter, in order. */
+  requestBuffer(): readonly Uint8Array[];
+  responseBuffer(): readonly Uint8Array[];
+  replaceRequestBuffer(chunks: readonly Uint8Array[]): void;
+  replaceResponseBuffer(chunks: readonly Uint8Array[]): void;
+  /** Adds body behind this filter: at its end, while `requestTrailers` or `responseTrailers` or `requestHeaders` with end runs. */
+  addRequestData(chunk: Uint8Array): void;
+  addResponseData(chunk: Uint8Array): void;
+  addResponseTrailers(trailers: Headers): void;
+  setBufferLimit(bytes: number): void;
+
+  /** Answers here. If a response is on its way already, the stream is reset instead. */
+  sendLocalReply(reply: LocalReply): void;
+  /** Sends a response as the last filter of the chain does: it passes the filters before this one. */
+  respondInformational(headers: Headers): void;
+  respondHeaders(headers: Headers, end: boolean): void;
+  respondData(chunk: Uint8Array, end: boolean): void;
+  respondTrailers(trailers: Headers): void;
+  resetStream(reason: ResetReason, details: string): void;
+
+  /** Slows the client's sending down (true) or lets it go on; calls nest. */
+  pauseRequest(pause: boolean): void;
+  /** Called with true when the client reads too slowly for what we send, with false when it has caught up. */
+  onResponseBackpressure(listener: (high: boolean) => void): void;
+}
+
+/** Makes the filter of each stream from what was compiled when the configuration came. */
+export interface HttpFilterFactory {
+  /** The last filter of a chain: it answers, or sends the request upstream. */
+  readonly terminal?: boolean;
+  /** Undefined if this filter has nothing to do for the stream: it then costs nothing more. */
+  create(callbacks: FilterCallbacks): HttpFilter | undefined;
+}
+
+/** What filters get when they are compiled. */
+export interface FilterBuildContext {
+  readonly worker: WorkerContext;
+  readonly clusters: ClusterSource;
+  /** `http.STAT_PREFIX.`: where a filter's statistics hang. */
+  readonly statPrefix: string;
+  readonly direction: 'inbound' | 'outbound' | 'unspecified';
+}
+
+/**
+ * One kind of HTTP filter: what its configuration is, and how it is compiled. A filter is a folder under
+ * `proxy/filters` that exports one of these, plus one line in `proxy/filters/index.ts`.
+ */
+export interface HttpFilterDefinition<Config extends Message = Message, RouteConfig extends Message = Message> {
+  /** Canonical name, such as `envoy.filters.http.cors`: configurations that give no type go by it. */
+  readonly name: string;
+  readonly schema: DescMessage;
+  readonly routeSchema?: DescMessage;
+  /** Proto names of the fields that are honoured, by message; anything else that is set is refused with its path. */
+  readonly supported: Readonly<Record<string, readonly string[]>>;
+  /** Whatever is wrong goes to `errors`; the result is used only if there are none. */
+  compile(config: Config, context: FilterBuildContext, errors: ConfigErrors): HttpFilterFactory;
+  compileRoute?(config: RouteConfig, context: { readonly worker: WorkerContext }, errors: ConfigErrors): unknown;
+}

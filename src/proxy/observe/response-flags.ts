@@ -1,0 +1,92 @@
+/** Envoy's response flags as bits. The order is that of Envoy's `%RESPONSE_FLAGS%`. */
+export const ResponseFlag = {
+  FailedLocalHealthCheck: 1 << 0,
+  NoHealthyUpstream: 1 << 1,
+  UpstreamRequestTimeout: 1 << 2,
+  LocalReset: 1 << 3,
+  UpstreamRemoteReset: 1 << 4,
+  UpstreamConnectionFailure: 1 << 5,
+  UpstreamConnectionTermination: 1 << 6,
+  UpstreamOverflow: 1 << 7,
+  NoRouteFound: 1 << 8,
+  DelayInjected: 1 << 9,
+  FaultInjected: 1 << 10,
+  RateLimited: 1 << 11,
+  UnauthorizedExternalService: 1 << 12,
+  RateLimitServiceError: 1 << 13,
+  DownstreamConnectionTermination: 1 << 14,
+  UpstreamRetryLimitExceeded: 1 << 15,
+  StreamIdleTimeout: 1 << 16,
+  InvalidEnvoyRequestHeaders: 1 << 17,
+  DownstreamProtocolError: 1 << 18,
+  UpstreamMaxStreamDurationReached: 1 << 19,
+  ResponseFromCacheFilter: 1 << 20,
+  NoFilterConfigFound: 1 << 21,
+  DurationTimeout: 1 << 22,
+  UpstreamProtocolError: 1 << 23,
+  NoClusterFound: 1 << 24,
+  OverloadManager: 1 << 25,
+  DnsResolutionFailed: 1 << 26,
+  DropOverload: 1 << 27,
+  DownstreamRemoteReset: 1 << 28,
+} as const;
+
+const NAMES: readonly (readonly [short: string, long: string])[] = [
+  ['LH', 'FailedLocalHealthCheck'],
+  ['UH', 'NoHealthyUpstream'],
+  ['UT', 'UpstreamRequestTimeout'],
+  ['LR', 'LocalReset'],
+  ['UR', 'UpstreamRemoteReset'],
+  ['UF', 'UpstreamConnectionFailure'],
+  ['UC', 'UpstreamConnectionTermination'],
+  ['UO', 'UpstreamOverflow'],
+  ['NR', 'NoRouteFound'],
+  ['DI', 'DelayInjected'],
+  ['FI', 'FaultInjected'],
+  ['RL', 'RateLimited'],
+  ['UAEX', 'UnauthorizedExternalService'],
+  ['RLSE', 'RateLimitServiceError'],
+  ['DC', 'DownstreamConnectionTermination'],
+  ['URX', 'UpstreamRetryLimitExceeded'],
+  ['SI', 'StreamIdleTimeout'],
+  ['IH', 'InvalidEnvoyRequestHeaders'],
+  ['DPE', 'DownstreamProtocolError'],
+  ['UMSDR', 'UpstreamMaxStreamDurationReached'],
+  ['RFCF', 'ResponseFromCacheFilter'],
+  ['NFCF', 'NoFilterConfigFound'],
+  ['DT', 'DurationTimeout'],
+  ['UPE', 'UpstreamProtocolError'],
+  ['NC', 'NoClusterFound'],
+  ['OM', 'OverloadManagerTerminated'],
+  ['DF', 'DnsResolutionFailed'],
+  ['DO', 'DropOverload'],
+  ['DR', 'DownstreamRemoteReset'],
+];
+
+const known = new Map<number, string>([[0, '-']]);
+
+/** `URX,UF`, or `-` if there are none: `%RESPONSE_FLAGS%`. */
+export function formatFlags(flags: number): string {
+  let text = known.get(flags);
+  if (text === undefined) {
+    text = NAMES.filter((_, bit) => flags & (1 << bit))
+      .map(([short]) => short)
+      .join(',');
+    known.set(flags, text);
+  }
+  return text;
+}
+
+/** `%RESPONSE_FLAGS_LONG%`. */
+export function formatFlagsLong(flags: number): string {
+  if (flags === 0) return '-';
+  return NAMES.filter((_, bit) => flags & (1 << bit))
+    .map(([, long]) => long)
+    .join(',');
+}
+
+/** The bit of a short name, or undefined: access log filters name flags that way. */
+export function flagByName(short: string): number | undefined {
+  const bit = NAMES.findIndex(([name]) => name === short);
+  return bit < 0 ? undefined : 1 << bit;
+}

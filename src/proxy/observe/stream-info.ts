@@ -1,0 +1,92 @@
+import type { Headers } from '../../wire/headers.ts';
+import type { Host } from '../cluster/host.ts';
+import type { Connection, SocketAddress, TlsInfo } from '../net/connection.ts';
+
+/** What is known of one connection to an upstream, for logs and metrics. */
+export interface UpstreamConnectionInfo {
+  readonly id: number;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly tls: TlsInfo | undefined;
+  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | '';
+}
+
+/**
+ * The account of one stream (an HTTP exchange, or a TCP connection) while it runs and for its access log. Times are
+ * milliseconds of the worker's monotonic clock; -1 for what has not happened.
+ */
+export class StreamInfo {
+  /** Milliseconds since 1970. */
+  readonly startTime: number;
+  readonly start: number;
+  readonly connection: Connection;
+  protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | '' = '';
+
+  /** The client as X-Forwarded-For, the PROXY protocol and the like tell it; the socket's peer otherwise. */
+  remoteAddress: SocketAddress;
+  responseCode = 0;
+  responseCodeDetails = '';
+  connectionTerminationDetails = '';
+  /** Bits of ResponseFlag. */
+  flags = 0;
+  /** Bytes of bodies, without heads. */
+  bytesReceived = 0;
+  bytesSent = 0;
+  /** Bytes of heads as counted by Headers.byteSize. */
+  requestHeaderBytes = 0;
+  responseHeaderBytes = 0;
+
+  routeName = '';
+  virtualHostName = '';
+  /** Cluster that the route names, whether or not it exists. */
+  upstreamCluster = '';
+  upstreamClusterStatName = '';
+  upstreamHost: Host | undefined = undefined;
+  upstreamConnection: UpstreamConnectionInfo | undefined = undefined;
+  upstreamTransportFailure = '';
+  downstreamTransportFailure = '';
+  attemptCount = 0;
+  upstreamBytesSent = 0;
+  upstreamBytesReceived = 0;
+
+  requestId = '';
+  traceId = '';
+
+  lastRequestByte = -1;
+  firstUpstreamByteSent = -1;
+  lastUpstreamByteSent = -1;
+  firstUpstreamByteReceived = -1;
+  lastUpstreamByteReceived = -1;
+  firstResponseByte = -1;
+  end = -1;
+
+  /** Headers as the router sent or the client got them; for logs. Trailers of gRPC carry the status. */
+  requestHeaders: Headers | undefined = undefined;
+  responseHeaders: Headers | undefined = undefined;
+  responseTrailers: Headers | undefined = undefined;
+
+  /** Objects that filters leave for each other, by name (Envoy's filter state). */
+  filterState: Map<string, unknown> | undefined = undefined;
+  /** `envoy.config.core.v3.Metadata` that filters set: filter name -> struct. */
+  dynamicMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined = undefined;
+  /** Metadata of the matched route. */
+  routeMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined = undefined;
+  /** Filter-chain name, for `%FILTER_CHAIN_NAME%`. */
+  filterChainName = '';
+
+  constructor(connection: Connection, now: number, wallClock: number) {
+    this.connection = connection;
+    this.remoteAddress = connection.remote;
+    this.start = now;
+    this.startTime = wallClock;
+  }
+
+  setFilterState(name: string, value: unknown): void {
+    (this.filterState ??= new Map()).set(name, value);
+  }
+
+  setDynamicMetadata(filter: string, values: Readonly<Record<string, unknown>>): void {
+    const all = (this.dynamicMetadata ??= new Map());
+    all.set(filter, { ...all.get(filter), ...values });
+  }
+}

@@ -1,0 +1,69 @@
+import type net from 'node:net';
+import type { ClientHello } from '../../wire/clienthello/clienthello.ts';
+import type { TlsInfo } from '../net/connection.ts';
+
+/** Why a TLS connection was not admitted: one record per failure, for the access log, the log and counters. */
+export interface TlsFailure {
+  /** Short and stable, in the style of Envoy's `%DOWNSTREAM_TRANSPORT_FAILURE_REASON%`: `TLS_error:|...`. */
+  readonly reason: string;
+  /** For people: both identities, what was expected, fingerprints of both roots, SNI, ALPN, the alert by name. */
+  readonly explanation: string;
+  /** Whether the secrets that the context needs are missing: nobody's fault but ours. */
+  readonly secretsMissing: boolean;
+}
+
+export type TlsOutcome =
+  | { readonly socket: net.Socket; readonly info: TlsInfo }
+  | { readonly failure: TlsFailure };
+
+/** A handshake under way. */
+export interface Handshake {
+  /** Gives up; the callback is not called any more and the socket is destroyed. */
+  cancel(): void;
+}
+
+/** The server's TLS of one filter chain: a DownstreamTlsContext with its secrets. */
+export interface DownstreamTransport {
+  /** Whether its secrets have come. While they have not, connections are refused. */
+  readonly ready: boolean;
+  /**
+   * Makes TLS of a connected socket whose first bytes were read, parsed and `unshift`ed. The callback comes once; with
+   * a socket only after the peer was admitted, before any byte of its data was delivered.
+   */
+  accept(socket: net.Socket, hello: ClientHello, done: (outcome: TlsOutcome) => void): Handshake;
+  /** Certificates of the context for `/certs`; no private keys. */
+  readonly certificates: readonly CertificateFacts[];
+  close(): void;
+}
+
+/** What one request wants to be different from the cluster's context. */
+export interface UpstreamTlsOverride {
+  /** SNI: auto_sni, or the downstream's. */
+  readonly sni?: string;
+  /** ALPN list instead of the context's: filter state `envoy.network.application_protocols`, or `auto_config`. */
+  readonly alpn?: readonly string[];
+  /** SANs instead of the context's: auto_san_validation, or filter state. */
+  readonly subjectAltNames?: readonly string[];
+}
+
+/** The client's TLS of one transport socket match: an UpstreamTlsContext with its secrets. */
+export interface UpstreamTransport {
+  readonly ready: boolean;
+  /** Calls back once when `ready` becomes true. */
+  whenReady(callback: () => void): { cancel(): void };
+  connect(socket: net.Socket, override: UpstreamTlsOverride, done: (outcome: TlsOutcome) => void): Handshake;
+  /** Connections made under another generation must not be reused for new streams: secrets or trust changed. */
+  readonly generation: number;
+  readonly certificates: readonly CertificateFacts[];
+  close(): void;
+}
+
+/** One row of `/certs`. Times in milliseconds since 1970. */
+export interface CertificateFacts {
+  readonly path: string;
+  readonly serialNumber: string;
+  readonly subjectAltNames: readonly { readonly type: 'uri' | 'dns' | 'ip'; readonly value: string }[];
+  readonly validFrom: number;
+  readonly expirationTime: number;
+  readonly isCa: boolean;
+}
