@@ -36,6 +36,11 @@ export function scratch(t: TestContext): string {
 
 export const modeOf = (file: string): string => (fs.statSync(file).mode & 0o777).toString(8);
 
+/** Lets promises and file operations go on until the condition holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
 test('openssl is on this machine', () => {
   assert.match(openssl(['version']), /^(OpenSSL|LibreSSL) /);
 });

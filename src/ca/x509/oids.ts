@@ -1,5 +1,6 @@
 /** Object identifiers, dotted: RFC 5280 appendix A, RFC 5480, RFC 8017, RFC 8410, RFC 2986. */
 export const Oid = {
+  rsaEncryption: '1.2.840.113549.1.1.1',
   ecPublicKey: '1.2.840.10045.2.1',
   ecdsaWithSha256: '1.2.840.10045.4.3.2',
   ecdsaWithSha384: '1.2.840.10045.4.3.3',

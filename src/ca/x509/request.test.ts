@@ -88,15 +88,22 @@ test('keys and algorithms that are refused', (t) => {
     '-pkeyopt',
     'rsa_keygen_pubexp:3',
   );
+  const compressed = path.join(dir, 'compressed.key');
+  openssl(['ec', '-in', curve('P-256'), '-conv_form', 'compressed', '-out', compressed]);
   const table: [string, string, RegExp][] = [
     ['RSA 1024', opensslRequest(rsa(1024)), /RSA key of 1024 bits is too weak/],
     ['exponent 3', opensslRequest(exponent), /exponent/],
     ['secp256k1', opensslRequest(curve('secp256k1')), /secp256k1 is not allowed/],
     ['P-224', opensslRequest(curve('secp224r1')), /secp224r1 is not allowed/],
+    ['compressed point', opensslRequest(compressed), /compressed is not allowed/],
     ['explicit parameters', opensslRequest(curve('P-256', 'explicit')), /explicit parameters is not allowed/],
     ['SHA-1', opensslRequest(rsa(2048), '-sha1'), /1\.2\.840\.113549\.1\.1\.5 is not accepted/],
     ['RSA-PSS', opensslRequest(rsa(2048), '-sigopt', 'rsa_padding_mode:pss'), /is not accepted/],
-    ['Ed448', opensslRequest(opensslKey(dir, 'ed448', '-algorithm', 'ED448')), /keys of type ed448 are not allowed/],
+    [
+      'Ed448',
+      opensslRequest(opensslKey(dir, 'ed448', '-algorithm', 'ED448')),
+      /keys of type 1\.3\.101\.113 are not allowed/,
+    ],
   ];
   for (const [name, pem, problem] of table)
     assert.throws(

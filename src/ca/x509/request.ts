@@ -1,5 +1,4 @@
 import crypto, { type KeyObject } from 'node:crypto';
-import { messageOf } from '../../base/errors.ts';
 import {
   contextTag,
   DerError,
@@ -19,13 +18,14 @@ import { publicKeyDer, sign, signatureAlgorithm, weakKeyProblem } from './keys.t
 import { encodeName, type NameAttribute } from './names.ts';
 import { Oid } from './oids.ts';
 import { formatPem, parsePem } from './pem.ts';
+import { readPublicKey } from './public-key.ts';
 import { NO_NAMES, readSubjectAltNames, type SubjectAltNames } from './subject-alt-names.ts';
 
 /** A PKCS#10 request (RFC 2986) whose signature has been verified, so that whoever made it holds the private key. */
 export interface CertificationRequest {
   readonly publicKey: KeyObject;
-  /** SubjectPublicKeyInfo as OpenSSL writes it, DER. */
-  readonly publicKeyInfo: Buffer;
+  /** SubjectPublicKeyInfo, DER in its one accepted form. */
+  readonly publicKeyInfo: Uint8Array;
   /** What the request asks for: a wish, never an authorization. */
   readonly names: SubjectAltNames;
 }
@@ -108,20 +108,7 @@ function verified(der: Buffer): CertificationRequest {
     );
   if (!crypto.verify(verification.hash, info.bytes, publicKey, signature))
     throw new RequestError('the signature of the certificate signing request does not verify');
-  return { publicKey, publicKeyInfo: publicKeyDer(publicKey), names };
-}
-
-function readPublicKey(spki: Uint8Array): KeyObject {
-  const algorithm = new DerReader(spki).enter(Tag.Sequence, 'the public key').enter(Tag.Sequence, 'its algorithm');
-  const oid = readOid(algorithm.next(Tag.ObjectIdentifier, 'its algorithm'), 'its algorithm');
-  // OpenSSL takes a curve spelled out number by number and calls it by its name; BoringSSL and Go take names only.
-  if (oid === Oid.ecPublicKey && !algorithm.optional(Tag.ObjectIdentifier, 'the curve'))
-    throw new RequestError('an elliptic curve with explicit parameters is not allowed');
-  try {
-    return crypto.createPublicKey({ key: spki as Buffer, format: 'der', type: 'spki' });
-  } catch (error) {
-    throw new RequestError(`failed to parse X.509 certificate signing request: the public key: ${messageOf(error)}`);
-  }
+  return { publicKey, publicKeyInfo: spki, names };
 }
 
 function requestedNames(attributes: DerReader): SubjectAltNames {
