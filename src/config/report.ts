@@ -26,6 +26,11 @@ export class Report {
     this.add('warning', message, path);
   }
 
+  /** Refuses the object when `wrong`, the outcome of a check, says so. */
+  check(wrong: string | undefined, ...path: FieldPath): void {
+    if (wrong !== undefined) this.error(wrong, ...path);
+  }
+
   private add(severity: Violation['severity'], message: string, path: FieldPath): void {
     if (this.sink.length < 2 * MAX_VIOLATIONS) this.sink.push({ path: [...this.path, ...path], message, severity });
   }

@@ -37,4 +37,10 @@ export class ReadContext {
     if (this.warnings++ < MAX_VIOLATIONS)
       this.violations.push({ path: this.path.slice(), message, severity: 'warning' });
   }
+
+  /** Something that is not known: an error or a warning, as the options say. */
+  unknown(message: string): void {
+    if (this.unknownFields === 'error') this.error(message);
+    else this.warning(`${message}; it is ignored`);
+  }
 }

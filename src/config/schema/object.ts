@@ -75,9 +75,7 @@ export function object<F extends Fields>(fields: F, options: ObjectOptions<F> = 
 }
 
 function unknownField(key: string, known: Iterable<string>, context: ReadContext): void {
-  const message = `unknown field${didYouMean(closest(key, known))}`;
-  if (context.unknownFields === 'error') context.error(message);
-  else context.warning(`${message}; it is ignored`);
+  context.unknown(`unknown field${didYouMean(closest(key, known))}`);
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

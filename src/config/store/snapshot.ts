@@ -1,17 +1,6 @@
-import type { SourceLocation } from '../../base/errors.ts';
 import type { KindId, SpecOf } from '../kinds/index.ts';
+import type { ConfigMessage } from '../message.ts';
 import type { ConfigObject } from '../object.ts';
-
-/** Something to tell about the configuration, with the place that it is about. */
-export interface ConfigMessage {
-  /** One sentence, without the location: who prints it adds that. */
-  readonly message: string;
-  readonly at: SourceLocation;
-  /** Such as `spec.http[0].route`; undefined when it is about the object or the file as a whole. */
-  readonly field?: string;
-  /** `Kind/namespace/name`, when it is about an object. */
-  readonly key?: string;
-}
 
 /** An object, or a file that could not be read at all, that was not accepted. Its last accepted version is still in force. */
 export interface Rejection {

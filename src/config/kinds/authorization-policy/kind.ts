@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { authorizationPolicySchema } from './schema.ts';
+import { validateAuthorizationPolicy } from './validate.ts';
 
 export const authorizationPolicyKind = defineKind({
   id: 'AuthorizationPolicy',
@@ -11,5 +12,6 @@ export const authorizationPolicyKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: authorizationPolicySchema,
+  validate: validateAuthorizationPolicy,
   columns: [{ name: 'ACTION', value: (o) => o.spec.action ?? '' }],
 });

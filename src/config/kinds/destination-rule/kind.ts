@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { destinationRuleSchema } from './schema.ts';
+import { validateDestinationRule } from './validate.ts';
 
 export const destinationRuleKind = defineKind({
   id: 'DestinationRule',
@@ -11,5 +12,6 @@ export const destinationRuleKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: destinationRuleSchema,
+  validate: validateDestinationRule,
   columns: [{ name: 'HOST', value: (o) => o.spec.host }],
 });

@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { envoyFilterSchema } from './schema.ts';
+import { validateEnvoyFilter } from './validate.ts';
 
 export const envoyFilterKind = defineKind({
   id: 'EnvoyFilter',
@@ -10,5 +11,6 @@ export const envoyFilterKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: envoyFilterSchema,
+  validate: validateEnvoyFilter,
   columns: [],
 });

@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { gatewaySchema } from './schema.ts';
+import { validateGateway } from './validate.ts';
 
 export const gatewayKind = defineKind({
   id: 'Gateway',
@@ -11,5 +12,6 @@ export const gatewayKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: gatewaySchema,
+  validate: validateGateway,
   columns: [],
 });

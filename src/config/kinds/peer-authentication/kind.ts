@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { peerAuthenticationSchema } from './schema.ts';
+import { validatePeerAuthentication } from './validate.ts';
 
 export const peerAuthenticationKind = defineKind({
   id: 'PeerAuthentication',
@@ -11,5 +12,6 @@ export const peerAuthenticationKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: peerAuthenticationSchema,
+  validate: validatePeerAuthentication,
   columns: [{ name: 'MODE', value: (o) => o.spec.mtls?.mode ?? '' }],
 });

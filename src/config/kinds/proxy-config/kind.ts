@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { proxyConfigSchema } from './schema.ts';
+import { validateProxyConfig } from './validate.ts';
 
 export const proxyConfigKind = defineKind({
   id: 'ProxyConfig',
@@ -10,5 +11,6 @@ export const proxyConfigKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: proxyConfigSchema,
+  validate: validateProxyConfig,
   columns: [],
 });

@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { requestAuthenticationSchema } from './schema.ts';
+import { validateRequestAuthentication } from './validate.ts';
 
 export const requestAuthenticationKind = defineKind({
   id: 'RequestAuthentication',
@@ -11,5 +12,6 @@ export const requestAuthenticationKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: requestAuthenticationSchema,
+  validate: validateRequestAuthentication,
   columns: [],
 });

@@ -1,5 +1,6 @@
 import { defineKind, listColumn } from '../definition.ts';
 import { serviceEntrySchema } from './schema.ts';
+import { validateServiceEntry } from './validate.ts';
 
 export const serviceEntryKind = defineKind({
   id: 'ServiceEntry',
@@ -11,6 +12,7 @@ export const serviceEntryKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: serviceEntrySchema,
+  validate: validateServiceEntry,
   columns: [
     { name: 'HOSTS', value: (o) => listColumn(o.spec.hosts) },
     { name: 'LOCATION', value: (o) => o.spec.location ?? '' },

@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { sidecarSchema } from './schema.ts';
+import { validateSidecar } from './validate.ts';
 
 export const sidecarKind = defineKind({
   id: 'Sidecar',
@@ -10,5 +11,6 @@ export const sidecarKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: sidecarSchema,
+  validate: validateSidecar,
   columns: [],
 });

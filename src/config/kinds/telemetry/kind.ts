@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { telemetrySchema } from './schema.ts';
+import { validateTelemetry } from './validate.ts';
 
 export const telemetryKind = defineKind({
   id: 'Telemetry',
@@ -11,5 +12,6 @@ export const telemetryKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: telemetrySchema,
+  validate: validateTelemetry,
   columns: [],
 });

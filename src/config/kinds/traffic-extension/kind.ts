@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { trafficExtensionSchema } from './schema.ts';
+import { validateTrafficExtension } from './validate.ts';
 
 export const trafficExtensionKind = defineKind({
   id: 'TrafficExtension',
@@ -10,5 +11,6 @@ export const trafficExtensionKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: trafficExtensionSchema,
+  validate: validateTrafficExtension,
   columns: [],
 });

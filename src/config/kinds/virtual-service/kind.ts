@@ -1,5 +1,6 @@
 import { defineKind, listColumn } from '../definition.ts';
 import { virtualServiceSchema } from './schema.ts';
+import { validateVirtualService } from './validate.ts';
 
 export const virtualServiceKind = defineKind({
   id: 'VirtualService',
@@ -11,6 +12,7 @@ export const virtualServiceKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: virtualServiceSchema,
+  validate: validateVirtualService,
   columns: [
     { name: 'GATEWAYS', value: (o) => listColumn(o.spec.gateways) },
     { name: 'HOSTS', value: (o) => listColumn(o.spec.hosts) },

@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { wasmPluginSchema } from './schema.ts';
+import { validateWasmPlugin } from './validate.ts';
 
 export const wasmPluginKind = defineKind({
   id: 'WasmPlugin',
@@ -10,5 +11,6 @@ export const wasmPluginKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: wasmPluginSchema,
+  validate: validateWasmPlugin,
   columns: [],
 });

@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { workloadEntrySchema } from './schema.ts';
+import { validateWorkloadEntry } from './validate.ts';
 
 export const workloadEntryKind = defineKind({
   id: 'WorkloadEntry',
@@ -11,5 +12,6 @@ export const workloadEntryKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: workloadEntrySchema,
+  validate: validateWorkloadEntry,
   columns: [{ name: 'ADDRESS', value: (o) => o.spec.address ?? '' }],
 });

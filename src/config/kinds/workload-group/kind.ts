@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { workloadGroupSchema } from './schema.ts';
+import { validateWorkloadGroup } from './validate.ts';
 
 export const workloadGroupKind = defineKind({
   id: 'WorkloadGroup',
@@ -11,5 +12,6 @@ export const workloadGroupKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: workloadGroupSchema,
+  validate: validateWorkloadGroup,
   columns: [],
 });
