@@ -1,0 +1,68 @@
+import { type Clock, systemClock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import { parseWorkloadIdentity, SPIFFE_SCHEME, type TrustDomains } from '../../base/spiffe.ts';
+import { Certificate, parseCertificates } from '../x509/certificate.ts';
+import { verifyChain } from '../x509/chain.ts';
+import { AuthenticationError, type Authenticator, type Caller, type Credentials } from './authenticator.ts';
+
+export interface CertificateAuthenticatorOptions {
+  /** The trust bundle in PEM as it is now. */
+  readonly roots: () => string;
+  readonly trustDomains: TrustDomains;
+  readonly clock?: Clock;
+}
+
+const MAX_CERTIFICATES = 16;
+
+/**
+ * Accepts a workload certificate that is still valid, so that a workload can renew without a token, as Istio allows.
+ * The chain is verified here, whatever the TLS layer was told to verify.
+ */
+export class CertificateAuthenticator implements Authenticator {
+  readonly name = 'ClientCertAuthenticator';
+  readonly #options: CertificateAuthenticatorOptions;
+  readonly #clock: Clock;
+  #roots: { readonly pem: string; readonly certificates: readonly Certificate[] } = { pem: '', certificates: [] };
+
+  constructor(options: CertificateAuthenticatorOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  async authenticate({ peerCertificates }: Credentials): Promise<Caller | null> {
+    if (!peerCertificates?.length) return null;
+    if (peerCertificates.length > MAX_CERTIFICATES)
+      throw new AuthenticationError(`the peer presented more than ${MAX_CERTIFICATES} certificates`);
+    const [leaf, ...intermediates] = peerCertificates.map(read);
+    const { problem } = verifyChain(leaf, {
+      intermediates,
+      roots: this.#trusted(),
+      now: this.#clock.now(),
+      purpose: 'client',
+    });
+    if (problem) throw new AuthenticationError(problem);
+    // X509-SVID section 5.2: a leaf is no authority and has one URI.
+    if (leaf.extensions.basicConstraints?.ca) throw new AuthenticationError('the certificate is that of an authority');
+    const { uris } = leaf.extensions.subjectAltNames;
+    const identity = uris.length === 1 ? parseWorkloadIdentity(uris[0]) : undefined;
+    if (!identity)
+      throw new AuthenticationError(`the certificate does not carry one ${SPIFFE_SCHEME}TRUST_DOMAIN/ns/NS/sa/SA`);
+    if (!this.#options.trustDomains.has(identity.trustDomain))
+      throw new AuthenticationError(`the trust domain "${identity.trustDomain}" is not one of this mesh`);
+    return { identity, via: 'certificate', expiresAt: leaf.notAfter };
+  }
+
+  #trusted(): readonly Certificate[] {
+    const pem = this.#options.roots();
+    if (pem !== this.#roots.pem) this.#roots = { pem, certificates: parseCertificates(pem, 'the trust bundle') };
+    return this.#roots.certificates;
+  }
+}
+
+function read(der: Uint8Array): Certificate {
+  try {
+    return new Certificate(der);
+  } catch (error) {
+    throw new AuthenticationError(`a certificate of the peer cannot be read (${messageOf(error)})`);
+  }
+}
