@@ -1,13 +1,32 @@
 import type { Headers } from '../kinds/shared/http-policy.ts';
 import type { Report } from '../report.ts';
 
-const HEADER_NAME = /^[-_A-Za-z0-9]+$/;
+/** RFC 9110 token, and the comma that Istio takes too. */
+const TOKEN = /^[!#$%&'*+,\-.^_`|~0-9A-Za-z]+$/;
+const PLAIN_NAME = /^[-_A-Za-z0-9]+$/;
 const HEADER_VALUE = /^[^\u0000-\u0008\u000A-\u001F\u007F]*$/;
 
-/** What is wrong with the name of a header to match or to produce, as a clause, or undefined. */
+/** Pseudo-headers that a route may match on. */
+const PSEUDO_HEADERS = new Set([':authority', ':method', ':path', ':scheme', ':status']);
+
+/** What is wrong with the name of a header, as a clause, or undefined. */
 export function checkHeaderName(name: string): string | undefined {
+  return checkAgainst(TOKEN, name);
+}
+
+/** What is wrong with the name of a header that a route matches on, as a clause, or undefined. */
+export function checkMatchedHeader(name: string): string | undefined {
+  return PSEUDO_HEADERS.has(name) || jwtClaims(name) !== undefined ? undefined : checkHeaderName(name);
+}
+
+/** What is wrong with the name of a header that carries a claim of a token, as a clause, or undefined. */
+export function checkClaimHeader(name: string): string | undefined {
+  return checkAgainst(PLAIN_NAME, name);
+}
+
+function checkAgainst(pattern: RegExp, name: string): string | undefined {
   if (name === '') return 'has a header without a name';
-  return HEADER_NAME.test(name) ? undefined : `is not the name of a header: ${JSON.stringify(name)}`;
+  return pattern.test(name) ? undefined : `is not the name of a header: ${JSON.stringify(name)}`;
 }
 
 /**

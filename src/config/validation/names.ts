@@ -26,8 +26,13 @@ export function checkLabelKey(key: string): string | undefined {
   return undefined;
 }
 
-/** What is wrong with the value of a label, as a clause, or undefined. */
+/** What is wrong with the value of an object's label, as a clause, or undefined. */
 export function checkLabelValue(value: string): string | undefined {
-  if (value === '' || (value.length <= 63 && QUALIFIED_NAME.test(value))) return undefined;
-  return 'must be at most 63 letters, digits, -, _ or ., beginning and ending with a letter or digit';
+  return value.length > 63 ? 'must have at most 63 characters' : checkSelectedValue(value);
+}
+
+/** The same for a value that only selects: one that is too long for an object's label merely matches nothing. */
+export function checkSelectedValue(value: string): string | undefined {
+  if (value === '' || QUALIFIED_NAME.test(value)) return undefined;
+  return 'must be letters, digits, -, _ or ., beginning and ending with a letter or digit';
 }

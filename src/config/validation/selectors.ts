@@ -1,7 +1,7 @@
 import { KUBERNETES_GATEWAY_GROUP } from '../kinds/shared/groups.ts';
 import type { LabelsSelector, TargetReference, TrafficSelector, WorkloadSelector } from '../kinds/shared/selector.ts';
 import type { Report } from '../report.ts';
-import { checkLabelKey, checkLabelValue } from './names.ts';
+import { checkLabelKey, checkSelectedValue } from './names.ts';
 import { checkPort } from './ports.ts';
 
 interface Attachment {
@@ -76,7 +76,7 @@ function validateTargetReference(reference: TargetReference, report: Report): vo
 /** The rules for labels that a workload has, in WorkloadEntry, subsets and `sourceLabels`. */
 export function validateLabels(labels: Readonly<Record<string, string>> | undefined, report: Report): void {
   for (const [key, value] of Object.entries(labels ?? {})) {
-    report.check(checkLabelKey(key) ?? checkLabelValue(value), key);
+    report.check(checkLabelKey(key) ?? checkSelectedValue(value), key);
   }
 }
 

@@ -66,16 +66,19 @@ export function validateServerTls(tls: ServerTls | undefined, report: Report): v
     }
     return;
   }
+  const sources = certificateSources(tls);
+  if (sources.length > 1) report.error(`has certificates from ${sources.join(' and ')}; set only one of them`);
   if (mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH') {
     const fields = ['credentialName', 'serverCertificate', 'privateKey', 'caCertificates', 'caCrl'] as const;
     const lists = ['credentialNames', 'tlsCertificates'] as const;
     const unused = [...fields.filter((f) => tls[f]), ...lists.filter((f) => isSet(tls[f]))];
-    if (unused.length > 0)
+    if (unused.length > 0) {
       report.warning(`is ${mode}, which uses no certificates: ${unused.join(', ')} has no effect`, 'mode');
+    }
+    if (tls.caCrl && tls.credentialName)
+      report.error('must not be set beside credentialName, which brings its own', 'caCrl');
     return;
   }
-  const sources = certificateSources(tls);
-  if (sources.length > 1) report.error(`has certificates from ${sources.join(' and ')}; set only one of them`);
   validateCertificates(tls, mode, report);
 }
 

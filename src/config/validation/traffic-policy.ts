@@ -89,7 +89,13 @@ export function validateConnectionPool(pool: ConnectionPool | undefined, report:
       at,
     );
     checkDurations(http, ['idleTimeout'], at);
-    checkDurations(http.http2KeepAlive, ['interval', 'timeout'], at.at('http2KeepAlive'));
+    if (http.http2KeepAlive !== undefined) {
+      const keepAlive = http.http2KeepAlive;
+      for (const field of ['interval', 'timeout'] as const) {
+        if (keepAlive[field] === undefined) at.error('is required', 'http2KeepAlive', field);
+      }
+      checkDurations(keepAlive, ['interval', 'timeout'], at.at('http2KeepAlive'));
+    }
     if (http.h2UpgradePolicy === 'UPGRADE' && http.useClientProtocol) {
       at.error('must not be true when h2UpgradePolicy is UPGRADE', 'useClientProtocol');
     }
@@ -97,7 +103,9 @@ export function validateConnectionPool(pool: ConnectionPool | undefined, report:
   if (tcp !== undefined) {
     const at = report.at('tcp');
     checkNotNegative(tcp, ['maxConnections'], at);
-    checkDurations(tcp, ['connectTimeout', 'maxConnectionDuration', 'idleTimeout'], at);
+    checkDurations(tcp, ['connectTimeout', 'maxConnectionDuration'], at);
+    // 0s turns the timeout off.
+    if (Math.trunc(tcp.idleTimeout ?? 0) !== 0) checkDurations(tcp, ['idleTimeout'], at);
     checkDurations(tcp.tcpKeepalive, ['time', 'interval'], at.at('tcpKeepalive'));
   }
 }
@@ -115,7 +123,13 @@ function validateLoadBalancer(
   }
   validateLocalityLoadBalancer(balancer.localityLbSetting, outlier, report.at('localityLbSetting'));
   validateZoneAwareLoadBalancer(balancer.zoneAwareLbSetting, outlier, report.at('zoneAwareLbSetting'));
-  checkDurations(balancer, ['warmupDurationSecs'], report);
+  if (balancer.warmupDurationSecs !== undefined) {
+    const wrong = checkDuration(balancer.warmupDurationSecs);
+    report.warning(
+      wrong === undefined ? 'is deprecated; use warmup.duration' : `${wrong}, or Kubernetes refuses it`,
+      'warmupDurationSecs',
+    );
+  }
   const { warmup } = balancer;
   if (warmup !== undefined) {
     const at = report.at('warmup');

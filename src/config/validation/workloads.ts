@@ -1,6 +1,5 @@
 import type { ReadinessProbe, Workload } from '../kinds/shared/workload.ts';
 import type { Report } from '../report.ts';
-import { checkHeaderName } from './headers.ts';
 import { checkDnsName, isIpAddress } from './hosts.ts';
 import { checkPort, checkPortName } from './ports.ts';
 import { checkUnixPath, UNIX_PREFIX } from './scalars.ts';
@@ -70,7 +69,9 @@ export function validateReadinessProbe(probe: ReadinessProbe | undefined, report
       at.error(`must be HTTP or HTTPS, not ${JSON.stringify(httpGet.scheme)}`, 'scheme');
     }
     for (const [i, header] of (httpGet.httpHeaders ?? []).entries()) {
-      at.check(checkHeaderName(header.name ?? ''), 'httpHeaders', i, 'name');
+      if (!/^[-A-Za-z0-9]+$/.test(header.name ?? '')) {
+        at.error(`must be letters, digits and -, not ${JSON.stringify(header.name ?? '')}`, 'httpHeaders', i, 'name');
+      }
     }
   } else if (tcpSocket !== undefined) report.check(checkPort(tcpSocket.port ?? 0), 'tcpSocket', 'port');
   else if (grpc !== undefined) report.check(checkPort(grpc.port ?? 0), 'grpc', 'port');

@@ -65,6 +65,9 @@ function validateSource(source: Source, report: Report): void {
   for (const field of ['serviceAccounts', 'notServiceAccounts'] as const) {
     for (const [i, account] of (source[field] ?? []).entries()) report.check(checkServiceAccount(account), field, i);
   }
+  for (const field of ['trustDomains', 'notTrustDomains'] as const) {
+    for (const [i, domain] of (source[field] ?? []).entries()) report.check(checkTrustDomain(domain), field, i);
+  }
   const hasAccounts = isSet(source.serviceAccounts) || isSet(source.notServiceAccounts);
   const others = (['principals', 'notPrincipals', 'namespaces', 'notNamespaces'] as const).filter((f) =>
     isSet(source[f]),
@@ -73,8 +76,16 @@ function validateSource(source: Source, report: Report): void {
 }
 
 function checkServiceAccount(account: string): string | undefined {
-  if (account.split('/').length <= 2) return undefined;
+  if (account.includes('*')) return 'must not have a wildcard';
+  const parts = account.split('/');
+  if (parts.length === 1 || (parts.length === 2 && !parts.includes(''))) return undefined;
   return `must be a service account or namespace/account, not ${JSON.stringify(account)}`;
+}
+
+function checkTrustDomain(domain: string): string | undefined {
+  if (domain.includes('/')) return `must be a trust domain, without a slash, not ${JSON.stringify(domain)}`;
+  if (/^\*?[^*]*$|^[^*]*\*$/.test(domain)) return undefined;
+  return `may have one wildcard, at its beginning or end, not ${JSON.stringify(domain)}`;
 }
 
 function validateOperation(operation: Operation, report: Report): void {
@@ -102,7 +113,7 @@ const ATTRIBUTES = new Map<string, ValueCheck | undefined>([
   ['source.namespace', undefined],
   ['source.serviceAccount', checkServiceAccount],
   ['source.principal', undefined],
-  ['source.trustDomain', undefined],
+  ['source.trustDomain', checkTrustDomain],
   ['request.auth.principal', undefined],
   ['request.auth.audiences', undefined],
   ['request.auth.presenter', undefined],

@@ -1,6 +1,6 @@
 import type { ConfigObject } from '../../object.ts';
 import type { Report } from '../../report.ts';
-import { checkHeaderName } from '../../validation/headers.ts';
+import { checkClaimHeader } from '../../validation/headers.ts';
 import { validateJwks } from '../../validation/jwks.ts';
 import { checkDuration } from '../../validation/scalars.ts';
 import { validateAttachment } from '../../validation/selectors.ts';
@@ -29,7 +29,7 @@ function validateJwtRule(rule: JwtRule, report: Report): void {
     const at = report.at('outputClaimToHeaders', i);
     if (!claim) at.error('is required', 'claim');
     if (!header) at.error('is required', 'header');
-    else at.check(checkHeaderName(header), 'header');
+    else at.check(checkClaimHeader(header), 'header');
   }
   if (rule.timeout !== undefined) report.check(checkDuration(rule.timeout), 'timeout');
 }

@@ -27,7 +27,7 @@ export function validateServiceEntry(object: ConfigObject<ServiceEntrySpec>, rep
   const { spec, metadata } = object;
   const at = report.at('spec');
   validateLabelsSelector(spec.workloadSelector, at.at('workloadSelector'));
-  if (spec.workloadSelector !== undefined && spec.endpoints !== undefined) {
+  if (spec.workloadSelector !== undefined && (spec.endpoints ?? []).length > 0) {
     at.error('must not have both workloadSelector and endpoints');
   }
   validateHosts(spec, at.at('hosts'));

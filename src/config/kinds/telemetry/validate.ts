@@ -40,7 +40,6 @@ function validateTracing(tracing: Tracing, report: Report): void {
 
 function validateTag(tag: CustomTag, report: Report): void {
   if (tag.literal !== undefined && !tag.literal.value) report.error('is required', 'literal', 'value');
-  if (tag.formatter !== undefined && !tag.formatter.value) report.error('is required', 'formatter', 'value');
   for (const field of ['header', 'environment'] as const) {
     if (tag[field] !== undefined && !tag[field].name) report.error('is required', field, 'name');
   }

@@ -1,22 +1,14 @@
 import type { Report } from '../../report.ts';
 import { validateDestination, validateTotalWeight } from '../../validation/destinations.ts';
 import { validateGatewayNames } from '../../validation/gateways.ts';
-import { checkHeaderName, isAuthorityHeader, jwtClaims, validateHeaders } from '../../validation/headers.ts';
+import { checkHeaderName, checkMatchedHeader, isAuthorityHeader, validateHeaders } from '../../validation/headers.ts';
 import { isHostLabel } from '../../validation/hosts.ts';
 import { checkPort } from '../../validation/ports.ts';
 import { validateHttpRetry } from '../../validation/retries.ts';
 import { checkDuration, checkFraction, checkPercent, checkRegex } from '../../validation/scalars.ts';
 import { validateLabels } from '../../validation/selectors.ts';
 import type { StringMatch } from '../shared/http-policy.ts';
-import type {
-  CorsPolicy,
-  HttpDirectResponse,
-  HttpFault,
-  HttpMatch,
-  HttpRedirect,
-  HttpRewrite,
-  HttpRoute,
-} from './schema.ts';
+import type { CorsPolicy, HttpDirectResponse, HttpFault, HttpMatch, HttpRewrite, HttpRoute } from './schema.ts';
 
 export interface RouteContext {
   /** Of a VirtualService without hosts, which others delegate to. */
@@ -33,7 +25,7 @@ export function validateHttpRoute(route: HttpRoute, context: RouteContext, repor
   validateCors(route.corsPolicy, report.at('corsPolicy'));
   validateFault(route.fault, report.at('fault'));
   validateMirrors(route, report);
-  validateRedirect(route.redirect, report.at('redirect'));
+  validateRedirect(route, report.at('redirect'));
   validateDirectResponse(route.directResponse, report.at('directResponse'));
   validateHttpRetry(route.retries, report.at('retries'));
   validateRewrite(route.rewrite, report.at('rewrite'));
@@ -79,11 +71,11 @@ function validateAction(route: HttpRoute, isDelegate: boolean, report: Report): 
 
 function validateHttpMatch(match: HttpMatch, report: Report): void {
   for (const [name, value] of Object.entries(match.headers ?? {})) {
-    if (jwtClaims(name) === undefined) report.check(checkHeaderName(name), 'headers', name);
+    report.check(checkMatchedHeader(name), 'headers', name);
     validateStringMatch(value, report.at('headers', name));
   }
   for (const [name, value] of Object.entries(match.withoutHeaders ?? {})) {
-    if (jwtClaims(name) === undefined) report.check(checkHeaderName(name), 'withoutHeaders', name);
+    report.check(checkMatchedHeader(name), 'withoutHeaders', name);
     // Istio reads `regex: "*"` as presence, though it is no expression.
     if (value.regex !== '*') validateStringMatch(value, report.at('withoutHeaders', name));
   }
@@ -198,12 +190,18 @@ function validateMirrors(route: HttpRoute, report: Report): void {
   }
 }
 
-function validateRedirect(redirect: HttpRedirect | undefined, report: Report): void {
+function validateRedirect({ redirect, match = [] }: HttpRoute, report: Report): void {
   if (redirect === undefined) return;
   const { uri, authority, port, derivePort, scheme, redirectCode, prefixRewrite } = redirect;
   const hasPort = port !== undefined || derivePort !== undefined;
   if (!uri && !authority && !scheme && !prefixRewrite && !hasPort) {
     report.error('must have at least one of uri, prefixRewrite, authority, scheme and port');
+  }
+  if (prefixRewrite) {
+    if (uri) report.error('must not have both uri and prefixRewrite');
+    if (match.some((m) => m.uri !== undefined && m.uri.prefix === undefined)) {
+      report.error('needs every match on the uri to be by prefix: that is what it replaces', 'prefixRewrite');
+    }
   }
   if (redirectCode && (redirectCode < 300 || redirectCode > 399))
     report.error(`must be between 300 and 399, not ${redirectCode}`, 'redirectCode');
