@@ -23,11 +23,15 @@ const POOL_SERIALS = 64;
 const SERIAL_BYTES = 16;
 let pool = Buffer.alloc(0);
 
-/** 128 random bits, drawn in batches because asking the kernel costs as much as a signature. */
+/**
+ * 128 random bits, drawn in batches because asking the kernel costs as much as a signature. The first byte is never 0,
+ * so that every way of writing the number has the same 32 digits.
+ */
 export function randomSerial(): Uint8Array {
   if (pool.length === 0) pool = crypto.randomBytes(POOL_SERIALS * SERIAL_BYTES);
   const serial = pool.subarray(0, SERIAL_BYTES);
   pool = pool.subarray(SERIAL_BYTES);
+  serial[0] ||= 1;
   return serial;
 }
 
