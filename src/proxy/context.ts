@@ -30,5 +30,10 @@ export interface WorkerContext {
 /** The cases of `envoy.config.core.v3.ConfigSource` that a proxy meets. */
 export type ConfigSourceSpec =
   | { readonly kind: 'ads' }
-  | { readonly kind: 'grpc'; readonly clusterName: string; readonly delta: boolean; readonly initialFetchTimeoutMs: number }
+  | {
+      readonly kind: 'grpc';
+      readonly clusterName: string;
+      readonly delta: boolean;
+      readonly initialFetchTimeoutMs: number;
+    }
   | { readonly kind: 'path'; readonly path: string };

@@ -10,7 +10,8 @@ export class ConfigErrors {
 
   /** A view that puts `path` before the paths of what is added through it. */
   at(path: string | number): ConfigErrors {
-    const step = typeof path === 'number' ? `[${path}]` : this.#prefix === '' ? path : `.${path}`;
+    const step =
+      typeof path === 'number' ? `[${path}]` : this.#prefix === '' || path.startsWith('[') ? path : `.${path}`;
     return new ConfigErrors(this.#prefix + step, this);
   }
 

@@ -85,6 +85,8 @@ export interface Connection extends Output {
   readonly remote: SocketAddress;
   /** The peer of the socket. */
   readonly directRemote: SocketAddress;
+  /** Where the client was connecting to before it was captured; undefined where that is not known. */
+  readonly originalDestination: SocketAddress | undefined;
   readonly tls: TlsInfo | undefined;
   readonly bytesReceived: number;
   readonly bytesSent: number;

@@ -32,6 +32,7 @@ export class SocketConnection implements Connection, Flushable {
   readonly local: SocketAddress;
   readonly directRemote: SocketAddress;
   remote: SocketAddress;
+  originalDestination: SocketAddress | undefined = undefined;
   readonly tls: TlsInfo | undefined;
   bytesReceived = 0;
   bytesSent = 0;
@@ -81,7 +82,18 @@ export class SocketConnection implements Connection, Flushable {
   start(): void {
     if (this.#started || this.closed) return;
     this.#started = true;
-    if (!this.#paused) this.#socket.resume();
+    if (this.#paused) return;
+    this.#deliverBuffered();
+    this.#socket.resume();
+  }
+
+  /** Bytes that came before anybody could take them: behind a handshake, or behind what a listener filter looked at. */
+  #deliverBuffered(): void {
+    while (this.#socket.readableLength > 0 && !this.#paused && !this.closed) {
+      const chunk = this.#socket.read() as Buffer | null;
+      if (chunk === null) return;
+      this.#onRead(chunk, 0, chunk.length);
+    }
   }
 
   #event(work: () => void): void {
@@ -209,8 +221,12 @@ export class SocketConnection implements Connection, Flushable {
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (!this.#started || this.closed) return;
-    if (pause) this.#socket.pause();
-    else this.#socket.resume();
+    if (pause) {
+      this.#socket.pause();
+      return;
+    }
+    this.#deliverBuffered();
+    if (!this.#paused) this.#socket.resume();
   }
 
   end(): void {

@@ -12,6 +12,8 @@ export type StatKind = 'counter' | 'gauge';
 export abstract class StatGroup {
   /** Names of the fields that go up and down. */
   abstract readonly gauges: ReadonlySet<string>;
+  /** Counters whose names come up at run time, such as one per status code; only those that occurred. */
+  dynamic?(): Iterable<readonly [string, number]>;
 }
 
 /** How a group, a histogram or a metric family of its own is called. */
@@ -52,8 +54,9 @@ export class Histogram {
   cumulative(bounds: readonly number[]): number[] {
     const result = new Array<number>(bounds.length).fill(0);
     for (const [key, n] of this.#buckets) {
-      const upper = bucketMiddle(key);
-      for (let i = bounds.length - 1; i >= 0 && upper <= bounds[i]; i--) result[i] += n;
+      // A bucket lies where it starts: most values are whole numbers, and so are the starts.
+      const start = bucketStart(key);
+      for (let i = bounds.length - 1; i >= 0 && start <= bounds[i]; i--) result[i] += n;
     }
     return result;
   }
@@ -99,11 +102,6 @@ function bucketStart(key: number): number {
 
 function bucketWidth(key: number): number {
   return key === Number.MIN_SAFE_INTEGER ? 0 : 10 ** (Math.floor(key / 90) - 1);
-}
-
-/** Where a bucket is taken to lie against the bounds: at its start, since most values are whole numbers. */
-function bucketMiddle(key: number): number {
-  return bucketStart(key);
 }
 
 interface GroupEntry {
@@ -156,6 +154,7 @@ export class StatsStore {
           yield { scope, name, kind: group.gauges.has(name) ? 'gauge' : 'counter', value };
         }
       }
+      for (const [name, value] of group.dynamic?.() ?? []) yield { scope, name, kind: 'counter', value };
     }
   }
 

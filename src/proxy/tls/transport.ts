@@ -12,9 +12,7 @@ export interface TlsFailure {
   readonly secretsMissing: boolean;
 }
 
-export type TlsOutcome =
-  | { readonly socket: net.Socket; readonly info: TlsInfo }
-  | { readonly failure: TlsFailure };
+export type TlsOutcome = { readonly socket: net.Socket; readonly info: TlsInfo } | { readonly failure: TlsFailure };
 
 /** A handshake under way. */
 export interface Handshake {
@@ -42,6 +40,8 @@ export interface UpstreamTlsOverride {
   readonly sni?: string;
   /** ALPN list instead of the context's: filter state `envoy.network.application_protocols`, or `auto_config`. */
   readonly alpn?: readonly string[];
+  /** ALPN list where the context has none: what the protocol of the connection calls for. */
+  readonly defaultAlpn?: readonly string[];
   /** SANs instead of the context's: auto_san_validation, or filter state. */
   readonly subjectAltNames?: readonly string[];
 }

@@ -1,0 +1,129 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import {
+  type ClusterLoadAssignment,
+  ClusterLoadAssignmentSchema,
+} from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
+import { TYPE_URL_PREFIX } from '../../api/registry.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { RawResource, Rejection, Subscription } from '../../xds/client/config-source.ts';
+import { ConfigErrors } from '../config/errors.ts';
+import { checkSupported } from '../config/supported.ts';
+import type { ConfigSourceSpec, WorkerContext } from '../context.ts';
+import { type Assignment, NO_ENDPOINTS, readAssignment } from './endpoints.ts';
+import { SUPPORTED } from './supported.ts';
+
+const TYPE = TYPE_URL_PREFIX + ClusterLoadAssignmentSchema.typeName;
+
+/** A cluster's interest in the endpoints of one service. */
+export interface EndpointSink {
+  /** `proto` is undefined where the server says that there is no such service. */
+  onEndpoints(assignment: Assignment, proto: ClusterLoadAssignment | undefined): void;
+}
+
+interface Service {
+  readonly sinks: Set<EndpointSink>;
+  last: { readonly assignment: Assignment; readonly proto: ClusterLoadAssignment | undefined } | undefined;
+}
+
+/** EDS: one subscription a source for all clusters, and the last answer for clusters that come later. */
+export class EndpointSubscriptions {
+  readonly #worker: WorkerContext;
+  readonly #sources = new Map<string, SourceSubscription>();
+
+  constructor(worker: WorkerContext) {
+    this.#worker = worker;
+  }
+
+  /** Delivers what is known of the service now, and every change of it, until the returned function is called. */
+  watch(source: ConfigSourceSpec, name: string, sink: EndpointSink): () => void {
+    const key = JSON.stringify(source);
+    let subscription = this.#sources.get(key);
+    if (subscription === undefined) {
+      subscription = new SourceSubscription(this.#worker, source);
+      this.#sources.set(key, subscription);
+    }
+    return subscription.watch(name, sink);
+  }
+}
+
+class SourceSubscription {
+  readonly #worker: WorkerContext;
+  readonly #source: ConfigSourceSpec;
+  readonly #services = new Map<string, Service>();
+  #subscription: Subscription | undefined = undefined;
+  #dirty = false;
+
+  constructor(worker: WorkerContext, source: ConfigSourceSpec) {
+    this.#worker = worker;
+    this.#source = source;
+  }
+
+  watch(name: string, sink: EndpointSink): () => void {
+    let service = this.#services.get(name);
+    if (service === undefined) {
+      service = { sinks: new Set(), last: undefined };
+      this.#services.set(name, service);
+      this.#noteNames();
+    }
+    service.sinks.add(sink);
+    if (service.last) sink.onEndpoints(service.last.assignment, service.last.proto);
+    return () => {
+      service.sinks.delete(sink);
+      if (service.sinks.size > 0) return;
+      this.#services.delete(name);
+      this.#noteNames();
+    };
+  }
+
+  /** A CDS update changes many names: they are asked for together when it is over. */
+  #noteNames(): void {
+    if (this.#dirty) return;
+    this.#dirty = true;
+    queueMicrotask(() => {
+      this.#dirty = false;
+      const names = [...this.#services.keys()];
+      if (this.#subscription) this.#subscription.setNames(names);
+      else if (names.length > 0) this.#subscribe(names);
+    });
+  }
+
+  #subscribe(names: readonly string[]): void {
+    this.#subscription = this.#worker.configSource(this.#source).subscribe(TYPE, names, {
+      onUpdate: (resources, removed, settle) => {
+        this.#worker.flushQueue.run(() => {
+          const rejections = resources.flatMap((resource) => this.#take(resource));
+          this.onGone(removed);
+          settle(rejections);
+        });
+      },
+      onMissing: (missing) => this.#worker.flushQueue.run(() => this.onGone(missing)),
+    });
+  }
+
+  onGone(names: readonly string[]): void {
+    for (const name of names) this.#deliver(name, NO_ENDPOINTS, undefined);
+  }
+
+  #take({ name, bytes }: RawResource): Rejection[] {
+    const errors = new ConfigErrors();
+    try {
+      const proto = fromBinary(ClusterLoadAssignmentSchema, bytes);
+      checkSupported(ClusterLoadAssignmentSchema, proto, SUPPORTED, errors);
+      const assignment = readAssignment(proto, errors);
+      if (!errors.any) {
+        this.#deliver(proto.clusterName, assignment, proto);
+        return [];
+      }
+    } catch (error) {
+      errors.add('', messageOf(error));
+    }
+    return [{ name, reason: errors.toString() }];
+  }
+
+  #deliver(name: string, assignment: Assignment, proto: ClusterLoadAssignment | undefined): void {
+    const service = this.#services.get(name);
+    if (service === undefined) return;
+    service.last = { assignment, proto };
+    for (const sink of service.sinks) sink.onEndpoints(assignment, proto);
+  }
+}

@@ -1,0 +1,127 @@
+import type { SocketAddress } from '../net/connection.ts';
+import { formatAddress } from '../net/connection.ts';
+
+export interface Locality {
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+}
+
+export const NO_LOCALITY: Locality = { region: '', zone: '', subZone: '' };
+
+/** Filter metadata as xDS carries it: filter name -> struct. */
+export type Metadata = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+
+export const NO_METADATA: Metadata = new Map();
+
+/** Why a host is not to be used, as bits; 0 is healthy. The order is that of Envoy's `/clusters`. */
+export const HealthFlag = {
+  FailedActiveHealthCheck: 1 << 0,
+  FailedOutlierCheck: 1 << 1,
+  FailedEdsHealth: 1 << 2,
+  DegradedActiveHealthCheck: 1 << 3,
+  DegradedEdsHealth: 1 << 4,
+  PendingActiveHealthCheck: 1 << 5,
+  EdsDraining: 1 << 6,
+} as const;
+
+const DEGRADED = HealthFlag.DegradedActiveHealthCheck | HealthFlag.DegradedEdsHealth;
+const UNHEALTHY =
+  HealthFlag.FailedActiveHealthCheck |
+  HealthFlag.FailedOutlierCheck |
+  HealthFlag.FailedEdsHealth |
+  HealthFlag.EdsDraining;
+
+/** What the control plane or DNS says of one endpoint. */
+export interface HostDescription {
+  readonly address: SocketAddress;
+  /** Endpoint.hostname, or the name that DNS resolved. */
+  readonly hostname: string;
+  /** 1 to 2^32 - 1. */
+  readonly weight: number;
+  readonly priority: number;
+  readonly locality: Locality;
+  readonly metadata: Metadata;
+  readonly localityMetadata: Metadata;
+  /** Bits of HealthFlag that EDS sets. */
+  readonly edsHealth: number;
+  readonly canary: boolean;
+  /** Where health checks go, if not to the address. */
+  readonly healthCheckAddress: SocketAddress | undefined;
+}
+
+/** Statistics of one endpoint: the fields of Envoy's `/clusters`. */
+export class HostStats {
+  cx_active = 0;
+  cx_connect_fail = 0;
+  cx_total = 0;
+  rq_active = 0;
+  rq_error = 0;
+  rq_success = 0;
+  rq_timeout = 0;
+  rq_total = 0;
+}
+
+/** A pool of connections to one host. */
+export interface HostPool {
+  /** Closes idle connections, and the others when their streams are over; takes nothing new. */
+  drain(): void;
+  /** Drops all connections and resets their streams. */
+  closeAll(): void;
+}
+
+/** Watches the outcome of requests to a host: outlier detection. */
+export interface OutcomeSink {
+  httpResponse(status: number): void;
+  /** Local-origin outcome: connect succeeded, failed or timed out, request timed out, reset. */
+  localOrigin(result: 'success' | 'connect-failed' | 'timeout' | 'reset'): void;
+}
+
+/**
+ * One endpoint of a cluster, with what this worker knows of it. It lives as long as the endpoint stays in the cluster,
+ * whatever else about it changes.
+ */
+export class Host {
+  description: HostDescription;
+  readonly stats = new HostStats();
+  /** `10.0.0.1:8080`, as logs show it. */
+  readonly name: string;
+  /** Bits of HealthFlag. */
+  health: number;
+  /** Set while outlier detection watches this host. */
+  outcomes: OutcomeSink | undefined = undefined;
+  /** When the host came, by the worker's clock: slow start counts from here. */
+  readonly since: number;
+  /** The transport socket match that its metadata selects; worked out by the cluster when the host comes. */
+  transportIndex = -1;
+  removed = false;
+  /** Connection pools to this host, by what requests want of a connection. */
+  readonly pools = new Map<string, HostPool>();
+
+  constructor(description: HostDescription, since: number) {
+    this.description = description;
+    this.name = formatAddress(description.address);
+    this.health = description.edsHealth;
+    this.since = since;
+  }
+
+  get address(): SocketAddress {
+    return this.description.address;
+  }
+
+  get weight(): number {
+    return this.description.weight;
+  }
+
+  get healthy(): boolean {
+    return (this.health & (UNHEALTHY | DEGRADED)) === 0;
+  }
+
+  get degraded(): boolean {
+    return (this.health & UNHEALTHY) === 0 && (this.health & DEGRADED) !== 0;
+  }
+
+  setHealthFlag(flag: number, on: boolean): void {
+    this.health = on ? this.health | flag : this.health & ~flag;
+  }
+}

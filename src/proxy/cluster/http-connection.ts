@@ -1,0 +1,236 @@
+import { type ClientCodec, ResetReason } from '../../wire/http.ts';
+import { Http1ClientCodec } from '../../wire/http1/client.ts';
+import type { Http1Options } from '../../wire/http1/head.ts';
+import { Http2ClientCodec } from '../../wire/http2/client.ts';
+import type { Http2Options } from '../../wire/http2/options.ts';
+import { CloseReason, type ConnectionHandler } from '../net/connection.ts';
+import type { NetContext, SocketConnection } from '../net/socket-connection.ts';
+import type { UpstreamConnectionInfo } from '../observe/stream-info.ts';
+import type { Timer } from '../timers.ts';
+import type { UpstreamStreamHandler } from './cluster.ts';
+import type { ClusterStats } from './cluster-stats.ts';
+import type { Host } from './host.ts';
+import { PooledStream, type StreamOwner } from './pooled-stream.ts';
+import type { ResourceManager } from './resources.ts';
+
+export interface HttpConnectionOptions {
+  readonly http1: Http1Options;
+  readonly http2: Http2Options;
+  /** 0 for none. */
+  readonly idleTimeoutMs: number;
+  readonly maxConnectionDurationMs: number;
+  readonly maxRequestsPerConnection: number;
+  readonly http2KeepaliveMs: { readonly interval: number; readonly timeout: number } | undefined;
+}
+
+interface HttpConnectionContext {
+  readonly net: NetContext;
+  readonly host: Host;
+  readonly stats: ClusterStats;
+  readonly resources: ResourceManager;
+  readonly options: HttpConnectionOptions;
+}
+
+interface HttpConnectionEvents {
+  /** `canOpen` may have become true. */
+  available(): void;
+  closed(): void;
+}
+
+/** One upstream connection with its codec. */
+export class HttpConnection implements ConnectionHandler, StreamOwner {
+  readonly info: UpstreamConnectionInfo;
+  /** HTTP/1: a request has it for itself. */
+  readonly exclusive: boolean;
+  /** Whether its pool has it in the list of ready connections; the pool's to write. */
+  listed = false;
+  readonly #connection: SocketConnection;
+  readonly #codec: ClientCodec;
+  readonly #context: HttpConnectionContext;
+  readonly #events: HttpConnectionEvents;
+  readonly #requestsLeft: () => boolean;
+  #requests = 0;
+  #streams = 0;
+  #draining = false;
+  #idleSince = 0;
+  #idleTimer: Timer | undefined = undefined;
+  #durationTimer: Timer | undefined = undefined;
+  #keepaliveTimer: Timer | undefined = undefined;
+
+  constructor(
+    connection: SocketConnection,
+    http2: boolean,
+    context: HttpConnectionContext,
+    events: HttpConnectionEvents,
+  ) {
+    this.#connection = connection;
+    this.exclusive = !http2;
+    this.#context = context;
+    this.#events = events;
+    const { options } = context;
+    const max = options.maxRequestsPerConnection;
+    this.#requestsLeft = max > 0 ? () => this.#requests < max : () => true;
+    const callbacks = {
+      onConnectionError: (details: string) => this.#onCodecError(details),
+      onDrain: () => this.drain(),
+      onStreamAvailable: () => this.#events.available(),
+      onWantsPause: () => connection.pauseReading(this.#codec.wantsPause),
+    };
+    this.#codec = http2
+      ? new Http2ClientCodec(connection, callbacks, options.http2)
+      : new Http1ClientCodec(connection, callbacks, options.http1);
+    this.info = {
+      id: connection.id,
+      local: connection.local,
+      remote: connection.remote,
+      tls: connection.tls,
+      protocol: http2 ? 'HTTP/2' : 'HTTP/1.1',
+    };
+    connection.setHandler(this);
+  }
+
+  start(): void {
+    const { options, net } = this.#context;
+    this.#connection.start();
+    this.#noteIdle();
+    if (options.maxConnectionDurationMs > 0) {
+      this.#durationTimer = net.timers.start(options.maxConnectionDurationMs, () => {
+        this.#context.stats.upstream_cx_max_duration_reached++;
+        this.drain();
+      });
+    }
+    if (options.http2KeepaliveMs && this.#codec instanceof Http2ClientCodec) this.#keepAlive(this.#codec);
+  }
+
+  get canOpen(): boolean {
+    return !this.#draining && this.#codec.canOpen && this.#requestsLeft();
+  }
+
+  open(handler: UpstreamStreamHandler): void {
+    const { host, stats, resources } = this.#context;
+    this.#requests++;
+    this.#streams++;
+    resources.requests.inUse++;
+    stats.upstream_rq_total++;
+    stats.upstream_rq_active++;
+    host.stats.rq_total++;
+    host.stats.rq_active++;
+    const stream = new PooledStream(this, handler);
+    stream.attach(this.#codec.newStream(stream));
+    handler.onReady(stream, this.info);
+    if (!this.#requestsLeft()) {
+      stats.upstream_cx_max_requests++;
+      this.drain();
+    }
+  }
+
+  streamEnded(_stream: PooledStream, reset: 'none' | 'local' | 'remote'): void {
+    const { host, stats, resources } = this.#context;
+    this.#streams--;
+    resources.requests.inUse--;
+    stats.upstream_rq_active--;
+    host.stats.rq_active--;
+    if (reset === 'local') stats.upstream_rq_tx_reset++;
+    else if (reset === 'remote') stats.upstream_rq_rx_reset++;
+    if (this.#streams > 0) return;
+    this.#idleSince = this.#context.net.timers.now();
+    if (this.#draining) this.#closeWhenQuiet();
+  }
+
+  /** The codec may still be in the middle of the stream's last event; the connection goes when that is over. */
+  #closeWhenQuiet(): void {
+    this.#context.net.flushQueue.add({
+      flush: () => {
+        if (this.#streams === 0) this.close();
+      },
+    });
+  }
+
+  #noteIdle(): void {
+    const { options, net } = this.#context;
+    this.#idleSince = net.timers.now();
+    if (options.idleTimeoutMs > 0) this.#armIdle(options.idleTimeoutMs);
+  }
+
+  /** One timer for the whole life: it looks how long the connection has been idle and sleeps for the rest. */
+  #armIdle(ms: number): void {
+    const { options, net, stats } = this.#context;
+    this.#idleTimer = net.timers.start(ms, () => {
+      const left =
+        this.#streams > 0 ? options.idleTimeoutMs : this.#idleSince + options.idleTimeoutMs - net.timers.now();
+      if (left > 0) {
+        this.#armIdle(left);
+        return;
+      }
+      stats.upstream_cx_idle_timeout++;
+      this.close();
+    });
+  }
+
+  #keepAlive(codec: Http2ClientCodec): void {
+    const { interval, timeout } = this.#context.options.http2KeepaliveMs!;
+    const { timers } = this.#context.net;
+    this.#keepaliveTimer = timers.start(interval, () => {
+      this.#keepaliveTimer = timers.start(timeout, () => this.#onCodecError('keepalive timeout'));
+      codec.ping(() => {
+        this.#keepaliveTimer?.cancel();
+        if (!this.#connection.closed) this.#keepAlive(codec);
+      });
+    });
+  }
+
+  #onCodecError(details: string): void {
+    if (this.#connection.closed) return;
+    if (details !== 'stream reset') this.#context.stats.upstream_cx_protocol_error++;
+    this.#codec.connectionClosed(ResetReason.ProtocolError, details);
+    this.#connection.closeAfterFlush(0);
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    this.#context.stats.upstream_cx_rx_bytes_total += end - start;
+    this.#codec.receive(bytes, start, end);
+  }
+
+  onEnd(): void {
+    this.#codec.receiveEnd();
+    if (!this.#connection.closed && this.#streams === 0) this.close();
+  }
+
+  onBackpressure(high: boolean): void {
+    const { stats } = this.#context;
+    if (high) stats.upstream_flow_control_backed_up_total++;
+    else stats.upstream_flow_control_drained_total++;
+    this.#codec.outputBackpressure(high);
+  }
+
+  onClose(reason: CloseReason, details: string): void {
+    const { stats } = this.#context;
+    this.#idleTimer?.cancel();
+    this.#durationTimer?.cancel();
+    this.#keepaliveTimer?.cancel();
+    stats.upstream_cx_tx_bytes_total += this.#connection.bytesSent;
+    const active = this.#streams > 0;
+    if (active) stats.upstream_cx_destroy_with_active_rq++;
+    if (reason === CloseReason.Local) {
+      stats.upstream_cx_destroy_local++;
+      if (active) stats.upstream_cx_destroy_local_with_active_rq++;
+    } else {
+      stats.upstream_cx_destroy_remote++;
+      if (active) stats.upstream_cx_destroy_remote_with_active_rq++;
+    }
+    this.#draining = true;
+    this.#codec.connectionClosed(ResetReason.ConnectionTermination, details);
+    this.#events.closed();
+  }
+
+  /** Takes nothing new and closes when the streams that it carries are over. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    if (this.#streams === 0) this.#closeWhenQuiet();
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+}

@@ -1,0 +1,248 @@
+import { ResetReason } from '../../wire/http.ts';
+import type { NetContext, SocketConnection } from '../net/socket-connection.ts';
+import type { Cancelable, UpstreamStreamHandler } from './cluster.ts';
+import type { ClusterStats } from './cluster-stats.ts';
+import type { ConnectHandler } from './connector.ts';
+import type { Host, HostPool } from './host.ts';
+import { HttpConnection, type HttpConnectionOptions } from './http-connection.ts';
+import type { ResourceManager } from './resources.ts';
+
+/** What a pool needs to know; the same for all pools of a cluster but for the way to connect. */
+export interface HttpPoolContext {
+  readonly net: NetContext;
+  readonly host: Host;
+  readonly stats: ClusterStats;
+  readonly resources: ResourceManager;
+  readonly options: HttpConnectionOptions;
+  /** The protocol that connections of this pool will speak, or `auto` where ALPN says. */
+  readonly protocol: 'http1' | 'http2' | 'auto';
+  /** Generation of the TLS secrets that connections are made with. */
+  readonly generation: number;
+  connect(handler: ConnectHandler): Cancelable;
+  /** The pool has no connections and no requests any more. */
+  onIdle(): void;
+}
+
+class PendingRequest implements Cancelable {
+  readonly handler: UpstreamStreamHandler;
+  readonly #pool: HttpPool;
+
+  constructor(pool: HttpPool, handler: UpstreamStreamHandler) {
+    this.#pool = pool;
+    this.handler = handler;
+  }
+
+  cancel(): void {
+    this.#pool.cancelPending(this);
+  }
+}
+
+/** A connection attempt, and how many requests it is expected to carry. */
+interface Connecting {
+  readonly capacity: number;
+  attempt: Cancelable | undefined;
+}
+
+/**
+ * The connections to one host that requests of one kind share: one request at a time on HTTP/1, many on HTTP/2.
+ * Requests wait in order while connections are made.
+ */
+export class HttpPool implements HostPool {
+  readonly #context: HttpPoolContext;
+  /** Connections that can take a request now; the last one was used last. */
+  readonly #ready: HttpConnection[] = [];
+  readonly #connections = new Set<HttpConnection>();
+  readonly #connecting = new Set<Connecting>();
+  #pending: PendingRequest[] = [];
+  #draining = false;
+
+  constructor(context: HttpPoolContext) {
+    this.#context = context;
+  }
+
+  get generation(): number {
+    return this.#context.generation;
+  }
+
+  /** Sends a request on a ready connection, or as soon as there is one. */
+  open(handler: UpstreamStreamHandler): Cancelable | undefined {
+    const { stats, resources } = this.#context;
+    for (let connection = this.#ready.at(-1); connection !== undefined; connection = this.#ready.at(-1)) {
+      if (!connection.canOpen) {
+        this.#ready.pop();
+        connection.listed = false;
+        continue;
+      }
+      if (!resources.requests.canCreate) {
+        stats.upstream_rq_pending_overflow++;
+        handler.onFailure(ResetReason.Overflow, '');
+        return undefined;
+      }
+      if (connection.exclusive) {
+        this.#ready.pop();
+        connection.listed = false;
+      }
+      connection.open(handler);
+      return undefined;
+    }
+    if (this.#draining || !resources.pendingRequests.canCreate) {
+      stats.upstream_rq_pending_overflow++;
+      handler.onFailure(ResetReason.Overflow, '');
+      return undefined;
+    }
+    const request = new PendingRequest(this, handler);
+    this.#pending.push(request);
+    resources.pendingRequests.inUse++;
+    stats.upstream_rq_pending_total++;
+    stats.upstream_rq_pending_active++;
+    this.#connectIfNeeded();
+    return request;
+  }
+
+  cancelPending(request: PendingRequest): void {
+    const at = this.#pending.indexOf(request);
+    if (at < 0) return;
+    this.#pending.splice(at, 1);
+    this.#leavePending();
+    this.#context.stats.upstream_rq_cancelled++;
+    this.#idleCheck();
+  }
+
+  #leavePending(): void {
+    const { stats, resources } = this.#context;
+    resources.pendingRequests.inUse--;
+    stats.upstream_rq_pending_active--;
+  }
+
+  #connectIfNeeded(): void {
+    let expected = 0;
+    for (const { capacity } of this.#connecting) expected += capacity;
+    if (expected >= this.#pending.length) return;
+    const { resources, stats } = this.#context;
+    if (!resources.connections.canCreate) {
+      stats.upstream_cx_overflow++;
+      // With no connection at all these requests would wait for nothing.
+      if (this.#connections.size + this.#connecting.size > 0) return;
+    }
+    this.#connect();
+  }
+
+  #connect(): void {
+    const { stats, resources, host, protocol, options } = this.#context;
+    resources.connections.inUse++;
+    stats.upstream_cx_total++;
+    stats.upstream_cx_active++;
+    host.stats.cx_total++;
+    host.stats.cx_active++;
+    const capacity = protocol === 'http2' ? options.http2.maxConcurrentStreams : 1;
+    const connecting: Connecting = { capacity, attempt: undefined };
+    this.#connecting.add(connecting);
+    connecting.attempt = this.#context.connect({
+      onConnected: (connection) => {
+        this.#connecting.delete(connecting);
+        this.#onConnected(connection);
+      },
+      onFailed: (details, timeout) => {
+        this.#connecting.delete(connecting);
+        this.#onConnectFailed(details, timeout);
+      },
+    });
+  }
+
+  #connectionGone(): void {
+    const { stats, resources, host } = this.#context;
+    resources.connections.inUse--;
+    stats.upstream_cx_active--;
+    stats.upstream_cx_destroy++;
+    host.stats.cx_active--;
+  }
+
+  #onConnectFailed(details: string, timeout: boolean): void {
+    const { stats, host } = this.#context;
+    this.#connectionGone();
+    stats.upstream_cx_connect_fail++;
+    host.stats.cx_connect_fail++;
+    if (timeout) stats.upstream_cx_connect_timeout++;
+    host.outcomes?.localOrigin(timeout ? 'timeout' : 'connect-failed');
+    // Whoever waits is told: the router tries another host, and waiting here for the next attempt would hide that.
+    const failed = this.#pending;
+    this.#pending = [];
+    for (const request of failed) {
+      this.#leavePending();
+      stats.upstream_rq_pending_failure_eject++;
+      request.handler.onFailure(ResetReason.ConnectionFailure, timeout ? 'connection timeout' : details);
+    }
+    this.#idleCheck();
+  }
+
+  #onConnected(socket: SocketConnection): void {
+    const { protocol, stats } = this.#context;
+    this.#context.host.outcomes?.localOrigin('success');
+    const http2 = protocol === 'http2' || (protocol === 'auto' && socket.tls?.alpn === 'h2');
+    if (http2) stats.upstream_cx_http2_total++;
+    else stats.upstream_cx_http1_total++;
+    const connection = new HttpConnection(socket, http2, this.#context, {
+      available: () => this.#onAvailable(connection),
+      closed: () => this.#onClosed(connection),
+    });
+    this.#connections.add(connection);
+    connection.start();
+    if (this.#draining) connection.drain();
+    else this.#onAvailable(connection);
+  }
+
+  #onAvailable(connection: HttpConnection): void {
+    if (this.#draining) return;
+    while (connection.canOpen && this.#pending.length > 0) {
+      const request = this.#pending.shift()!;
+      this.#leavePending();
+      if (!this.#context.resources.requests.canCreate) {
+        this.#context.stats.upstream_rq_pending_overflow++;
+        request.handler.onFailure(ResetReason.Overflow, '');
+        continue;
+      }
+      connection.open(request.handler);
+    }
+    if (connection.canOpen && !connection.listed) {
+      this.#ready.push(connection);
+      connection.listed = true;
+    }
+    if (this.#pending.length > 0) this.#connectIfNeeded();
+  }
+
+  #onClosed(connection: HttpConnection): void {
+    this.#connections.delete(connection);
+    if (connection.listed) this.#ready.splice(this.#ready.indexOf(connection), 1);
+    this.#connectionGone();
+    if (this.#pending.length > 0) this.#connectIfNeeded();
+    this.#idleCheck();
+  }
+
+  #idleCheck(): void {
+    if (this.#pending.length === 0 && this.#connections.size === 0 && this.#connecting.size === 0)
+      this.#context.onIdle();
+  }
+
+  drain(): void {
+    this.#draining = true;
+    for (const connection of this.#ready) connection.listed = false;
+    this.#ready.length = 0;
+    for (const connection of [...this.#connections]) connection.drain();
+  }
+
+  closeAll(): void {
+    this.#draining = true;
+    for (const { attempt } of this.#connecting) {
+      attempt?.cancel();
+      this.#connectionGone();
+    }
+    this.#connecting.clear();
+    const failed = this.#pending;
+    this.#pending = [];
+    for (const request of failed) {
+      this.#leavePending();
+      request.handler.onFailure(ResetReason.ConnectionTermination, '');
+    }
+    for (const connection of [...this.#connections]) connection.close();
+  }
+}

@@ -1,0 +1,57 @@
+/** One limit of a circuit breaker with what is in use of it. */
+export class Resource {
+  inUse = 0;
+  max: number;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  get canCreate(): boolean {
+    return this.inUse < this.max;
+  }
+}
+
+/** `envoy.config.cluster.v3.CircuitBreakers.Thresholds` with Envoy's defaults. */
+export interface Thresholds {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  readonly maxRetries: number;
+  /** Share of active requests (0 to 100) that may be retries, instead of `maxRetries`; undefined if not configured. */
+  readonly retryBudgetPercent: number | undefined;
+  readonly retryBudgetMinConcurrency: number;
+}
+
+export const DEFAULT_THRESHOLDS: Thresholds = {
+  maxConnections: 1024,
+  maxPendingRequests: 1024,
+  maxRequests: 1024,
+  maxRetries: 3,
+  retryBudgetPercent: undefined,
+  retryBudgetMinConcurrency: 3,
+};
+
+/** What one priority of a cluster may use at a time. */
+export class ResourceManager {
+  readonly connections: Resource;
+  readonly pendingRequests: Resource;
+  readonly requests: Resource;
+  readonly retries: Resource;
+  readonly #thresholds: Thresholds;
+
+  constructor(thresholds: Thresholds) {
+    this.#thresholds = thresholds;
+    this.connections = new Resource(thresholds.maxConnections);
+    this.pendingRequests = new Resource(thresholds.maxPendingRequests);
+    this.requests = new Resource(thresholds.maxRequests);
+    this.retries = new Resource(thresholds.maxRetries);
+  }
+
+  get canRetry(): boolean {
+    const { retryBudgetPercent, retryBudgetMinConcurrency } = this.#thresholds;
+    if (retryBudgetPercent === undefined) return this.retries.canCreate;
+    const active = this.requests.inUse + this.pendingRequests.inUse;
+    return this.retries.inUse < Math.max((active * retryBudgetPercent) / 100, retryBudgetMinConcurrency);
+  }
+}

@@ -1,0 +1,94 @@
+import { ResetReason } from '../../wire/http.ts';
+import type { CloseReason, ConnectionHandler } from '../net/connection.ts';
+import type { SocketConnection } from '../net/socket-connection.ts';
+import type { Cancelable, UpstreamConnectionHandler, UpstreamOptions } from './cluster.ts';
+import type { Host } from './host.ts';
+import type { ResourceManager } from './resources.ts';
+import type { RuntimeCluster } from './runtime-cluster.ts';
+
+/** Connects to a host for one downstream connection and keeps the cluster's account of it. */
+export function openTcp(
+  cluster: RuntimeCluster,
+  host: Host,
+  options: UpstreamOptions,
+  resources: ResourceManager,
+  handler: UpstreamConnectionHandler,
+): Cancelable {
+  const { stats } = cluster;
+  resources.connections.inUse++;
+  stats.upstream_cx_total++;
+  stats.upstream_cx_active++;
+  host.stats.cx_total++;
+  host.stats.cx_active++;
+  let gone = false;
+  const release = () => {
+    if (gone) return;
+    gone = true;
+    resources.connections.inUse--;
+    stats.upstream_cx_active--;
+    stats.upstream_cx_destroy++;
+    host.stats.cx_active--;
+  };
+  const attempt = cluster.connect(host, options, 'tcp', {
+    onConnected(connection) {
+      host.outcomes?.localOrigin('success');
+      connection.setHandler(new Accounted(connection, handler, stats, release));
+      handler.onReady(connection);
+    },
+    onFailed(details, timeout) {
+      release();
+      stats.upstream_cx_connect_fail++;
+      host.stats.cx_connect_fail++;
+      if (timeout) stats.upstream_cx_connect_timeout++;
+      host.outcomes?.localOrigin(timeout ? 'timeout' : 'connect-failed');
+      handler.onFailure(ResetReason.ConnectionFailure, timeout ? 'connection timeout' : details);
+    },
+  });
+  return {
+    cancel() {
+      attempt.cancel();
+      release();
+    },
+  };
+}
+
+/** Passes events on and counts bytes and the end. */
+class Accounted implements ConnectionHandler {
+  readonly #connection: SocketConnection;
+  readonly #handler: ConnectionHandler;
+  readonly #stats: RuntimeCluster['stats'];
+  readonly #release: () => void;
+
+  constructor(
+    connection: SocketConnection,
+    handler: ConnectionHandler,
+    stats: RuntimeCluster['stats'],
+    release: () => void,
+  ) {
+    this.#connection = connection;
+    this.#handler = handler;
+    this.#stats = stats;
+    this.#release = release;
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    this.#handler.onData(bytes, start, end);
+  }
+
+  onEnd(): void {
+    this.#handler.onEnd();
+  }
+
+  onBackpressure(high: boolean): void {
+    this.#handler.onBackpressure(high);
+  }
+
+  onClose(reason: CloseReason, details: string): void {
+    this.#stats.upstream_cx_rx_bytes_total += this.#connection.bytesReceived;
+    this.#stats.upstream_cx_tx_bytes_total += this.#connection.bytesSent;
+    if (reason === 'local') this.#stats.upstream_cx_destroy_local++;
+    else this.#stats.upstream_cx_destroy_remote++;
+    this.#release();
+    this.#handler.onClose(reason, details);
+  }
+}
