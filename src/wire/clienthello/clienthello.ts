@@ -26,10 +26,12 @@ export type ClientHelloResult =
   | { readonly kind: 'error'; readonly reason: string }
   | { readonly kind: 'hello'; readonly hello: ClientHello };
 
-/** As Envoy's tls_inspector: octets to look at before giving up. */
-export const MAX_CLIENT_HELLO = 64 * 1024;
+/** Octets to look at before giving up, record headers included: what Envoy 1.40's tls_inspector does by default. */
+export const MAX_CLIENT_HELLO = 16 * 1024;
 /** RFC 8446 section 5.1. */
 const MAX_RECORD = 16384;
+/** The longest handshake message that Envoy's TLS library takes from a client. */
+const MAX_MESSAGE = 16384;
 const RECORD_HEADER = 5;
 const HANDSHAKE_HEADER = 4;
 
@@ -70,6 +72,12 @@ export class ClientHelloReader {
   /** Length of the handshake message with its header, once that is known. */
   #length = 0;
   #result: ClientHelloResult = NEED_MORE;
+  readonly #maxSize: number;
+
+  /** `maxSize`: octets to look at before giving up, record headers included. */
+  constructor(maxSize: number = MAX_CLIENT_HELLO) {
+    this.#maxSize = maxSize;
+  }
 
   /** Takes further octets, `start` to `end` of `bytes`. Once the result is not `need-more` it does not change. */
   receive(bytes: Uint8Array, start: number, end: number): ClientHelloResult {
@@ -80,13 +88,13 @@ export class ClientHelloReader {
         this.#seen++;
         this.#result = this.#checkHeader();
       } else {
-        const count = Math.min(end - at, this.#recordLeft);
-        this.#result = this.#take(bytes, at, at + count);
+        const count = Math.min(end - at, this.#recordLeft, this.#maxSize - this.#seen);
         this.#recordLeft -= count;
         this.#seen += count;
+        this.#result = this.#take(bytes, at, at + count);
         at += count;
       }
-      if (this.#result === NEED_MORE && this.#seen >= MAX_CLIENT_HELLO) this.#result = TOO_LARGE;
+      if (this.#result === NEED_MORE && this.#seen >= this.#maxSize) this.#result = TOO_LARGE;
     }
     return this.#result;
   }
@@ -119,15 +127,17 @@ export class ClientHelloReader {
     if (this.#length === 0) {
       if (this.#filled < HANDSHAKE_HEADER) return NEED_MORE;
       this.#length = HANDSHAKE_HEADER + this.#message.readUIntBE(1, 3);
-      if (this.#length + RECORD_HEADER > MAX_CLIENT_HELLO) return TOO_LARGE;
+      if (this.#length > HANDSHAKE_HEADER + MAX_MESSAGE) return TOO_LARGE;
     }
     if (this.#filled < this.#length) return NEED_MORE;
+    // Nothing may follow before the server has answered.
+    if (this.#filled + this.#recordLeft > this.#length) return notTls('more than a ClientHello');
     return parseClientHello(this.#message, HANDSHAKE_HEADER, this.#length);
   }
 
   #reserve(size: number): void {
     if (size <= this.#message.length) return;
-    const larger = Buffer.alloc(Math.min(Math.max(size, this.#message.length * 2), MAX_CLIENT_HELLO + MAX_RECORD));
+    const larger = Buffer.alloc(Math.max(size, Math.min(this.#message.length * 2, this.#maxSize)));
     this.#message.copy(larger, 0, 0, this.#filled);
     this.#message = larger;
   }
@@ -142,10 +152,11 @@ function parseClientHello(bytes: Uint8Array, start: number, end: number): Client
   cursor.skip(32);
   const sessionId = cursor.vector(1);
   const cipherSuites = cursor.vector(2).numbers(2);
-  const compression = cursor.vector(1).numbers(1);
-  if (cursor.failed || sessionId.left > 32 || cipherSuites.length === 0 || !compression.includes(0)) {
+  const compression = cursor.vector(1);
+  if (cursor.failed || sessionId.left > 32 || cipherSuites.length === 0 || compression.left === 0) {
     return notTls('malformed ClientHello');
   }
+  if (legacyVersion < TLS_1_0 || legacyVersion > TLS_1_3) return notTls('no known TLS version');
   const hello: MutableHello = {
     sni: '',
     alpn: [],
@@ -162,10 +173,7 @@ function parseClientHello(bytes: Uint8Array, start: number, end: number): Client
     if (problem !== '') return notTls(problem);
     if (!cursor.exhausted) return notTls('malformed ClientHello');
   }
-  const { supportedVersions } = hello;
-  const known = (version: number) => version >= TLS_1_0 && version <= TLS_1_3;
-  const speakable = supportedVersions.length > 0 ? supportedVersions.some(known) : legacyVersion >= TLS_1_0;
-  return speakable ? { kind: 'hello', hello } : notTls('no known TLS version');
+  return { kind: 'hello', hello };
 }
 
 /** Reads the extensions; returns what is wrong with them, or nothing. */
@@ -183,27 +191,37 @@ function parseExtensions(list: ByteCursor, hello: MutableHello): string {
   return list.failed ? 'malformed extensions' : '';
 }
 
+/**
+ * Reads one extension; false if the hello is to be taken for something else. As in Envoy only a malformed server name
+ * makes it so; whatever else is malformed counts as not sent, and is the TLS library's to refuse.
+ */
 function parseExtension(type: number, body: ByteCursor, hello: MutableHello): boolean {
   switch (type) {
     case ExtensionType.ServerName:
       return parseServerName(body, hello);
     case ExtensionType.Alpn:
-      return parseAlpn(body, hello);
+      hello.alpn = parseAlpn(body);
+      break;
     case ExtensionType.SupportedVersions:
-      hello.supportedVersions = body.vector(1).numbers(2);
-      return body.exhausted && hello.supportedVersions.length > 0;
+      hello.supportedVersions = numberList(body, 1, 2);
+      break;
     case ExtensionType.SupportedGroups:
-      hello.groups = body.vector(2).numbers(2);
-      return body.exhausted && hello.groups.length > 0;
+      hello.groups = numberList(body, 2, 2);
+      break;
     case ExtensionType.PointFormats:
-      hello.pointFormats = body.vector(1).numbers(1);
-      return body.exhausted && hello.pointFormats.length > 0;
+      hello.pointFormats = numberList(body, 1, 1);
+      break;
     case ExtensionType.SignatureAlgorithms:
-      hello.signatureAlgorithms = body.vector(2).numbers(2);
-      return body.exhausted && hello.signatureAlgorithms.length > 0;
-    default:
-      return true;
+      hello.signatureAlgorithms = numberList(body, 2, 2);
+      break;
   }
+  return true;
+}
+
+/** A vector of numbers and nothing else. */
+function numberList(body: ByteCursor, lengthSize: 1 | 2, size: 1 | 2): number[] {
+  const numbers = body.vector(lengthSize).numbers(size);
+  return body.exhausted ? numbers : [];
 }
 
 /** One host name and nothing else: that is all that clients send and libraries take. */
@@ -217,14 +235,13 @@ function parseServerName(body: ByteCursor, hello: MutableHello): boolean {
   return true;
 }
 
-function parseAlpn(body: ByteCursor, hello: MutableHello): boolean {
+function parseAlpn(body: ByteCursor): string[] {
   const list = body.vector(2);
   const alpn: string[] = [];
   while (list.left > 0) {
     const protocol = list.vector(1).text();
-    if (list.failed || protocol === '') return false;
+    if (list.failed || protocol === '') return [];
     alpn.push(protocol);
   }
-  hello.alpn = alpn;
-  return body.exhausted && alpn.length > 0;
+  return body.exhausted ? alpn : [];
 }
