@@ -1,0 +1,53 @@
+import type { LabelSelector } from '../config/kinds/shared/selector.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Whether `labels` has every pair of `selector`. No pairs select everything. */
+export function selects(selector: Labels | undefined, labels: Labels): boolean {
+  for (const key in selector) if (!Object.hasOwn(labels, key) || labels[key] !== selector[key]) return false;
+  return true;
+}
+
+export function isEmpty(labels: Labels | undefined): boolean {
+  for (const _ in labels) return false;
+  return true;
+}
+
+export function sameLabels(a: Labels | undefined, b: Labels | undefined): boolean {
+  if (a === b) return true;
+  const keys = Object.keys(a ?? {});
+  return keys.length === Object.keys(b ?? {}).length && keys.every((key) => a![key] === b![key]);
+}
+
+/** Whether labels meet a Kubernetes label selector, expressions included. An operator that nobody knows selects nothing. */
+export function meetsSelector(selector: LabelSelector, labels: Labels): boolean {
+  if (!selects(selector.matchLabels, labels)) return false;
+  return (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
+    const has = Object.hasOwn(labels, key);
+    switch (operator) {
+      case 'In':
+        return has && values.includes(labels[key]!);
+      case 'NotIn':
+        return !has || !values.includes(labels[key]!);
+      case 'Exists':
+        return has;
+      case 'DoesNotExist':
+        return !has;
+      default:
+        return false;
+    }
+  });
+}
+
+export const TLS_MODE_LABEL = 'security.istio.io/tlsMode';
+export const CANONICAL_NAME_LABEL = 'service.istio.io/canonical-name';
+export const CANONICAL_REVISION_LABEL = 'service.istio.io/canonical-revision';
+
+/** The name and revision under which a workload's telemetry appears (istio.io/latest/docs/ops/configuration/mesh/canonical-service). */
+export function canonicalService(labels: Labels, workloadName: string): { name: string; revision: string } {
+  const name =
+    labels[CANONICAL_NAME_LABEL] || labels['app.kubernetes.io/name'] || labels.app || workloadName || 'unknown';
+  const revision =
+    labels[CANONICAL_REVISION_LABEL] || labels['app.kubernetes.io/version'] || labels.version || 'latest';
+  return { name, revision };
+}

@@ -1,0 +1,104 @@
+import type { ServiceEntrySpec } from '../config/kinds/service-entry/schema.ts';
+import type { ConfigObject } from '../config/object.ts';
+import { parsePrefix } from './address.ts';
+import { exportToOf } from './export-to.ts';
+import { isWildcard } from './host.ts';
+import { CANONICAL_NAME_LABEL, CANONICAL_REVISION_LABEL, canonicalService, type Labels } from './labels.ts';
+import { parseProtocol } from './protocol.ts';
+import { type Resolution, type Service, type ServicePort, UNSPECIFIED } from './service.ts';
+
+const RESOLUTIONS: Readonly<Record<string, Resolution>> = {
+  NONE: 'PASSTHROUGH',
+  STATIC: 'STATIC',
+  DNS: 'DNS',
+  DNS_ROUND_ROBIN: 'DNS_ROUND_ROBIN',
+  DYNAMIC_DNS: 'DYNAMIC_DNS',
+};
+
+/** Label that keeps a ServiceEntry from getting an address made up. */
+const ALLOCATE_LABEL = 'networking.istio.io/enable-autoallocate-ip';
+
+/**
+ * The services that a ServiceEntry declares: one for each host and address, as in Istio, because each address is a
+ * listener of its own.
+ */
+export function servicesOfServiceEntry(object: ConfigObject<ServiceEntrySpec>): Service[] {
+  const { spec, metadata } = object;
+  const meshExternal = spec.location !== 'MESH_INTERNAL';
+  const ports: ServicePort[] = (spec.ports ?? []).map((port) => ({
+    name: port.name ?? '',
+    port: port.number ?? 0,
+    protocol: parseProtocol(port.protocol),
+  }));
+  const common = {
+    namespace: metadata.namespace,
+    origin: 'ServiceEntry',
+    ports,
+    extraAddresses: [],
+    allocated: undefined,
+    resolution: RESOLUTIONS[spec.resolution ?? 'NONE']!,
+    meshExternal,
+    exportTo: exportToOf(spec.exportTo, metadata.namespace),
+    labels: meshExternal ? withCanonicalLabels(metadata.labels, metadata.name) : metadata.labels,
+    selector: spec.workloadSelector ? (spec.workloadSelector.labels ?? {}) : undefined,
+    serviceAccounts: spec.subjectAltNames ?? [],
+    externalName: undefined,
+    aliases: [],
+    nodeLocal: false,
+    trafficDistribution: trafficDistributionOf(metadata.annotations['networking.istio.io/traffic-distribution']),
+    publishNotReadyAddresses: false,
+    passthroughTargetPorts: new Map<number, number>(),
+    creationTime: metadata.creationTimestamp,
+    source: object,
+  } as const;
+  const addresses = listenAddresses(spec.addresses ?? []);
+  return spec.hosts.flatMap((hostname) =>
+    (addresses.length === 0 ? [UNSPECIFIED] : addresses).map((address) => ({
+      ...common,
+      hostname,
+      name: hostname,
+      address,
+    })),
+  );
+}
+
+/** Addresses and CIDRs; a CIDR of one address is that address. */
+function listenAddresses(addresses: readonly string[]): string[] {
+  return addresses.flatMap((text) => {
+    const prefix = parsePrefix(text);
+    if (prefix === undefined) return [];
+    const single = prefix.length === (prefix.address.includes(':') ? 128 : 32);
+    return [single ? prefix.address : text];
+  });
+}
+
+/** Telemetry of external services appears under the ServiceEntry's own name. */
+function withCanonicalLabels(labels: Labels, name: string): Labels {
+  if (labels[CANONICAL_NAME_LABEL] !== undefined && labels[CANONICAL_REVISION_LABEL] !== undefined) return labels;
+  const canonical = canonicalService(labels, name);
+  return { ...labels, [CANONICAL_NAME_LABEL]: canonical.name, [CANONICAL_REVISION_LABEL]: canonical.revision };
+}
+
+export function trafficDistributionOf(value: string | undefined): Service['trafficDistribution'] {
+  switch (value) {
+    case 'PreferClose':
+    case 'PreferSameZone':
+      return 'PreferSameZone';
+    case 'PreferSameNode':
+      return 'PreferSameNode';
+    default:
+      return 'Any';
+  }
+}
+
+/** Whether a service may get an address made up: it has none, one can be of use, and its owner does not mind. */
+export function wantsAddress(service: Service): boolean {
+  return (
+    service.origin === 'ServiceEntry' &&
+    service.address === UNSPECIFIED &&
+    service.resolution !== 'PASSTHROUGH' &&
+    service.ports.length > 0 &&
+    !isWildcard(service.hostname) &&
+    service.source.metadata.labels[ALLOCATE_LABEL] !== 'false'
+  );
+}
