@@ -9,7 +9,7 @@ import type { ResourceManager } from './resources.ts';
 /** What a load balancer may look at to choose a host for one request or connection. */
 export interface LoadBalancerContext {
   /** The hash that the route's hash policies make of the request; undefined where there are none. */
-  readonly hash: number | undefined;
+  readonly hash: bigint | undefined;
   /** Labels that the host must have (subset load balancing), from the route. */
   readonly metadataMatch: Metadata | undefined;
   readonly requestHeaders: Headers | undefined;

@@ -169,7 +169,7 @@ export class HostSet {
     if (shares.length === 0) return undefined;
     let chosen = shares[0];
     if (shares.length > 1) {
-      const point = context.hash === undefined ? this.#environment.random() * 100 : context.hash % 100;
+      const point = context.hash === undefined ? this.#environment.random() * 100 : Number(context.hash % 100n);
       chosen = shares.find((s) => point < s.limit) ?? shares[shares.length - 1];
     }
     if (!chosen.level.panic) return chosen.tier.pick(context);

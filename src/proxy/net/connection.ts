@@ -87,6 +87,8 @@ export interface Connection extends Output {
   readonly directRemote: SocketAddress;
   /** Where the client was connecting to before it was captured; undefined where that is not known. */
   readonly originalDestination: SocketAddress | undefined;
+  /** SNI that a listener filter saw, whether or not TLS ends here. */
+  readonly requestedServerName: string;
   readonly tls: TlsInfo | undefined;
   readonly bytesReceived: number;
   readonly bytesSent: number;

@@ -32,6 +32,7 @@ export class SocketConnection implements Connection, Flushable {
   readonly local: SocketAddress;
   readonly directRemote: SocketAddress;
   remote: SocketAddress;
+  requestedServerName = '';
   originalDestination: SocketAddress | undefined = undefined;
   readonly tls: TlsInfo | undefined;
   bytesReceived = 0;

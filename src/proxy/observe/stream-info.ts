@@ -71,6 +71,10 @@ export class StreamInfo {
   dynamicMetadata: Map<string, Readonly<Record<string, unknown>>> | undefined = undefined;
   /** Metadata of the matched route. */
   routeMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined = undefined;
+  /** Metadata of the upstream cluster. */
+  clusterMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined = undefined;
+  /** Body of the answer that was made here, for formats of local replies. */
+  localReplyBody: string | undefined = undefined;
   /** Filter-chain name, for `%FILTER_CHAIN_NAME%`. */
   filterChainName = '';
 

@@ -1,0 +1,54 @@
+import type { RedirectAction as RedirectProto } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
+import { RedirectAction_RedirectResponseCode as Code } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import type { PathMatch } from './path-match.ts';
+import { type PathRewrite, pathRewrite } from './rewrite.ts';
+import type { RedirectAction } from './route.ts';
+
+const STATUS: Readonly<Record<Code, number>> = {
+  [Code.MOVED_PERMANENTLY]: 301,
+  [Code.FOUND]: 302,
+  [Code.SEE_OTHER]: 303,
+  [Code.TEMPORARY_REDIRECT]: 307,
+  [Code.PERMANENT_REDIRECT]: 308,
+};
+
+export function redirectAction(proto: RedirectProto, match: PathMatch, errors: ConfigErrors): RedirectAction {
+  const { pathRewriteSpecifier, schemeRewriteSpecifier, hostRedirect, portRedirect, stripQuery } = proto;
+  let rewrite: PathRewrite | undefined;
+  if (pathRewriteSpecifier.case === 'pathRedirect') {
+    const target = pathRewriteSpecifier.value;
+    // A target with a query of its own replaces the request's.
+    rewrite = target.includes('?') ? () => target : (path, end) => target + path.slice(end);
+  } else if (pathRewriteSpecifier.case === 'prefixRewrite') {
+    rewrite = pathRewrite({ prefixRewrite: pathRewriteSpecifier.value }, match, errors);
+  } else if (pathRewriteSpecifier.case === 'regexRewrite') {
+    rewrite = pathRewrite({ prefixRewrite: '', regexRewrite: pathRewriteSpecifier.value }, match, errors);
+  }
+  const schemeOf = (secure: boolean, current: string): string => {
+    if (schemeRewriteSpecifier.case === 'httpsRedirect' && schemeRewriteSpecifier.value) return 'https';
+    if (schemeRewriteSpecifier.case === 'schemeRedirect' && schemeRewriteSpecifier.value)
+      return schemeRewriteSpecifier.value;
+    return current || (secure ? 'https' : 'http');
+  };
+  return {
+    kind: 'redirect',
+    status: STATUS[proto.responseCode],
+    location(headers, secure) {
+      const scheme = schemeOf(secure, headers.scheme);
+      const changed = scheme !== (headers.scheme || (secure ? 'https' : 'http'));
+      let host = hostRedirect || headers.authority;
+      if (portRedirect > 0) host = `${withoutPort(host)}:${portRedirect}`;
+      // The standard port of the old scheme means nothing under the new one.
+      else if (changed && !hostRedirect) host = host.replace(headers.scheme === 'https' ? /:443$/ : /:80$/, '');
+      const query = headers.path.indexOf('?');
+      const end = query < 0 ? headers.path.length : query;
+      const path = stripQuery ? headers.path.slice(0, end) : headers.path;
+      return `${scheme}://${host}${rewrite ? rewrite(path, end) : path}`;
+    },
+  };
+}
+
+function withoutPort(host: string): string {
+  return host.replace(/:\d*$/, '');
+}

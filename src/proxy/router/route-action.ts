@@ -1,0 +1,186 @@
+import { RoutingPriority } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
+import type {
+  InternalRedirectPolicy as InternalRedirectProto,
+  RouteAction_RequestMirrorPolicy,
+  RouteAction as RouteActionProto,
+  WeightedCluster,
+} from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
+import { wireForm } from '../../base/bytes.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import { durationMs, metadataOf } from '../config/values.ts';
+import { fraction } from './fraction.ts';
+import { requestHash } from './hash-policy.ts';
+import { headerEdits } from './header-edits.ts';
+import type { PathMatch } from './path-match.ts';
+import { NO_RETRIES, retryPolicy } from './retry-policy.ts';
+import { pathRewrite, substitution } from './rewrite.ts';
+import type {
+  ChosenCluster,
+  ClusterChoice,
+  HostRewrite,
+  InternalRedirectPolicy,
+  MirrorPolicy,
+  RouteAction,
+  UpgradeRule,
+} from './route.ts';
+import type { Enclosing } from './route-entry.ts';
+
+const NOT_FOUND_STATUS = [503, 404, 500];
+const DEFAULT_TIMEOUT = 15_000;
+
+export function routeAction(
+  proto: RouteActionProto,
+  path: PathMatch,
+  enclosing: Enclosing,
+  errors: ConfigErrors,
+): RouteAction {
+  const retry = proto.retryPolicy ?? enclosing.host.retryPolicy;
+  const mirrors =
+    proto.requestMirrorPolicies.length > 0
+      ? proto.requestMirrorPolicies
+      : enclosing.host.requestMirrorPolicies.length > 0
+        ? enclosing.host.requestMirrorPolicies
+        : enclosing.context.mirrors;
+  if (proto.retryPolicyTypedConfig) errors.add('retry_policy_typed_config', 'is not supported');
+  if (proto.cors) errors.add('cors', 'is not supported: use the filter configuration of envoy.filters.http.cors');
+  const stream = proto.maxStreamDuration;
+  return {
+    kind: 'route',
+    cluster: clusterChoice(proto, enclosing, errors),
+    clusterNotFoundStatus: NOT_FOUND_STATUS[proto.clusterNotFoundResponseCode] ?? 503,
+    pathRewrite: pathRewrite(proto, path, errors),
+    hostRewrite: hostRewrite(proto, errors),
+    appendForwardedHost: proto.appendXForwardedHost,
+    timeoutMs: durationMs(proto.timeout, DEFAULT_TIMEOUT),
+    idleTimeoutMs: proto.idleTimeout && durationMs(proto.idleTimeout, 0),
+    maxGrpcTimeoutMs: stream?.grpcTimeoutHeaderMax
+      ? durationMs(stream.grpcTimeoutHeaderMax, 0)
+      : proto.maxGrpcTimeout && durationMs(proto.maxGrpcTimeout, 0),
+    grpcTimeoutOffsetMs: durationMs(stream?.grpcTimeoutHeaderOffset ?? proto.grpcTimeoutOffset, 0),
+    maxStreamDurationMs: stream?.maxStreamDuration && durationMs(stream.maxStreamDuration, 0),
+    retry: retry ? retryPolicy(retry, errors.at('retry_policy')) : NO_RETRIES,
+    priority: proto.priority === RoutingPriority.HIGH ? 'high' : 'default',
+    hash: requestHash(proto.hashPolicy, errors.at('hash_policy')),
+    metadataMatch: proto.metadataMatch && metadataOf(proto.metadataMatch),
+    mirrors: mirrors.map((m, i) => mirror(m, errors.at('request_mirror_policies').at(i))),
+    upgrades: new Map(proto.upgradeConfigs.map((u) => [u.upgradeType.toLowerCase(), upgradeRule(u)])),
+    internalRedirect: internalRedirect(proto, errors),
+    rateLimits: proto.rateLimits,
+    includeVirtualHostRateLimits: proto.includeVhRateLimits ?? false,
+    hedgeOnPerTryTimeout: (proto.hedgePolicy ?? enclosing.host.hedgePolicy)?.hedgeOnPerTryTimeout ?? false,
+  };
+}
+
+function upgradeRule(config: RouteActionProto['upgradeConfigs'][number]): UpgradeRule {
+  return { enabled: config.enabled ?? true, terminateConnect: config.connectConfig !== undefined };
+}
+
+function clusterChoice(proto: RouteActionProto, enclosing: Enclosing, errors: ConfigErrors): ClusterChoice {
+  const { clusterSpecifier: specifier } = proto;
+  switch (specifier.case) {
+    case 'cluster': {
+      const chosen = plain(specifier.value);
+      return () => chosen;
+    }
+    case 'clusterHeader': {
+      const name = specifier.value.toLowerCase();
+      return (headers) => {
+        const value = headers.get(name);
+        return value ? plain(value) : undefined;
+      };
+    }
+    case 'weightedClusters':
+      return weighted(specifier.value, enclosing, errors.at('weighted_clusters'));
+    default:
+      errors.add(specifier.case ?? 'cluster_specifier', 'is not supported');
+      return () => undefined;
+  }
+}
+
+function plain(name: string): ChosenCluster {
+  return {
+    name,
+    requestEdits: undefined,
+    responseEdits: undefined,
+    hostRewrite: undefined,
+    metadataMatch: undefined,
+    filterConfig: () => undefined,
+  };
+}
+
+function weighted(proto: WeightedCluster, enclosing: Enclosing, errors: ConfigErrors): ClusterChoice {
+  if (proto.clusters.length === 0) errors.add('clusters', 'must not be empty');
+  const entries = proto.clusters.map((cluster, i) => {
+    const at = errors.at('clusters').at(i);
+    const filters = enclosing.context.filterConfigs.compile(
+      cluster.typedPerFilterConfig,
+      at.at('typed_per_filter_config'),
+    );
+    const header = cluster.clusterHeader.toLowerCase();
+    const base = {
+      requestEdits: headerEdits(cluster.requestHeadersToAdd, cluster.requestHeadersToRemove, at, 'request_headers'),
+      responseEdits: headerEdits(cluster.responseHeadersToAdd, cluster.responseHeadersToRemove, at, 'response_headers'),
+      hostRewrite: cluster.hostRewriteSpecifier.value,
+      metadataMatch: cluster.metadataMatch && metadataOf(cluster.metadataMatch),
+      filterConfig: (name: string) => filters.find((f) => f.byName.has(name))?.byName.get(name),
+    };
+    return { weight: cluster.weight ?? 0, header, chosen: { ...base, name: cluster.name } };
+  });
+  const total = entries.reduce((sum, e) => sum + e.weight, 0);
+  if (total === 0 && entries.length > 0) errors.add('clusters', 'the weights must not all be 0');
+  return (headers, random) => {
+    let point = random() * total;
+    for (const { weight, header, chosen } of entries) {
+      point -= weight;
+      if (point >= 0) continue;
+      if (header === '') return chosen;
+      const name = headers.get(header);
+      return name ? { ...chosen, name } : undefined;
+    }
+    return entries.at(-1)?.chosen;
+  };
+}
+
+function hostRewrite(proto: RouteActionProto, errors: ConfigErrors): HostRewrite | undefined {
+  const { hostRewriteSpecifier: specifier } = proto;
+  switch (specifier.case) {
+    case 'hostRewriteLiteral':
+      return { kind: 'literal', host: wireForm(specifier.value) };
+    case 'autoHostRewrite':
+      return specifier.value.value ? { kind: 'auto' } : undefined;
+    case 'hostRewriteHeader':
+      return { kind: 'header', name: specifier.value.toLowerCase() };
+    case 'hostRewritePathRegex':
+      return {
+        kind: 'path-regex',
+        substitution: substitution(specifier.value, errors.at('host_rewrite_path_regex')),
+      };
+    default:
+      return undefined;
+  }
+}
+
+function mirror(proto: RouteAction_RequestMirrorPolicy, errors: ConfigErrors): MirrorPolicy {
+  if (proto.cluster === '' && proto.clusterHeader === '') errors.add('cluster', 'is needed');
+  return {
+    cluster: proto.cluster,
+    clusterHeader: proto.clusterHeader.toLowerCase(),
+    share: proto.runtimeFraction ? fraction(proto.runtimeFraction.defaultValue) : 1,
+    traceSampled: proto.traceSampled,
+    disableShadowSuffix: proto.disableShadowHostSuffixAppend,
+  };
+}
+
+function internalRedirect(proto: RouteActionProto, errors: ConfigErrors): InternalRedirectPolicy | undefined {
+  const policy: InternalRedirectProto | undefined = proto.internalRedirectPolicy;
+  if (policy === undefined) return undefined;
+  if (policy.predicates.length > 0) errors.add('internal_redirect_policy.predicates', 'are not supported');
+  if (policy.responseHeadersToCopy.length > 0) {
+    errors.add('internal_redirect_policy.response_headers_to_copy', 'is not supported');
+  }
+  return {
+    maxRedirects: policy.maxInternalRedirects ?? 1,
+    statuses: new Set(policy.redirectResponseCodes.length > 0 ? policy.redirectResponseCodes : [302]),
+    allowCrossScheme: policy.allowCrossSchemeRedirect,
+  };
+}

@@ -1,0 +1,186 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
+import type {
+  RouteAction_RequestMirrorPolicy,
+  RouteMatch,
+  Route as RouteProto,
+  VirtualHost,
+} from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
+import type { Headers } from '../../wire/headers.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import { metadataOf } from '../config/values.ts';
+import { fraction } from './fraction.ts';
+import type { HeaderEdits } from './header-edits.ts';
+import { headerEdits } from './header-edits.ts';
+import { headerTest, parseQuery, queryTest } from './header-match.ts';
+import { type PathMatch, pathMatch } from './path-match.ts';
+import { redirectAction } from './redirect.ts';
+import type { DirectResponseAction, Route, VirtualHostInfo } from './route.ts';
+import { routeAction } from './route-action.ts';
+import type { MatchContext } from './route-table.ts';
+
+/** Compiled per-route configurations of filters. */
+export interface FilterConfigs {
+  readonly byName: ReadonlyMap<string, unknown>;
+  readonly disabled: ReadonlyMap<string, boolean>;
+}
+
+/** Compiles `typed_per_filter_config`; the filters know how, the router does not know the filters. */
+export interface FilterConfigCompiler {
+  compile(configs: Readonly<Record<string, Any>>, errors: ConfigErrors): readonly FilterConfigs[];
+}
+
+/** What encloses a route: edits from the inside out, filter configurations from the outside in. */
+export interface Scope {
+  readonly requestEdits: readonly (HeaderEdits | undefined)[];
+  readonly responseEdits: readonly (HeaderEdits | undefined)[];
+  readonly filters: readonly FilterConfigs[];
+}
+
+export interface BuildContext {
+  readonly filterConfigs: FilterConfigCompiler;
+  /** `most_specific_header_mutations_wins`: edits apply from the outside in. */
+  readonly mostSpecificWins: boolean;
+  readonly mirrors: readonly RouteAction_RequestMirrorPolicy[];
+  readonly ignorePathParameters: boolean;
+}
+
+export interface Enclosing {
+  readonly host: VirtualHost;
+  readonly info: VirtualHostInfo;
+  readonly scope: Scope;
+  readonly context: BuildContext;
+}
+
+/** A route with the test for the requests that it is for. */
+export interface MatchableRoute {
+  readonly route: Route;
+  matches(path: string, end: number, headers: Headers, context: MatchContext): boolean;
+}
+
+export function compileRoute(proto: RouteProto, enclosing: Enclosing, errors: ConfigErrors): MatchableRoute {
+  const { context, scope, info } = enclosing;
+  if (proto.match === undefined) errors.add('match', 'is needed');
+  const path: PathMatch = proto.match
+    ? pathMatch(proto.match, errors.at('match'))
+    : { kind: 'prefix', text: '', matches: () => false };
+  const order = (edits: readonly (HeaderEdits | undefined)[]) => {
+    const some = edits.filter((e) => e !== undefined);
+    return context.mostSpecificWins ? some.reverse() : some;
+  };
+  const filters = scope.filters.concat(
+    context.filterConfigs.compile(proto.typedPerFilterConfig, errors.at('typed_per_filter_config')),
+  );
+  const disabled = new Map(filters.flatMap((f) => [...f.disabled]));
+  const route: Route = {
+    name: proto.name,
+    virtualHost: info,
+    action: action(proto, path, enclosing, errors),
+    metadata: proto.metadata && metadataOf(proto.metadata),
+    decoratorOperation: proto.decorator?.operation ?? '',
+    decoratorPropagate: proto.decorator?.propagate ?? true,
+    requestEdits: order([
+      headerEdits(proto.requestHeadersToAdd, proto.requestHeadersToRemove, errors, 'request_headers'),
+      ...scope.requestEdits,
+    ]),
+    responseEdits: order([
+      headerEdits(proto.responseHeadersToAdd, proto.responseHeadersToRemove, errors, 'response_headers'),
+      ...scope.responseEdits,
+    ]),
+    filterConfigs: filterLookup(filters),
+    filterDisabled: disabled.size > 0 ? disabled : undefined,
+    bufferLimit: proto.perRequestBufferLimitBytes ?? enclosing.host.perRequestBufferLimitBytes,
+  };
+  return { route, matches: matcher(proto.match, path, context.ignorePathParameters, errors.at('match')) };
+}
+
+function filterLookup(filters: readonly FilterConfigs[]): Route['filterConfigs'] {
+  const none: readonly unknown[] = [];
+  const byName = new Map<string, unknown[]>();
+  for (const { byName: configs } of filters) {
+    for (const [name, config] of configs) byName.set(name, [...(byName.get(name) ?? []), config]);
+  }
+  if (byName.size === 0) return () => none;
+  return (name) => byName.get(name) ?? none;
+}
+
+function action(proto: RouteProto, path: PathMatch, enclosing: Enclosing, errors: ConfigErrors): Route['action'] {
+  switch (proto.action.case) {
+    case 'route':
+      return routeAction(proto.action.value, path, enclosing, errors.at('route'));
+    case 'redirect':
+      return redirectAction(proto.action.value, path, errors.at('redirect'));
+    case 'directResponse':
+      return directResponse(proto.action.value, errors.at('direct_response'));
+    case 'nonForwardingAction':
+      return { kind: 'non-forwarding' };
+    default:
+      errors.add(proto.action.case === 'filterAction' ? 'filter_action' : 'action', 'is not supported');
+      return { kind: 'non-forwarding' };
+  }
+}
+
+type DirectProto = Extract<RouteProto['action'], { case: 'directResponse' }>['value'];
+
+function directResponse(proto: DirectProto, errors: ConfigErrors): DirectResponseAction {
+  const { status, body } = proto;
+  if (status < 200 || status > 599) errors.add('status', 'must be between 200 and 599');
+  const specifier = body?.specifier;
+  let text = '';
+  if (specifier?.case === 'inlineString') text = specifier.value;
+  else if (specifier?.case === 'inlineBytes') text = Buffer.from(specifier.value).toString('utf8');
+  else if (specifier?.case !== undefined) errors.add(`body.${specifier.case}`, 'is not supported');
+  return { kind: 'direct', status, body: text };
+}
+
+function matcher(
+  match: RouteMatch | undefined,
+  path: PathMatch,
+  ignoreParameters: boolean,
+  errors: ConfigErrors,
+): MatchableRoute['matches'] {
+  if (match === undefined) return () => false;
+  const conditions: ((headers: Headers, context: MatchContext) => boolean)[] = [];
+  match.headers.forEach((header, i) => {
+    const test = headerTest(header, errors.at('headers').at(i));
+    conditions.push((headers) => test(headers));
+  });
+  if (match.queryParameters.length > 0) {
+    const tests = match.queryParameters.map((q, i) => queryTest(q, errors.at('query_parameters').at(i)));
+    conditions.push((headers) => {
+      const parameters = parseQuery(headers.path);
+      return tests.every((test) => test(parameters));
+    });
+  }
+  if (match.grpc) conditions.push((headers) => isGrpc(headers));
+  if (match.tlsContext) {
+    const { presented, validated } = match.tlsContext;
+    conditions.push(
+      (_, context) =>
+        (presented === undefined || presented === context.peerPresented) &&
+        (validated === undefined || validated === context.peerValidated),
+    );
+  }
+  if (match.runtimeFraction) {
+    const share = fraction(match.runtimeFraction.defaultValue);
+    conditions.push((_, context) => context.random() < share);
+  }
+  if (match.dynamicMetadata.length > 0) errors.add('dynamic_metadata', 'is not supported');
+  const pathMatches = ignoreParameters
+    ? (text: string, end: number, headers: Headers) => {
+        const parameters = text.indexOf(';');
+        return path.matches(text, parameters >= 0 && parameters < end ? parameters : end, headers);
+      }
+    : path.matches;
+  if (conditions.length === 0) return pathMatches;
+  return (text, end, headers, context) => {
+    if (!pathMatches(text, end, headers)) return false;
+    for (const condition of conditions) if (!condition(headers, context)) return false;
+    return true;
+  };
+}
+
+/** Whether a request says that it is gRPC by its content type. */
+export function isGrpc(headers: Headers): boolean {
+  const type = headers.get('content-type');
+  return type?.startsWith('application/grpc') === true && (type.length === 16 || type[16] === '+' || type[16] === ';');
+}
