@@ -196,8 +196,8 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
     if (!this.dead) this.writer.headers(stream.id, headers, end, this.#encoder);
   }
 
-  writeData(stream: Http2Stream, chunk: Uint8Array, start: number, end: boolean): number {
-    return this.#flow.write(stream, chunk, start, end);
+  writeData(stream: Http2Stream, chunk: Uint8Array, start: number, limit: number, end: boolean): number {
+    return this.#flow.write(stream, chunk, start, limit, end);
   }
 
   dataWaits(stream: Http2Stream): void {

@@ -16,15 +16,18 @@ export class OutboundFlow {
     this.#writer = writer;
   }
 
-  /** Sends of a chunk what the windows and the Output allow, from `start` on; returns where it had to stop. */
-  write(stream: Http2Stream, chunk: Uint8Array, start: number, end: boolean): number {
+  /**
+   * Sends of a chunk what the windows and the Output allow, from `start` on and not much more than `limit` octets;
+   * returns where it had to stop.
+   */
+  write(stream: Http2Stream, chunk: Uint8Array, start: number, limit: number, end: boolean): number {
     const writer = this.#writer;
     let at = start;
     if (chunk.length === 0) {
       if (end) writer.data(stream.id, chunk, 0, 0, true);
       return 0;
     }
-    while (at < chunk.length && !writer.blocked && !stream.closed) {
+    while (at < chunk.length && at - start < limit && !writer.blocked && !stream.closed) {
       const size = Math.min(chunk.length - at, stream.sendWindow, this.#window, writer.maxFrameSize);
       if (size <= 0) break;
       stream.sendWindow -= size;

@@ -22,8 +22,11 @@ export interface StreamOwner {
   /** A client gives the stream its id here; false if it can no longer be opened. */
   startHeaders(stream: Http2Stream, headers: Headers): boolean;
   writeHeaders(stream: Http2Stream, headers: Headers, end: boolean): void;
-  /** Sends of a chunk what the windows allow, from `start` on; returns where it had to stop. */
-  writeData(stream: Http2Stream, chunk: Uint8Array, start: number, end: boolean): number;
+  /**
+   * Sends of a chunk what the windows allow, from `start` on and not much more than `limit` octets; returns where it had
+   * to stop.
+   */
+  writeData(stream: Http2Stream, chunk: Uint8Array, start: number, limit: number, end: boolean): number;
   /** The stream has data that `writeData` did not take. */
   dataWaits(stream: Http2Stream): void;
   /** END_STREAM was sent. */
@@ -115,7 +118,7 @@ export class Http2Stream implements OutgoingStream {
     this.localEnd = end;
     let sent = 0;
     if (this.bufferedBytes === 0) {
-      sent = this.connection.writeData(this, chunk, 0, end);
+      sent = this.connection.writeData(this, chunk, 0, chunk.length, end);
       if (this.closed) return;
       if (sent === chunk.length) {
         if (end) this.#ended();
@@ -149,7 +152,7 @@ export class Http2Stream implements OutgoingStream {
       const chunk = this.#queue[this.#first];
       const last = this.#first + 1 === this.#queue.length;
       const end = last && this.localEnd && this.#trailers === undefined;
-      const to = this.connection.writeData(this, chunk, this.#offset, end);
+      const to = this.connection.writeData(this, chunk, this.#offset, left, end);
       if (this.closed) return;
       const sent = to - this.#offset;
       this.bufferedBytes -= sent;
