@@ -5,7 +5,9 @@ import { messageOf, UserError } from '../base/errors.ts';
  * The commands, in the order in which `--help` lists them. A command is one file that parses its flags, calls `app` or
  * a module, and prints; it is loaded only when it is asked for, because a sidecar must not pay for the others.
  */
-const commands: readonly CommandEntry[] = [];
+const commands: readonly CommandEntry[] = [
+  { name: 'ca', summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
+];
 
 interface CommandEntry {
   readonly name: string;
