@@ -51,6 +51,7 @@ export class SocketOutput implements Output {
 
 /** Connects a codec with its socket, in both directions, to the end. */
 export function attach(socket: net.Socket, codec: Codec): void {
+  socket.setNoDelay(true);
   socket.on('data', (bytes: Buffer) => {
     codec.receive(bytes, 0, bytes.length);
     if (socket.writableNeedDrain) codec.outputBackpressure(true);
