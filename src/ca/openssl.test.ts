@@ -36,9 +36,13 @@ export function scratch(t: TestContext): string {
 
 export const modeOf = (file: string): string => (fs.statSync(file).mode & 0o777).toString(8);
 
-/** Lets promises and file operations go on until the condition holds. */
+/** Lets promises and file operations go on until the condition holds; gives up on one that plainly never will. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+  const deadline = Date.now() + 30_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`never held: ${condition}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 test('openssl is on this machine', () => {
