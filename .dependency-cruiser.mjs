@@ -39,7 +39,7 @@ export default {
       from: { pathNot: '^src/api/gen/' },
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^@bufbuild/protobuf/' } },
   ],
   options: {
     parser: 'swc',

@@ -17,7 +17,7 @@ export const TABLE = {
   ca: ['api', 'wire'],
   discovery: ['config', 'adapters', 'registry', 'translate', 'xds', 'ca'],
   proxy: ['wire', 'api', 'xds/client', 'xds/session', 'telemetry'],
-  agent: ['wire', 'api', 'xds', 'ca/client', 'proxy', 'process'],
+  agent: ['wire', 'api', 'xds', 'ca/client', 'ca/content', 'proxy', 'process'],
   kubernetes: ['config', 'registry', 'ca', 'api'],
   local: ['config', 'registry', 'ca', 'agent', 'process'],
   telemetry: ['api', 'wire'],

@@ -2,13 +2,20 @@ import { ResetReason } from '../../wire/http.ts';
 import type { CloseReason, ConnectionHandler } from '../net/connection.ts';
 import type { SocketConnection } from '../net/socket-connection.ts';
 import type { Cancelable, UpstreamConnectionHandler, UpstreamOptions } from './cluster.ts';
+import type { ClusterStats } from './cluster-stats.ts';
+import type { ConnectHandler } from './connector.ts';
 import type { Host } from './host.ts';
 import type { ResourceManager } from './resources.ts';
-import type { RuntimeCluster } from './runtime-cluster.ts';
+
+/** What is needed of the cluster. */
+interface Connecting {
+  readonly stats: ClusterStats;
+  connect(host: Host, options: UpstreamOptions, protocol: 'tcp', handler: ConnectHandler): Cancelable;
+}
 
 /** Connects to a host for one downstream connection and keeps the cluster's account of it. */
 export function openTcp(
-  cluster: RuntimeCluster,
+  cluster: Connecting,
   host: Host,
   options: UpstreamOptions,
   resources: ResourceManager,
@@ -56,15 +63,10 @@ export function openTcp(
 class Accounted implements ConnectionHandler {
   readonly #connection: SocketConnection;
   readonly #handler: ConnectionHandler;
-  readonly #stats: RuntimeCluster['stats'];
+  readonly #stats: ClusterStats;
   readonly #release: () => void;
 
-  constructor(
-    connection: SocketConnection,
-    handler: ConnectionHandler,
-    stats: RuntimeCluster['stats'],
-    release: () => void,
-  ) {
+  constructor(connection: SocketConnection, handler: ConnectionHandler, stats: ClusterStats, release: () => void) {
     this.#connection = connection;
     this.#handler = handler;
     this.#stats = stats;

@@ -23,7 +23,7 @@ import type {
   RouteAction,
   UpgradeRule,
 } from './route.ts';
-import type { Enclosing } from './route-entry.ts';
+import type { Enclosing } from './scope.ts';
 
 const NOT_FOUND_STATUS = [503, 404, 500];
 const DEFAULT_TIMEOUT = 15_000;

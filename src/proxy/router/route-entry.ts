@@ -1,55 +1,15 @@
-import type { Any } from '@bufbuild/protobuf/wkt';
-import type {
-  RouteAction_RequestMirrorPolicy,
-  RouteMatch,
-  Route as RouteProto,
-  VirtualHost,
-} from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
+import type { RouteMatch, Route as RouteProto } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { metadataOf } from '../config/values.ts';
 import { fraction } from './fraction.ts';
-import type { HeaderEdits } from './header-edits.ts';
-import { headerEdits } from './header-edits.ts';
+import { type HeaderEdits, headerEdits } from './header-edits.ts';
 import { headerTest, parseQuery, queryTest } from './header-match.ts';
 import { type PathMatch, pathMatch } from './path-match.ts';
 import { redirectAction } from './redirect.ts';
-import type { DirectResponseAction, Route, VirtualHostInfo } from './route.ts';
+import type { DirectResponseAction, Route } from './route.ts';
 import { routeAction } from './route-action.ts';
-import type { MatchContext } from './route-table.ts';
-
-/** Compiled per-route configurations of filters. */
-export interface FilterConfigs {
-  readonly byName: ReadonlyMap<string, unknown>;
-  readonly disabled: ReadonlyMap<string, boolean>;
-}
-
-/** Compiles `typed_per_filter_config`; the filters know how, the router does not know the filters. */
-export interface FilterConfigCompiler {
-  compile(configs: Readonly<Record<string, Any>>, errors: ConfigErrors): readonly FilterConfigs[];
-}
-
-/** What encloses a route: edits from the inside out, filter configurations from the outside in. */
-export interface Scope {
-  readonly requestEdits: readonly (HeaderEdits | undefined)[];
-  readonly responseEdits: readonly (HeaderEdits | undefined)[];
-  readonly filters: readonly FilterConfigs[];
-}
-
-export interface BuildContext {
-  readonly filterConfigs: FilterConfigCompiler;
-  /** `most_specific_header_mutations_wins`: edits apply from the outside in. */
-  readonly mostSpecificWins: boolean;
-  readonly mirrors: readonly RouteAction_RequestMirrorPolicy[];
-  readonly ignorePathParameters: boolean;
-}
-
-export interface Enclosing {
-  readonly host: VirtualHost;
-  readonly info: VirtualHostInfo;
-  readonly scope: Scope;
-  readonly context: BuildContext;
-}
+import type { Enclosing, FilterConfigs, MatchContext } from './scope.ts';
 
 /** A route with the test for the requests that it is for. */
 export interface MatchableRoute {

@@ -8,22 +8,8 @@ import type { ConfigErrors } from '../config/errors.ts';
 import { DomainTable } from './domains.ts';
 import { headerEdits } from './header-edits.ts';
 import type { Route } from './route.ts';
-import {
-  type BuildContext,
-  compileRoute,
-  type FilterConfigCompiler,
-  type MatchableRoute,
-  type Scope,
-} from './route-entry.ts';
-
-/** What a match may look at besides the headers. */
-export interface MatchContext {
-  readonly secure: boolean;
-  readonly peerPresented: boolean;
-  readonly peerValidated: boolean;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-}
+import { compileRoute, type MatchableRoute } from './route-entry.ts';
+import type { BuildContext, FilterConfigCompiler, MatchContext, Scope } from './scope.ts';
 
 interface CompiledVirtualHost {
   readonly name: string;

@@ -1,0 +1,105 @@
+import fs from 'node:fs';
+import { messageOf } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/log.ts';
+
+/** Envoy flushes every 10 s; people who follow a log want to see a request soon after they made it. */
+const FLUSH_MS = 1000;
+const FLUSH_BYTES = 64 * 1024;
+/** What is kept while a pipe does not take it; beyond this, lines are dropped and counted. */
+const MAX_BUFFERED = 4 * 1024 * 1024;
+
+/** Lines on their way to one file, standard output or standard error. Never blocks and never throws. */
+export class FileSink {
+  readonly path: string;
+  dropped = 0;
+  readonly #log: Logger;
+  #fd: number | undefined = undefined;
+  #text = '';
+  #timer: NodeJS.Timeout | undefined = undefined;
+
+  constructor(path: string, log: Logger) {
+    this.path = path;
+    this.#log = log;
+    this.#open();
+  }
+
+  #open(): void {
+    if (this.path === '/dev/stdout') this.#fd = 1;
+    else if (this.path === '/dev/stderr') this.#fd = 2;
+    else {
+      try {
+        this.#fd = fs.openSync(this.path, 'a', 0o644);
+      } catch (error) {
+        this.#log.warn(`access log ${this.path}: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  write(line: string): void {
+    if (this.#fd === undefined) {
+      this.dropped++;
+      return;
+    }
+    this.#text += line;
+    if (this.#text.length >= FLUSH_BYTES) this.flush();
+    else if (this.#timer === undefined) {
+      this.#timer = setTimeout(() => this.flush(), FLUSH_MS);
+      this.#timer.unref();
+    }
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#text === '' || this.#fd === undefined) return;
+    const bytes = Buffer.from(this.#text, 'utf8');
+    let at = 0;
+    try {
+      while (at < bytes.length) at += fs.writeSync(this.#fd, bytes, at);
+      this.#text = '';
+    } catch {
+      // A full pipe, or a full disk: keep what is left and try again later.
+      this.#text = bytes.toString('utf8', at);
+      if (this.#text.length > MAX_BUFFERED) {
+        this.dropped += this.#text.split('\n').length - 1;
+        this.#text = '';
+      }
+      this.#timer ??= setTimeout(() => this.flush(), FLUSH_MS).unref();
+    }
+  }
+
+  /** Closes the file and opens it again under the same name, after a log rotation. */
+  reopen(): void {
+    this.flush();
+    if (this.#fd !== undefined && this.#fd > 2) fs.closeSync(this.#fd);
+    this.#fd = undefined;
+    this.#open();
+  }
+}
+
+/** The sinks of a process: two listeners that log to one file share it. */
+export class FileSinks {
+  readonly #sinks = new Map<string, FileSink>();
+  readonly #log: Logger;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  get(path: string): FileSink {
+    let sink = this.#sinks.get(path);
+    if (sink === undefined) {
+      sink = new FileSink(path, this.#log);
+      this.#sinks.set(path, sink);
+    }
+    return sink;
+  }
+
+  flush(): void {
+    for (const sink of this.#sinks.values()) sink.flush();
+  }
+
+  reopen(): void {
+    for (const sink of this.#sinks.values()) sink.reopen();
+  }
+}

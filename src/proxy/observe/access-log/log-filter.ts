@@ -1,0 +1,93 @@
+import {
+  type AccessLogFilter,
+  type ComparisonFilter,
+  ComparisonFilter_Op,
+} from '../../../api/gen/envoy/config/accesslog/v3/accesslog_pb.ts';
+import type { ConfigErrors } from '../../config/errors.ts';
+import { fraction } from '../../router/fraction.ts';
+import { headerTest } from '../../router/header-match.ts';
+import { flagByName } from '../response-flags.ts';
+import type { StreamInfo } from '../stream-info.ts';
+
+/** Whether a stream is to be logged. */
+export type LogFilter = (info: StreamInfo) => boolean;
+
+/** `envoy.config.accesslog.v3.AccessLogFilter`. */
+export function logFilter(
+  proto: AccessLogFilter | undefined,
+  random: () => number,
+  errors: ConfigErrors,
+): LogFilter | undefined {
+  const specifier = proto?.filterSpecifier;
+  switch (specifier?.case) {
+    case undefined:
+      return undefined;
+    case 'statusCodeFilter': {
+      const compare = comparison(specifier.value.comparison);
+      return (info) => compare(info.responseCode);
+    }
+    case 'durationFilter': {
+      const compare = comparison(specifier.value.comparison);
+      return (info) => info.end >= 0 && compare(Math.floor(info.end - info.start));
+    }
+    case 'notHealthCheckFilter':
+      return (info) => info.filterState?.get('health_check') !== true;
+    case 'traceableFilter':
+      return (info) => info.traceId !== '';
+    case 'runtimeFilter': {
+      const share = specifier.value.percentSampled ? fraction(specifier.value.percentSampled) : 0;
+      return () => random() < share;
+    }
+    case 'andFilter': {
+      const all = specifier.value.filters.map((f, i) =>
+        logFilter(f, random, errors.at('and_filter').at('filters').at(i)),
+      );
+      return (info) => all.every((filter) => filter === undefined || filter(info));
+    }
+    case 'orFilter': {
+      const any = specifier.value.filters.map((f, i) =>
+        logFilter(f, random, errors.at('or_filter').at('filters').at(i)),
+      );
+      return (info) => any.some((filter) => filter === undefined || filter(info));
+    }
+    case 'headerFilter': {
+      const { header } = specifier.value;
+      if (header === undefined) return undefined;
+      const test = headerTest(header, errors.at('header_filter').at('header'));
+      return (info) => info.requestHeaders !== undefined && test(info.requestHeaders);
+    }
+    case 'responseFlagFilter': {
+      let mask = 0;
+      specifier.value.flags.forEach((name, i) => {
+        const flag = flagByName(name);
+        if (flag === undefined)
+          errors.at('response_flag_filter').at('flags').at(i).add('', `${name} is not a response flag`);
+        else mask |= flag;
+      });
+      return mask === 0 ? (info) => info.flags !== 0 : (info) => (info.flags & mask) !== 0;
+    }
+    case 'grpcStatusFilter': {
+      const { statuses, exclude } = specifier.value;
+      const wanted = new Set<number>(statuses);
+      return (info) => {
+        const text = info.responseTrailers?.get('grpc-status') ?? info.responseHeaders?.get('grpc-status');
+        return wanted.has(text === undefined ? (info.responseCode === 200 ? 0 : 2) : Number(text)) !== exclude;
+      };
+    }
+    default:
+      errors.add(specifier?.case ?? '', 'is not supported');
+      return undefined;
+  }
+}
+
+function comparison(proto: ComparisonFilter | undefined): (value: number) => boolean {
+  const limit = proto?.value?.defaultValue ?? 0;
+  switch (proto?.op) {
+    case ComparisonFilter_Op.GE:
+      return (value) => value >= limit;
+    case ComparisonFilter_Op.LE:
+      return (value) => value <= limit;
+    default:
+      return (value) => value === limit;
+  }
+}

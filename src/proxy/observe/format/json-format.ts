@@ -1,0 +1,53 @@
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import type { StreamInfo } from '../stream-info.ts';
+import { compileFormat } from './format.ts';
+
+export interface JsonFormatOptions {
+  /** Leave out what has no value instead of writing null. */
+  readonly omitEmpty: boolean;
+  /** Keys in alphabetical order, as Envoy writes them. */
+  readonly sort: boolean;
+}
+
+type Part = (info: StreamInfo) => JsonValue | undefined;
+
+/**
+ * Compiles a `json_format`: strings are formats, and one that is a single operator keeps the operator's type. Throws an
+ * Error that says what is wrong.
+ */
+export function compileJsonFormat(struct: JsonObject, options: JsonFormatOptions): (info: StreamInfo) => string {
+  const part = objectPart(struct, options);
+  return (info) => JSON.stringify(part(info));
+}
+
+function valuePart(value: JsonValue, options: JsonFormatOptions): Part {
+  if (typeof value === 'string') return textPart(value);
+  if (typeof value !== 'object' || value === null) return () => value;
+  if (Array.isArray(value)) {
+    const parts = value.map((item) => valuePart(item, options));
+    return (info) => parts.map((p) => p(info) ?? null);
+  }
+  return objectPart(value, options);
+}
+
+function textPart(text: string): Part {
+  const format = compileFormat(text);
+  const { single, constant } = format;
+  if (constant !== undefined) return () => constant;
+  if (single) return (info) => single(info) as JsonValue | undefined;
+  return (info) => format.render(info, '-');
+}
+
+function objectPart(struct: JsonObject, options: JsonFormatOptions): Part {
+  const entries = Object.entries(struct).map(([key, value]) => [key, valuePart(value, options)] as const);
+  if (options.sort) entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return (info) => {
+    const object: JsonObject = {};
+    for (const [key, part] of entries) {
+      const value = part(info);
+      if (value !== undefined) object[key] = value;
+      else if (!options.omitEmpty) object[key] = null;
+    }
+    return object;
+  };
+}

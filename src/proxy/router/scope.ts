@@ -1,0 +1,50 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
+import type {
+  RouteAction_RequestMirrorPolicy,
+  VirtualHost,
+} from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import type { HeaderEdits } from './header-edits.ts';
+import type { VirtualHostInfo } from './route.ts';
+
+/** What a match may look at besides the headers. */
+export interface MatchContext {
+  readonly secure: boolean;
+  readonly peerPresented: boolean;
+  readonly peerValidated: boolean;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** Compiled per-route configurations of filters. */
+export interface FilterConfigs {
+  readonly byName: ReadonlyMap<string, unknown>;
+  readonly disabled: ReadonlyMap<string, boolean>;
+}
+
+/** Compiles `typed_per_filter_config`; the filters know how, the router does not know the filters. */
+export interface FilterConfigCompiler {
+  compile(configs: Readonly<Record<string, Any>>, errors: ConfigErrors): readonly FilterConfigs[];
+}
+
+/** What encloses a route: edits from the inside out, filter configurations from the outside in. */
+export interface Scope {
+  readonly requestEdits: readonly (HeaderEdits | undefined)[];
+  readonly responseEdits: readonly (HeaderEdits | undefined)[];
+  readonly filters: readonly FilterConfigs[];
+}
+
+export interface BuildContext {
+  readonly filterConfigs: FilterConfigCompiler;
+  /** `most_specific_header_mutations_wins`: edits apply from the outside in. */
+  readonly mostSpecificWins: boolean;
+  readonly mirrors: readonly RouteAction_RequestMirrorPolicy[];
+  readonly ignorePathParameters: boolean;
+}
+
+export interface Enclosing {
+  readonly host: VirtualHost;
+  readonly info: VirtualHostInfo;
+  readonly scope: Scope;
+  readonly context: BuildContext;
+}
