@@ -1,0 +1,44 @@
+import ipaddr from 'ipaddr.js';
+
+/** A set of address ranges. IPv4 addresses in IPv6 form count as what they stand for. */
+export interface CidrSet {
+  readonly empty: boolean;
+  contains(address: string): boolean;
+}
+
+export interface CidrRange {
+  readonly address: string;
+  /** Number of leading bits that count. */
+  readonly length: number;
+}
+
+const NONE: CidrSet = { empty: true, contains: () => false };
+
+/** Throws an Error that names the range which is none. */
+export function cidrSet(ranges: readonly CidrRange[]): CidrSet {
+  if (ranges.length === 0) return NONE;
+  const parsed = ranges.map(({ address, length }) => {
+    if (!ipaddr.isValid(address)) throw new Error(`${JSON.stringify(address)} is not an IP address`);
+    const base = ipaddr.process(address);
+    const bits = base.kind() === 'ipv4' ? 32 : 128;
+    if (!(length >= 0 && length <= bits)) throw new Error(`${address}/${length} is not an address range`);
+    return [base, length] as const;
+  });
+  return {
+    empty: false,
+    contains(text) {
+      if (!ipaddr.isValid(text)) return false;
+      const address = ipaddr.process(text);
+      return parsed.some(([base, length]) => base.kind() === address.kind() && address.match(base as never, length));
+    },
+  };
+}
+
+/** Reads `10.0.0.0/8`, or an address alone, which is a range of one. Undefined for anything else. */
+export function parseCidr(text: string): CidrRange | undefined {
+  const [address, bits, more] = text.split('/');
+  if (more !== undefined || !ipaddr.isValid(address)) return undefined;
+  const max = address.includes(':') ? 128 : 32;
+  const length = bits === undefined ? max : Number(bits);
+  return Number.isInteger(length) && length >= 0 && length <= max && bits !== '' ? { address, length } : undefined;
+}

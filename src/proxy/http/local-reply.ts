@@ -1,0 +1,69 @@
+import { Headers } from '../../wire/headers.ts';
+import { isGrpc } from '../router/route-entry.ts';
+import type { LocalReply } from './filter.ts';
+
+/** An answer that was made here, ready to be sent. */
+export interface LocalResponse {
+  readonly headers: Headers;
+  readonly body: Uint8Array | undefined;
+}
+
+/** gRPC's mapping from HTTP statuses (grpc/grpc `doc/http-grpc-status-mapping.md`), as Envoy applies it. */
+export function grpcStatusOf(status: number): number {
+  switch (status) {
+    case 400:
+      return 13;
+    case 401:
+      return 16;
+    case 403:
+      return 7;
+    case 404:
+      return 12;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return 14;
+    default:
+      return 2;
+  }
+}
+
+/** Percent-encodes a `grpc-message` (gRPC over HTTP/2, "Status-Message"). */
+export function encodeGrpcMessage(message: string): string {
+  let out = '';
+  for (const byte of Buffer.from(message, 'utf8')) {
+    if (byte >= 0x20 && byte <= 0x7e && byte !== 0x25) out += String.fromCharCode(byte);
+    else out += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return out;
+}
+
+/**
+ * Builds an answer of our own: text with its length, or for a gRPC request a message of trailers only. `request` is
+ * undefined where no request could be read.
+ */
+export function localResponse(
+  reply: LocalReply,
+  body: string,
+  contentType: string,
+  request: Headers | undefined,
+): LocalResponse {
+  if (request !== undefined && isGrpc(request)) {
+    const headers = Headers.response(200, 'content-type', 'application/grpc');
+    headers.add('grpc-status', String(reply.grpcStatus ?? grpcStatusOf(reply.status)));
+    if (body !== '') headers.add('grpc-message', encodeGrpcMessage(body));
+    reply.edit?.(headers);
+    return { headers, body: undefined };
+  }
+  const headers = Headers.response(reply.status);
+  if (body === '') {
+    reply.edit?.(headers);
+    return { headers, body: undefined };
+  }
+  const bytes = Buffer.from(body, 'utf8');
+  headers.add('content-length', String(bytes.length));
+  headers.add('content-type', contentType);
+  reply.edit?.(headers);
+  return { headers, body: request?.method === 'HEAD' ? undefined : bytes };
+}

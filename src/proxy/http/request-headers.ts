@@ -1,0 +1,184 @@
+import crypto from 'node:crypto';
+import type { Headers } from '../../wire/headers.ts';
+import { ipFamily } from '../config/values.ts';
+import { type Connection, formatAddress, type SocketAddress } from '../net/connection.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
+import type { HcmConfig } from './config.ts';
+import { forwardClientCert } from './forwarded-client-cert.ts';
+import { hasEscapedSlashes, mergeSlashes, normalizePath, unescapeSlashes } from './path-normalization.ts';
+
+/** Headers that steer Envoy and may only come from inside. */
+const EDGE_HEADERS: ReadonlySet<string> = new Set([
+  'x-envoy-retriable-status-codes',
+  'x-envoy-retriable-header-names',
+  'x-envoy-retry-on',
+  'x-envoy-retry-grpc-on',
+  'x-envoy-max-retries',
+  'x-envoy-upstream-alt-stat-name',
+  'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-upstream-rq-timeout-alt-response',
+  'x-envoy-upstream-stream-duration-ms',
+  'x-envoy-expected-rq-timeout-ms',
+  'x-envoy-force-trace',
+  'x-envoy-ip-tags',
+  'x-envoy-original-url',
+  'x-envoy-hedge-on-per-try-timeout',
+  'x-envoy-decorator-operation',
+  'x-envoy-downstream-service-cluster',
+  'x-envoy-downstream-service-node',
+  'x-envoy-internal',
+]);
+
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'transfer-encoding',
+  'keep-alive',
+  'proxy-connection',
+  'upgrade',
+  'te',
+]);
+
+/** Removes what belongs to one connection, and what `Connection` names (RFC 9110 section 7.6.1). */
+export function removeHopByHop(headers: Headers, upgrade: boolean): void {
+  const connection = headers.getJoined('connection');
+  const te = headers.getJoined('te');
+  let nominated: Set<string> | undefined;
+  if (connection !== undefined && !upgrade) {
+    for (const part of connection.split(',')) {
+      const token = part.trim().toLowerCase();
+      if (token === '' || token === 'close' || token === 'keep-alive') continue;
+      (nominated ??= new Set()).add(token);
+    }
+  }
+  if (connection === undefined && te === undefined && !hasHopByHop(headers)) return;
+  headers.removeIf((name) => {
+    if (upgrade && (name === 'connection' || name === 'upgrade')) return false;
+    return HOP_BY_HOP.has(name) || (nominated?.has(name) ?? false);
+  });
+  if (te?.split(',').some((t) => t.trim().toLowerCase() === 'trailers')) headers.add('te', 'trailers');
+}
+
+function hasHopByHop(headers: Headers): boolean {
+  for (let i = 0; i < headers.size; i++) if (HOP_BY_HOP.has(headers.nameAt(i))) return true;
+  return false;
+}
+
+/** What became of a path: `undefined` it is fine, otherwise the answer to give. */
+export type PathProblem = { readonly kind: 'bad' } | { readonly kind: 'redirect'; readonly path: string } | undefined;
+
+/** Path normalisation in Envoy's order: escaped slashes, canonical form, merged slashes. */
+export function canonicalizePath(headers: Headers, config: HcmConfig): PathProblem {
+  let { path } = headers;
+  if (path.includes('#')) return { kind: 'bad' };
+  let redirect = false;
+  if (config.escapedSlashes !== 'keep' && hasEscapedSlashes(path)) {
+    if (config.escapedSlashes === 'reject') return { kind: 'bad' };
+    path = unescapeSlashes(path);
+    redirect = config.escapedSlashes === 'redirect';
+  }
+  if (config.normalizePath) {
+    const normal = normalizePath(path);
+    if (normal === undefined) return { kind: 'bad' };
+    path = normal;
+  }
+  if (config.mergeSlashes) path = mergeSlashes(path);
+  headers.path = path;
+  return redirect ? { kind: 'redirect', path } : undefined;
+}
+
+/** Strips the port or the last dot of the authority where that is configured. */
+export function normalizeHost(headers: Headers, config: HcmConfig, listenerPort: number): void {
+  if (config.stripTrailingDot) headers.authority = headers.authority.replace(/\.(?=(:\d+)?$)/, '');
+  if (config.stripAnyPort) headers.authority = headers.authority.replace(/:\d+$/, '');
+  else if (config.stripMatchingPort && headers.method !== 'CONNECT' && headers.authority.endsWith(`:${listenerPort}`)) {
+    headers.authority = headers.authority.slice(0, -`:${listenerPort}`.length);
+  }
+}
+
+/**
+ * Brings the headers of a request into the state in which filters see them: who the client is, what it may say, and
+ * what this proxy adds (Envoy's `ConnectionManagerUtility::mutateRequestHeaders`).
+ */
+export function mutateRequestHeaders(
+  headers: Headers,
+  connection: Connection,
+  info: StreamInfo,
+  config: HcmConfig,
+  internalOnly: readonly string[] | undefined,
+  upgrade: boolean,
+): void {
+  removeHopByHop(headers, upgrade);
+  const peer = connection.remote;
+  const secure = connection.tls !== undefined;
+  let client = peer;
+  let single = false;
+  const forwarded = headers.getJoined('x-forwarded-for');
+  if (config.useRemoteAddress) {
+    const inner = config.trustedHops > 0 ? forwardedAddress(forwarded, config.trustedHops - 1) : undefined;
+    if (inner !== undefined) client = inner;
+    single = config.trustedHops === 0 && forwarded === undefined;
+    if (!config.skipXffAppend) headers.append('x-forwarded-for', peer.family === 0 ? '' : peer.address);
+    if (config.trustedHops === 0 || !headers.has('x-forwarded-proto')) {
+      headers.set('x-forwarded-proto', secure ? 'https' : 'http');
+    }
+    if (config.appendForwardedPort && !headers.has('x-forwarded-port')) {
+      headers.set('x-forwarded-port', String(connection.local.port));
+    }
+  } else {
+    const inner = forwardedAddress(forwarded, config.trustedHops);
+    if (inner !== undefined) client = inner;
+    single = forwarded === undefined ? true : !forwarded.includes(',');
+    if (!headers.has('x-forwarded-proto')) headers.add('x-forwarded-proto', secure ? 'https' : 'http');
+  }
+  const proto = headers.get('x-forwarded-proto')!;
+  if (proto !== 'http' && proto !== 'https') headers.set('x-forwarded-proto', secure ? 'https' : 'http');
+  if (config.schemeOverwrite !== '') headers.scheme = config.schemeOverwrite;
+  else if (headers.scheme === '') headers.scheme = headers.get('x-forwarded-proto')!;
+  info.remoteAddress = client === peer ? info.remoteAddress : client;
+
+  const internal = single && !config.internalAddresses.empty && config.internalAddresses.contains(client.address);
+  const edge = !internal && config.useRemoteAddress;
+  if (internal) {
+    headers.set('x-envoy-internal', 'true');
+  } else if (edge) {
+    removeEdgeHeaders(headers, internalOnly);
+    headers.set('x-envoy-external-address', client.family === 0 ? formatAddress(client) : client.address);
+  } else {
+    headers.remove('x-envoy-internal');
+  }
+  if (config.userAgent && !headers.has('user-agent')) headers.add('user-agent', config.serverName);
+  if (config.via !== '') headers.append('via', config.via);
+  setRequestId(headers, info, config, edge);
+  forwardClientCert(headers, connection, config);
+}
+
+function removeEdgeHeaders(headers: Headers, internalOnly: readonly string[] | undefined): void {
+  for (let i = 0; i < headers.size; i++) {
+    const name = headers.nameAt(i);
+    if (name.startsWith('x-envoy-') || internalOnly?.includes(name)) {
+      headers.removeIf((n) => EDGE_HEADERS.has(n) || (internalOnly?.includes(n) ?? false));
+      return;
+    }
+  }
+}
+
+function setRequestId(headers: Headers, info: StreamInfo, config: HcmConfig, edge: boolean): void {
+  let id = headers.get('x-request-id');
+  if (config.generateRequestId && (id === undefined || (edge && !config.preserveExternalRequestId))) {
+    id = crypto.randomUUID();
+    headers.set('x-request-id', id);
+  }
+  if (id !== undefined) info.requestId = id;
+}
+
+/** The n-th address from the end of X-Forwarded-For, or undefined if there are fewer or it is no address. */
+function forwardedAddress(forwarded: string | undefined, fromEnd: number): SocketAddress | undefined {
+  if (forwarded === undefined) return undefined;
+  const entries = forwarded.split(',');
+  const text = entries[entries.length - 1 - fromEnd]?.trim();
+  if (text === undefined) return undefined;
+  const bare = /^\[(.*)\](?::\d+)?$/.exec(text)?.[1] ?? (/^[\d.]+:\d+$/.test(text) ? text.replace(/:\d+$/, '') : text);
+  const family = ipFamily(bare);
+  return family && { address: bare, port: 0, family };
+}
