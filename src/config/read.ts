@@ -6,10 +6,11 @@ import { type ConfigMessage, messageFrom } from './message.ts';
 import { type ConfigObject, type FieldPath, type ObjectMeta, objectKey } from './object.ts';
 import { Report } from './report.ts';
 import { isRecord, nameOf, ReadContext, type Violation } from './schema/index.ts';
+import { closest, didYouMean } from './schema/suggest.ts';
 import { validateAnnotations } from './validation/annotations.ts';
 import { checkLabelKey, checkLabelValue, isDnsLabel, isDnsSubdomain } from './validation/names.ts';
 import type { YamlLimits } from './yaml/limits.ts';
-import { parseYaml } from './yaml/parse.ts';
+import { parseYaml, type YamlDocument } from './yaml/parse.ts';
 
 export interface ReadFileOptions {
   /** The namespace of namespaced objects that name none. Default `default`, as kubectl's. */
@@ -24,37 +25,55 @@ export interface ReadEntry {
   readonly definition: KindDefinition | undefined;
   /** Set when there is no error. Its creation time is 0 when the document tells none. */
   readonly object: ConfigObject | undefined;
+  /**
+   * The object as far as it could be read, also when it is refused: what an analysis looks at. Fields that could not be
+   * read, required ones among them, may be missing from its spec.
+   */
+  readonly draft: ConfigObject | undefined;
   readonly errors: readonly ConfigMessage[];
   readonly warnings: readonly ConfigMessage[];
   /** Of a kind that the mesh does not read; neither accepted nor an error. */
   readonly unused: boolean;
   readonly at: SourceLocation;
+  readonly place: Place;
 }
+
+/** Where an object stands in its file. */
+export interface Place {
+  /** Position of the document among those of the file, from 0. */
+  readonly document: number;
+  /** The path inside of the document, such as `['items', 3]`; empty when the document is the object. */
+  readonly path: FieldPath;
+}
+
+const WHOLE_DOCUMENT: Place = { document: 0, path: [] };
 
 export interface ReadResult {
   readonly entries: readonly ReadEntry[];
   /** What is wrong with the file as such; not empty means that some of its objects may be missing from `entries`. */
   readonly problems: readonly ConfigMessage[];
+  readonly documents: readonly YamlDocument[];
 }
 
 /** A JSON value of a document, or of an item of a list in it. */
 interface Candidate {
   readonly value: unknown;
   readonly locate: (path: FieldPath) => SourceLocation;
+  readonly place: Place;
 }
 
 /** Reads every object of a file and checks it against the schema and the rules of its kind. `file` names it in messages. */
 export function readObjects(text: string, file: string, options: ReadFileOptions = {}): ReadResult {
   const parsed = parseYaml(text, file, options.limits);
   const entries = parsed.documents
-    .flatMap((document) => expandList({ value: document.value, locate: document.locate }))
-    .map((candidate) => readObject(candidate.value, candidate.locate, options.defaultNamespace));
-  return { entries, problems: parsed.problems };
+    .flatMap(({ value, locate }, document) => expandList({ value, locate, place: { document, path: [] } }))
+    .map(({ value, locate, place }) => ({ ...readObject(value, locate, options.defaultNamespace), place }));
+  return { entries, problems: parsed.problems, documents: parsed.documents };
 }
 
 /** The items of a `List` or of a typed list such as `VirtualServiceList`; anything else is its own only item. */
 function expandList(candidate: Candidate): Candidate[] {
-  const { value, locate } = candidate;
+  const { value, locate, place } = candidate;
   if (
     !isRecord(value) ||
     typeof value.kind !== 'string' ||
@@ -69,6 +88,7 @@ function expandList(candidate: Candidate): Candidate[] {
     expandList({
       value: kind !== '' && isRecord(item) ? { apiVersion, kind, ...item } : item,
       locate: (path) => locate(['items', index, ...path]),
+      place: { document: place.document, path: [...place.path, 'items', index] },
     }),
   );
 }
@@ -92,10 +112,12 @@ export function readObject(
       key,
       definition: rest.definition,
       object: errors.length === 0 ? rest.object : undefined,
+      draft: rest.object,
       errors,
       warnings: of('warning'),
       unused: rest.unused ?? false,
       at: locate([]),
+      place: WHOLE_DOCUMENT,
     };
   };
 
@@ -127,8 +149,9 @@ export function readObject(
   if (metadata === undefined) return entry(undefined, { definition });
   const key = objectKey(definition.id, metadata.namespace, metadata.name);
   const spec = readSpec(value, definition, violations);
-  if (violations.some((v) => v.severity === 'error')) return entry(key, { definition });
   const object: ConfigObject = { apiVersion, group: groupOf(apiVersion), kind, metadata, spec, raw: value, locate };
+  // Rules rely on what the schema promises.
+  if (violations.some((v) => v.severity === 'error')) return entry(key, { definition, object });
   if (definition.unknownFields === 'error') validateAnnotations(object, report);
   definition.validate?.(object, report);
   return entry(key, { definition, object });
@@ -142,7 +165,7 @@ function readSpec(
   const inSpec = definition.layout === 'spec';
   const context = new ReadContext(inSpec ? ['spec'] : [], { unknownFields: definition.unknownFields });
   const { apiVersion: _v, kind: _k, metadata: _m, status: _s, ...body } = value;
-  const spec = definition.schema.read(inSpec ? (value.spec ?? {}) : body, context);
+  const spec = definition.schema.read(inSpec ? (value.spec ?? {}) : body, context) ?? {};
   violations.push(...context.violations);
   if (inSpec) {
     const others = new ReadContext([], { unknownFields: definition.unknownFields });
@@ -150,13 +173,15 @@ function readSpec(
     for (const key of Object.keys(rest)) {
       others.path.push(key);
       const known = definition.schema.type === 'object' && key in (definition.schema as { fields?: object }).fields!;
-      others.unknown(`unknown field${known ? '; it belongs under spec' : ''}`);
+      others.unknown(`is an unknown field${known ? '; it belongs under spec' : didYouMean(closest(key, TOP_LEVEL))}`);
       others.path.pop();
     }
     violations.push(...others.violations);
   }
   return spec;
 }
+
+const TOP_LEVEL = ['apiVersion', 'kind', 'metadata', 'spec', 'status'];
 
 /** Undefined when the document does not say which object it is. */
 function readMetadata(

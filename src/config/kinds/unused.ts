@@ -36,13 +36,13 @@ export function judgeKind(apiVersion: string, kind: string): KindVerdict {
   const sameGroup = kindsNamed(kind).find((k) => k.apiVersions.some((v) => groupOf(v) === group));
   if (sameGroup !== undefined) {
     const versions = sameGroup.apiVersions.join(', ');
-    return { refused: `${apiVersion} is not a version of ${kind}; use ${versions}`, field: 'apiVersion' };
+    return { refused: `is not a version of ${kind}: ${apiVersion}; use ${versions}`, field: 'apiVersion' };
   }
   if (UNUSED[group]?.includes(kind)) return { unused: `${kind} has no effect on the mesh` };
   const sameKind = kindsNamed(kind).find((k) => k.apiVersions.some((v) => isTypo(groupOf(v), group)));
   if (sameKind !== undefined) {
     return {
-      refused: `${apiVersion} has no kind ${kind}; did you mean ${sameKind.apiVersions[0]}?`,
+      refused: `is unknown: ${apiVersion} has no ${kind}; did you mean ${sameKind.apiVersions[0]}?`,
       field: 'apiVersion',
     };
   }
@@ -52,7 +52,7 @@ export function judgeKind(apiVersion: string, kind: string): KindVerdict {
   }
   const names = [...ours, ...KINDS].map((k) => k.kind);
   return {
-    refused: `${apiVersion} has no kind ${kind}${didYouMean([...new Set(closest(kind, names))])}`,
+    refused: `is unknown: ${apiVersion} has no ${kind}${didYouMean([...new Set(closest(kind, names))])}`,
     field: 'kind',
   };
 }

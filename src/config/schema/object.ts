@@ -23,6 +23,8 @@ export interface ObjectOptions<F> {
   readonly oneOf?: readonly (readonly (keyof F & string)[])[];
   /** Other spellings that Istio accepts, to the field's own name. */
   readonly aliases?: Readonly<Record<string, keyof F & string>>;
+  /** Fields that the API once had: people still have them in their files, and nothing reads them. */
+  readonly removed?: readonly string[];
 }
 
 export interface ObjectSchema<F> extends Schema<ObjectOf<F>> {
@@ -37,6 +39,7 @@ export function object<F extends Fields>(fields: F, options: ObjectOptions<F> = 
   const requiredNames = [...schemas].filter(([, s]) => 'required' in s).map(([name]) => name);
   const aliases = new Map<string, string>(Object.entries(options.aliases ?? {}));
   const groups = options.oneOf ?? [];
+  const removed = new Set(options.removed);
 
   function read(value: unknown, context: ReadContext): ObjectOf<F> | undefined {
     if (!isRecord(value)) {
@@ -49,7 +52,8 @@ export function object<F extends Fields>(fields: F, options: ObjectOptions<F> = 
       const name = aliases.get(key) ?? key;
       const schema = schemas.get(name);
       context.path.push(key);
-      if (schema === undefined) unknownField(key, schemas.keys(), context);
+      if (schema === undefined && removed.has(key)) context.warning('was removed from the API and has no effect');
+      else if (schema === undefined) unknownField(key, schemas.keys(), context);
       else if (given !== null && given !== undefined) {
         if (name !== key && value[name] !== undefined)
           context.error(`is another spelling of ${name}, which is also set`);
@@ -75,7 +79,7 @@ export function object<F extends Fields>(fields: F, options: ObjectOptions<F> = 
 }
 
 function unknownField(key: string, known: Iterable<string>, context: ReadContext): void {
-  context.unknown(`unknown field${didYouMean(closest(key, known))}`);
+  context.unknown(`is an unknown field${didYouMean(closest(key, known))}`);
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

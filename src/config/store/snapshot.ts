@@ -34,4 +34,6 @@ export interface ConfigChange {
   readonly added: readonly string[];
   readonly updated: readonly string[];
   readonly removed: readonly string[];
+  /** Objects that say the same as before, at another place of the files: only `locate` differs. */
+  readonly moved: readonly string[];
 }

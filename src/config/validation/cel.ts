@@ -15,7 +15,7 @@ export function checkCel(text: string): string | undefined {
 
 class CelSyntaxError extends Error {}
 
-type TokenKind = 'identifier' | 'literal' | 'operator' | 'end';
+type TokenKind = 'identifier' | 'quoted-field' | 'literal' | 'operator' | 'end';
 
 interface Token {
   readonly kind: TokenKind;
@@ -26,18 +26,25 @@ interface Token {
 const SKIP = /(?:[\t\n\f\r ]+|\/\/[^\n]*)+/y;
 const NUMBER = /(?:0x[0-9a-fA-F]+u?|(?:\d+\.\d+|\.\d+)(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+|\d+u?)/iy;
 const RAW_STRING = /(?:[rR][bB]?|[bB][rR])(?:"""[\s\S]*?"""|'''[\s\S]*?'''|"[^"\r\n]*"|'[^'\r\n]*')/y;
-const ESCAPE =
-  String.raw`\\(?:[abfnrtv\\?"'` +
-  '`' +
-  String.raw`]|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2})`;
+const ESCAPE = '\\\\(?:[abfnrtv\\\\?"\'`]|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2})';
+/** The text between `quote` and itself, where no character of `excluded` may stand. */
+const quoted = (quote: string, excluded: string): string => `${quote}(?:${ESCAPE}|[^\\\\${excluded}])*?${quote}`;
 const STRING = new RegExp(
-  `[bB]?(?:"""(?:${ESCAPE}|[^\\\\])*?"""|'''(?:${ESCAPE}|[^\\\\])*?'''|"(?:${ESCAPE}|[^\\\\"\\r\\n])*"|'(?:${ESCAPE}|[^\\\\'\\r\\n])*')`,
+  `[bB]?(?:${quoted('"""', '')}|${quoted("'''", '')}|${quoted('"', '"\\r\\n')}|${quoted("'", "'\\r\\n")})`,
   'y',
 );
 const IDENTIFIER = /[_a-zA-Z][_a-zA-Z0-9]*/y;
+/** A field whose name is no identifier, in backquotes. */
+const QUOTED_FIELD = /`[a-zA-Z0-9_.\-/ ]+`/y;
 const OPERATOR = /&&|\|\||==|!=|<=|>=|[-+*/%!?:.,()[\]{}<>]/y;
 
+const RESERVED = new Set(
+  'as break const continue else for function if import let loop package namespace return var void while'.split(' '),
+);
+
 const WORD_LITERALS = new Set(['true', 'false', 'null']);
+const OR = new Set(['||']);
+const AND = new Set(['&&']);
 const RELATIONS = new Set(['<', '<=', '>=', '>', '==', '!=', 'in']);
 const SUMS = new Set(['+', '-']);
 const PRODUCTS = new Set(['*', '/', '%']);
@@ -54,16 +61,35 @@ function tokenize(text: string): Token[] {
     if (at >= text.length) break;
     const literal = take(RAW_STRING) ?? take(STRING) ?? take(NUMBER);
     const identifier = literal === undefined ? take(IDENTIFIER) : undefined;
-    const word = literal ?? identifier ?? take(OPERATOR);
+    const field = take(QUOTED_FIELD);
+    const word = literal ?? identifier ?? field ?? take(OPERATOR);
     if (word === undefined) throw new CelSyntaxError(`unexpected ${JSON.stringify(text[at])} at column ${at + 1}`);
-    const isLiteral = literal !== undefined || WORD_LITERALS.has(word);
-    const kind = isLiteral ? 'literal' : identifier !== undefined && word !== 'in' ? 'identifier' : 'operator';
+    let kind: TokenKind = 'operator';
+    if (literal !== undefined || WORD_LITERALS.has(word)) kind = 'literal';
+    else if (identifier !== undefined && word !== 'in') kind = 'identifier';
+    else if (field !== undefined) kind = 'quoted-field';
+    if (literal !== undefined) checkRange(literal, at);
     tokens.push({ kind, text: word, offset: at });
     at += word.length;
   }
   tokens.push({ kind: 'end', text: '', offset: at });
   return tokens;
 }
+
+/** Integers have 64 bits; the sign of the smallest is its literal's own, which is looked at where signs are. */
+function checkRange(literal: string, offset: number): void {
+  const match = /^(0x[0-9a-f]+|\d+)(u?)$/i.exec(literal);
+  if (match === null) return;
+  const value = BigInt(match[1]!);
+  const max = match[2] === '' ? 2n ** 63n : 2n ** 64n - 1n;
+  if (value > max) throw new CelSyntaxError(`${literal} at column ${offset + 1} does not fit into 64 bits`);
+}
+
+/** Macros that bind a name to each element. */
+const COMPREHENSIONS = new Set(['all', 'exists', 'exists_one', 'existsOne', 'filter']);
+
+/** What an expression is to whoever contains it: a bare name, names joined by dots, a field of a value, or any value. */
+type Shape = 'name' | 'path' | 'field' | 'value';
 
 /** How deep expressions may nest; more is refused rather than risk the stack. */
 const MAX_DEPTH = 250;
@@ -103,58 +129,72 @@ class Parser {
     if (!this.accept(text)) this.fail(JSON.stringify(text));
   }
 
-  private expression(): void {
+  private expression(): Shape {
     if (++this.depth > MAX_DEPTH) throw new CelSyntaxError('it is nested too deeply');
-    this.chain(() => this.chain(() => this.relation(), new Set(['&&'])), new Set(['||']));
+    let shape = this.disjunction();
     if (this.accept('?')) {
-      this.chain(() => this.chain(() => this.relation(), new Set(['&&'])), new Set(['||']));
+      this.disjunction();
       this.expect(':');
       this.expression();
+      shape = 'value';
     }
     this.depth--;
+    return shape;
   }
 
-  private relation(): void {
-    this.chain(() => this.chain(() => this.chain(() => this.unary(), PRODUCTS), SUMS), RELATIONS);
+  private disjunction(): Shape {
+    const product = (): Shape => this.chain(() => this.unary(), PRODUCTS);
+    const sum = (): Shape => this.chain(product, SUMS);
+    const relation = (): Shape => this.chain(sum, RELATIONS);
+    return this.chain(() => this.chain(relation, AND), OR);
   }
 
-  private chain(operand: () => void, operators: ReadonlySet<string>): void {
-    operand();
+  /** Operands of one precedence; one alone keeps its shape. */
+  private chain(operand: () => Shape, operators: ReadonlySet<string>): Shape {
+    let shape = operand();
     while (this.token.kind === 'operator' && operators.has(this.token.text)) {
       this.at++;
       operand();
+      shape = 'value';
     }
+    return shape;
   }
 
-  private unary(): void {
+  private unary(): Shape {
     const sign = this.token.text;
-    if (sign === '!' || sign === '-') while (this.accept(sign));
-    this.member();
+    let signs = 0;
+    if (this.token.kind === 'operator' && (sign === '!' || sign === '-')) while (this.accept(sign)) signs++;
+    const { kind, text } = this.token;
+    if (kind === 'literal' && /^\d+$/.test(text) && BigInt(text) === 2n ** 63n && (sign !== '-' || signs !== 1)) {
+      this.fail('an integer of 64 bits');
+    }
+    const shape = this.member();
+    return signs === 0 ? shape : 'value';
   }
 
-  private member(): void {
-    this.primary();
+  private member(): Shape {
+    let shape = this.primary();
     for (;;) {
       if (this.accept('.')) {
-        if (this.token.kind !== 'identifier') this.fail('the name of a field');
+        const name = this.token.text;
+        if (this.token.kind !== 'identifier' && this.token.kind !== 'quoted-field') this.fail('the name of a field');
         this.at++;
-        if (this.accept('(')) this.list(')');
+        if (this.accept('(')) {
+          this.checkMacro(name, this.list(')'));
+          shape = 'value';
+        } else shape = shape === 'name' || shape === 'path' ? 'path' : 'field';
       } else if (this.accept('[')) {
         this.expression();
         this.expect(']');
-      } else if (this.token.text === '{' && this.endsName()) {
-        this.at++;
+        shape = 'value';
+      } else if ((shape === 'name' || shape === 'path') && this.accept('{')) {
         this.entries(true);
-      } else return;
+        shape = 'value';
+      } else return shape;
     }
   }
 
-  /** A message is written as its type's name before its fields. */
-  private endsName(): boolean {
-    return this.tokens[this.at - 1]?.kind === 'identifier';
-  }
-
-  private primary(): void {
+  private primary(): Shape {
     if (this.token.kind === 'literal') this.at++;
     else if (this.accept('(')) {
       this.expression();
@@ -163,26 +203,44 @@ class Parser {
     else if (this.accept('{')) this.entries(false);
     else {
       this.accept('.');
-      if (this.token.kind !== 'identifier') this.fail('a value');
+      const { kind, text } = this.token;
+      if (kind !== 'identifier' || RESERVED.has(text)) this.fail('a value');
       this.at++;
-      if (this.accept('(')) this.list(')');
+      if (!this.accept('(')) return 'name';
+      this.checkMacro(text, this.list(')'));
     }
+    return 'value';
   }
 
-  private list(end: ')' | ']'): void {
-    if (this.accept(end)) return;
-    do {
-      if (end === ']' && this.accept(end)) return;
-      this.expression();
-    } while (this.accept(','));
-    this.expect(end);
+  /** Macros look at what is written rather than at values. */
+  private checkMacro(name: string, args: readonly Shape[]): void {
+    if (name === 'has' && args.length === 1 && args[0] !== 'path' && args[0] !== 'field') {
+      throw new CelSyntaxError('has() needs a field, such as has(request.headers)');
+    }
+    const binds =
+      (COMPREHENSIONS.has(name) && args.length === 2) || (name === 'map' && (args.length === 2 || args.length === 3));
+    if (binds && args[0] !== 'name') throw new CelSyntaxError(`the first argument of ${name}() must be a name`);
+  }
+
+  private list(end: ')' | ']'): Shape[] {
+    const shapes: Shape[] = [];
+    if (end === ']' && this.token.text === ',' && this.tokens[this.at + 1]?.text === ']') this.at++;
+    while (!this.accept(end)) {
+      shapes.push(this.expression());
+      if (this.accept(',')) {
+        if (end === ')' && this.token.text === ')') this.fail('a value');
+      } else {
+        this.expect(end);
+        break;
+      }
+    }
+    return shapes;
   }
 
   private entries(ofMessage: boolean): void {
-    for (;;) {
-      if (this.accept('}')) return;
+    while (!this.accept('}')) {
       if (ofMessage) {
-        if (this.token.kind !== 'identifier') this.fail('the name of a field');
+        if (this.token.kind !== 'identifier' && this.token.kind !== 'quoted-field') this.fail('the name of a field');
         this.at++;
       } else this.expression();
       this.expect(':');

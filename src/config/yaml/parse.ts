@@ -16,7 +16,12 @@ export interface YamlDocument {
   readonly value: unknown;
   /** Offsets in the file's text between which the document stands, comments before and after it included. */
   readonly range: readonly [start: number, end: number];
-  /** Where the field at `path`, or its nearest parent, is written. */
+  /** The part of `range` that is the document's content, without the marker and the comments around it. */
+  readonly content: readonly [start: number, end: number];
+  /**
+   * Where the field at `path`, or its nearest parent, is written. A path may lead into YAML that is the text of a block,
+   * such as `data.mesh` of a ConfigMap.
+   */
   locate(path: FieldPath): SourceLocation;
 }
 
@@ -56,13 +61,18 @@ export function parseYaml(text: string, file: string, limits: YamlLimits = DEFAU
       continue;
     }
     try {
+      const contents = document.contents?.range;
       const converted = convert(document, limits);
       if (converted.value === null) continue;
       const positions = new Positions(converted.offsets, converted.sizes);
       documents.push({
         value: converted.value,
         range,
-        locate: (path) => locate(positions.find(converted.value, path)),
+        content: [contents![0] + shift, contents![1] + shift],
+        locate: (path) => {
+          const { offset, value, rest } = positions.find(converted.value, path);
+          return inBlock(source, offset, value, rest, file, limits) ?? locate(offset);
+        },
       });
     } catch (error) {
       if (!(error instanceof ConversionError)) throw error;
@@ -70,6 +80,26 @@ export function parseYaml(text: string, file: string, limits: YamlLimits = DEFAU
     }
   }
   return { documents, problems };
+}
+
+/** The place of `rest` inside of a block (`key: |`) whose text is YAML, when `rest` leads into one. */
+function inBlock(
+  source: string,
+  keyOffset: number,
+  value: unknown,
+  rest: FieldPath,
+  file: string,
+  limits: YamlLimits,
+): SourceLocation | undefined {
+  if (rest.length === 0 || typeof value !== 'string') return undefined;
+  const keyLineEnd = source.indexOf('\n', keyOffset);
+  const header = source.slice(keyOffset, keyLineEnd);
+  if (keyLineEnd === -1 || !/:\s+\|[-+\d]*\s*(#.*)?$/.test(header.trimEnd())) return undefined;
+  const inner = parseYaml(value, file, limits).documents[0]?.locate(rest);
+  if (inner?.line === undefined) return undefined;
+  const first = /^( *)\S/m.exec(source.slice(keyLineEnd + 1));
+  const keyLine = source.slice(0, keyOffset).split('\n').length;
+  return { file, line: keyLine + inner.line, column: (inner.column ?? 1) + (first?.[1]?.length ?? 0) };
 }
 
 /** The parser's words for an error, and what usually causes it. */

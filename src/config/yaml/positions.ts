@@ -1,5 +1,12 @@
 import type { FieldPath } from '../object.ts';
 
+export interface Found {
+  readonly offset: number;
+  readonly value: unknown;
+  /** The end of the path, which is not there. */
+  readonly rest: FieldPath;
+}
+
 /**
  * Where every value of a JSON tree stands in its text. Two integers a value, in the order in which the tree is walked
  * (a value, then its children in the order of `Object.keys`), so that thousands of objects can keep theirs.
@@ -14,17 +21,19 @@ export class Positions {
     this.sizes = Uint32Array.from(sizes);
   }
 
-  /** The offset of the value at `path` in `tree`, or of its nearest parent that is there. */
-  find(tree: unknown, path: FieldPath): number {
+  /** Finds the value at `path` in `tree`, or its nearest parent that is there. */
+  find(tree: unknown, path: FieldPath): Found {
     let index = 0;
     let value = tree;
+    let found = 0;
     for (const part of path) {
       const child = this.childIndex(value, index, part);
       if (child === undefined) break;
       index = child;
       value = (value as Record<string | number, unknown>)[part];
+      found++;
     }
-    return this.offsets[index]!;
+    return { offset: this.offsets[index]!, value, rest: path.slice(found) };
   }
 
   private childIndex(value: unknown, index: number, part: string | number): number | undefined {

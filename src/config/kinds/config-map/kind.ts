@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { configMapSchema } from './schema.ts';
+import { validateConfigMap } from './validate.ts';
 
 export const configMapKind = defineKind({
   id: 'ConfigMap',
@@ -11,6 +12,7 @@ export const configMapKind = defineKind({
   layout: 'body',
   unknownFields: 'warning',
   schema: configMapSchema,
+  validate: validateConfigMap,
   columns: [
     {
       name: 'DATA',

@@ -1,5 +1,6 @@
 import { defineKind, labelsColumn } from '../definition.ts';
 import { deploymentSchema } from './schema.ts';
+import { validateDeployment } from './validate.ts';
 
 export const deploymentKind = defineKind({
   id: 'Deployment',
@@ -11,6 +12,7 @@ export const deploymentKind = defineKind({
   layout: 'spec',
   unknownFields: 'warning',
   schema: deploymentSchema,
+  validate: validateDeployment,
   columns: [
     { name: 'REPLICAS', value: (o) => String(o.spec.replicas ?? 1) },
     {

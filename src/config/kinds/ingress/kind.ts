@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { ingressSchema } from './schema.ts';
+import { validateIngress } from './validate.ts';
 
 export const ingressKind = defineKind({
   id: 'Ingress',
@@ -11,6 +12,7 @@ export const ingressKind = defineKind({
   layout: 'spec',
   unknownFields: 'warning',
   schema: ingressSchema,
+  validate: validateIngress,
   columns: [
     { name: 'CLASS', value: (o) => o.spec.ingressClassName ?? '<none>' },
     { name: 'HOSTS', value: (o) => (o.spec.rules ?? []).map((r) => r.host ?? '*').join(',') || '*' },

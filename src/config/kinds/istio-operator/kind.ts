@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { istioOperatorSchema } from './schema.ts';
+import { validateIstioOperator } from './validate.ts';
 
 export const istioOperatorKind = defineKind({
   id: 'IstioOperator',
@@ -11,5 +12,6 @@ export const istioOperatorKind = defineKind({
   layout: 'spec',
   unknownFields: 'error',
   schema: istioOperatorSchema,
+  validate: validateIstioOperator,
   columns: [{ name: 'REVISION', value: (o) => o.spec.revision ?? '' }],
 });

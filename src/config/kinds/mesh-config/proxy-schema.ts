@@ -178,6 +178,9 @@ export const meshProxyConfigSchema = object(
     statsCompression: boolean(),
     connectionSettings,
   },
-  { oneOf: [['serviceCluster', 'tracingServiceName']] },
+  {
+    oneOf: [['serviceCluster', 'tracingServiceName']],
+    removed: ['connectTimeout', 'mixerCheckServer', 'mixerReportServer', 'parentShutdownDuration'],
+  },
 );
 export type MeshProxyConfig = Infer<typeof meshProxyConfigSchema>;

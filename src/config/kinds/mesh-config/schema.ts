@@ -99,6 +99,27 @@ export const meshConfigSchema = object(
       policies: array(object({ visibility, matchingRules: array(object({ namespaceSelector: labelSelector })) })),
     }),
   },
-  { aliases: { mesh_mTLS: 'meshMTLS' } },
+  {
+    aliases: { mesh_mTLS: 'meshMTLS' },
+    removed: [
+      'authPolicy',
+      'disableMixerHttpReports',
+      'disablePolicyChecks',
+      'disableReportCalls',
+      'enableClientSidePolicyCheck',
+      'enableSdsTokenMount',
+      'mixerCheckServer',
+      'mixerReportServer',
+      'policyCheckFailOpen',
+      'rdsRefreshDelay',
+      'reportBatchMaxEntries',
+      'reportBatchMaxTime',
+      'sdsRefreshDelay',
+      'sdsUdsPath',
+      'sdsUseK8sSaJwt',
+      'sidecarToTelemetrySessionAffinity',
+      'thriftConfig',
+    ],
+  },
 );
 export type MeshConfig = Infer<typeof meshConfigSchema>;

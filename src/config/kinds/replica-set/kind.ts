@@ -1,5 +1,6 @@
 import { defineKind, labelsColumn } from '../definition.ts';
 import { replicaSetSchema } from './schema.ts';
+import { validateReplicaSet } from './validate.ts';
 
 export const replicaSetKind = defineKind({
   id: 'ReplicaSet',
@@ -11,6 +12,7 @@ export const replicaSetKind = defineKind({
   layout: 'spec',
   unknownFields: 'warning',
   schema: replicaSetSchema,
+  validate: validateReplicaSet,
   columns: [
     { name: 'REPLICAS', value: (o) => String(o.spec.replicas ?? 1) },
     {

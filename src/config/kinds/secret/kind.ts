@@ -1,5 +1,6 @@
 import { defineKind } from '../definition.ts';
 import { secretSchema } from './schema.ts';
+import { validateSecret } from './validate.ts';
 
 export const secretKind = defineKind({
   id: 'Secret',
@@ -10,6 +11,7 @@ export const secretKind = defineKind({
   layout: 'body',
   unknownFields: 'warning',
   schema: secretSchema,
+  validate: validateSecret,
   columns: [
     { name: 'TYPE', value: (o) => o.spec.type ?? 'Opaque' },
     {

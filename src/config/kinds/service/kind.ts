@@ -1,5 +1,6 @@
 import { defineKind, labelsColumn } from '../definition.ts';
 import { serviceSchema } from './schema.ts';
+import { validateService } from './validate.ts';
 
 export const serviceKind = defineKind({
   id: 'Service',
@@ -11,6 +12,7 @@ export const serviceKind = defineKind({
   layout: 'spec',
   unknownFields: 'warning',
   schema: serviceSchema,
+  validate: validateService,
   columns: [
     { name: 'TYPE', value: (o) => o.spec.type ?? 'ClusterIP' },
     { name: 'CLUSTER-IP', value: (o) => o.spec.clusterIP ?? '<none>' },

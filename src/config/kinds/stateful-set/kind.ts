@@ -1,5 +1,6 @@
 import { defineKind, labelsColumn } from '../definition.ts';
 import { statefulSetSchema } from './schema.ts';
+import { validateStatefulSet } from './validate.ts';
 
 export const statefulSetKind = defineKind({
   id: 'StatefulSet',
@@ -11,6 +12,7 @@ export const statefulSetKind = defineKind({
   layout: 'spec',
   unknownFields: 'warning',
   schema: statefulSetSchema,
+  validate: validateStatefulSet,
   columns: [
     { name: 'REPLICAS', value: (o) => String(o.spec.replicas ?? 1) },
     {
