@@ -7,6 +7,7 @@ import { messageOf, UserError } from '../base/errors.ts';
  */
 const commands: readonly CommandEntry[] = [
   { name: 'ca', summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
+  { name: 'validate', aliases: ['v'], summary: 'Check configuration files', load: () => import('./validate.ts') },
 ];
 
 interface CommandEntry {

@@ -196,10 +196,11 @@ function readMetadata(
   const report = new Report(violations, ['metadata']);
   const name = metadata?.name;
   if (metadata === undefined || name === undefined || name === '') {
-    report.error(
-      metadata?.generateName === undefined ? 'is required' : 'is required; generateName has no meaning in a file',
-      'name',
-    );
+    const written = isRecord(value) ? value.name : undefined;
+    if (written === undefined || written === null || written === '') {
+      const hint = metadata?.generateName === undefined ? '' : '; generateName has no meaning in a file';
+      report.error(`is required${hint}`, 'name');
+    }
     return undefined;
   }
   const isLabel = definition.id === 'Namespace' || definition.id === 'Service';
