@@ -403,7 +403,7 @@ test('after close nothing happens any more', async () => {
   assert.equal(clock.pending, 0);
 });
 
-test('secrets over a stream of their own, where the type may go without saying', async () => {
+test('secrets over a stream of their own', async () => {
   for (const delta of [false, true]) {
     const client = new SdsClient({ transport: peer, clock, node: NODE, delta });
     const sink = new Recorder();

@@ -90,7 +90,7 @@ export function encodeDiscoveryResponse(response: ServedResponse, controlPlane: 
   writer.tag(1, WireType.LengthDelimited).string(response.version);
   for (const resource of response.resources) {
     writer.tag(2, WireType.LengthDelimited).fork();
-    writeAny(writer, response.typeUrl, resource.bytes);
+    writeAny(writer, resource.payloadType ?? response.typeUrl, resource.bytes);
     writer.join();
   }
   writer.tag(4, WireType.LengthDelimited).string(response.typeUrl);
@@ -165,7 +165,7 @@ export function encodeDeltaDiscoveryResponse(response: ServedResponse, controlPl
     writer.tag(2, WireType.LengthDelimited).fork();
     writer.tag(1, WireType.LengthDelimited).string(resource.version);
     writer.tag(2, WireType.LengthDelimited).fork();
-    writeAny(writer, response.typeUrl, resource.bytes);
+    writeAny(writer, resource.payloadType ?? response.typeUrl, resource.bytes);
     writer.join();
     writer.tag(3, WireType.LengthDelimited).string(resource.name);
     writer.join();

@@ -69,6 +69,11 @@ export class DeltaServer implements ServerSession<DeltaDiscoveryRequest> {
     for (const name of names) if (this.#names.has(name)) this.#asked.add(name);
   }
 
+  renewAll(): void {
+    for (const name of this.#sent.keys()) this.#asked.add(name);
+    this.renew(this.#names);
+  }
+
   respond(view: TypeView, options: RespondOptions): Answer | undefined {
     if (!this.subscribed || this.#inFlight) return undefined;
     const all = this.wildcard ? view.all() : undefined;

@@ -65,6 +65,8 @@ export interface ServedResource {
   /** Changes whenever the bytes do, and only then. */
   readonly version: string;
   readonly bytes: Uint8Array;
+  /** Type URL of the payload, where it is not that of the response: answers to Istio's debug types. */
+  readonly payloadType?: string;
 }
 
 /** What a server is about to send, before it is encoded. `removed` is empty in the state-of-the-world variant. */

@@ -66,6 +66,8 @@ export interface ServerSession<Request> {
   receive(request: Request): Receipt;
   /** Marks names as to be sent again, changed or not, if the client follows them. */
   renew(names: Iterable<string>): void;
+  /** Marks everything that the client follows as to be sent again. */
+  renewAll(): void;
   /**
    * What has to be sent so that the client has this view; the response is in flight with this call. Undefined if the
    * client has it already, or asked for nothing. Not while a response is in flight.

@@ -60,6 +60,11 @@ export class SotwServer implements ServerSession<DiscoveryRequest> {
     for (const name of names) if (this.names.has(name)) this.#asked.add(name);
   }
 
+  renewAll(): void {
+    this.#askedAll = true;
+    this.renew(this.names);
+  }
+
   respond(view: TypeView, options: RespondOptions): Answer | undefined {
     if (!this.subscribed || this.#inFlight) return undefined;
     return this.#fullState || this.wildcard ? this.#respondWhole(view, options) : this.#respondNames(view, options);
