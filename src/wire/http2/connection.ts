@@ -58,7 +58,6 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
   #dataReceived = 0;
 
   readonly #block: HeaderBlock;
-  readonly #pingData = Buffer.alloc(8);
   readonly #pings: { readonly id: number; readonly onAck: () => void }[] = [];
   #lastPing = 0;
 
@@ -129,8 +128,9 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
     if (this.dead) return;
     const id = (this.#lastPing = (this.#lastPing + 1) >>> 0);
     this.#pings.push({ id, onAck });
-    this.#pingData.writeUInt32BE(id, 4);
-    this.writer.ping(false, this.#pingData, 0);
+    const data = Buffer.alloc(8);
+    data.writeUInt32BE(id, 4);
+    this.writer.ping(false, data, 0);
   }
 
   /** Ends the connection for a breach of the protocol: GOAWAY, all streams reset, the owner told. */
@@ -179,7 +179,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
     if (stream.closed) return;
     stream.closed = true;
     this.streams.delete(stream.id);
-    this.#flow.remove(stream);
+    if (stream.bufferedBytes > 0) this.#flow.remove(stream);
     if (code !== undefined && stream.id !== 0) {
       this.writer.rstStream(stream.id, code);
       if (!stream.remoteEnd) this.abandoned.add(stream.id);

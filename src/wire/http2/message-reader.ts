@@ -17,6 +17,18 @@ export const Details = {
 /** Longer numbers would not be exact any more. */
 const MAX_LENGTH_DIGITS = 15;
 
+/** Digits and nothing else, or -1. */
+function parseLength(value: string): number {
+  if (value === '' || value.length > MAX_LENGTH_DIGITS) return -1;
+  let length = 0;
+  for (let i = 0; i < value.length; i++) {
+    const digit = value.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) return -1;
+    length = length * 10 + digit;
+  }
+  return length;
+}
+
 /**
  * Builds {@link Headers} from the fields of one header block and judges them (RFC 9113 sections 8.1 to 8.3, 8.5, and
  * RFC 8441). There is one for each connection, which is used again for each block.
@@ -104,10 +116,8 @@ export class MessageReader implements FieldSink {
       return;
     }
     if (kind === FieldKind.ContentLength && this.#kind !== BlockKind.Trailers) {
-      if (!this.#once(kind) || !/^\d+$/.test(value) || value.length > MAX_LENGTH_DIGITS) {
-        this.problem = Details.InvalidField;
-      }
-      this.contentLength = Number(value);
+      this.contentLength = parseLength(value);
+      if (!this.#once(kind) || this.contentLength < 0) this.problem = Details.InvalidField;
     }
     this.headers.add(name, value);
   }

@@ -13,6 +13,8 @@ export const DEAF: StreamHandler = {
 };
 
 const EMPTY = new Uint8Array(0);
+/** What most streams never have; not to be pushed to. */
+const NO_QUEUE: Uint8Array[] = [];
 
 /** What a stream needs of its connection. */
 export interface StreamOwner {
@@ -83,7 +85,7 @@ export class Http2Stream implements OutgoingStream {
   localSent = false;
   /** Out of the connection's books; nothing more may come from here or go to the handler. */
   closed = false;
-  #queue: Uint8Array[] = [];
+  #queue = NO_QUEUE;
   /** First chunk of the queue that has not left, and how much of it has. */
   #first = 0;
   #offset = 0;
@@ -128,7 +130,8 @@ export class Http2Stream implements OutgoingStream {
     } else if (chunk.length === 0) {
       return;
     }
-    this.#queue.push(chunk);
+    if (this.#queue === NO_QUEUE) this.#queue = [chunk];
+    else this.#queue.push(chunk);
     this.bufferedBytes += chunk.length - sent;
     this.connection.dataWaits(this);
     this.updateBackpressure();
@@ -162,7 +165,7 @@ export class Http2Stream implements OutgoingStream {
       this.#offset = 0;
       this.#first++;
       if (last) {
-        this.#queue = [];
+        this.#queue = NO_QUEUE;
         this.#first = 0;
       } else if (this.#first === 64) {
         this.#queue.splice(0, 64);
@@ -283,7 +286,7 @@ export class Http2Stream implements OutgoingStream {
   }
 
   dropQueue(): void {
-    this.#queue = [];
+    this.#queue = NO_QUEUE;
     this.#first = 0;
     this.#offset = 0;
     this.#trailers = undefined;
