@@ -44,7 +44,12 @@ export interface MessageError {
   readonly details: string;
 }
 
-/** Receives the message that comes in on one stream. After a call with `end`, `onTrailers`, `onReset` or `onError` nothing more comes. */
+/**
+ * Receives the message that comes in on one stream. After a call with `end`, `onTrailers` or `onError` nothing more of
+ * the message comes; `onWriteBackpressure` and `onReset` still may, until what we send has left. After `onReset` nothing
+ * comes at all. An exchange is over when the response is complete, even if the request is not; only a tunnel (CONNECT in
+ * HTTP/2) goes on until both directions have ended.
+ */
 export interface StreamHandler {
   /** Interim response (1xx but 101); clients only. */
   onInformational?(headers: Headers): void;

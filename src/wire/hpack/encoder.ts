@@ -17,6 +17,12 @@ for (let i = STATUS_INDEX; STATIC_NAMES[i].text === ':status'; i++) STATUS_INDEX
 
 /** Fields that must not be guessed through the size of what is sent (RFC 7541 section 7.1). */
 const SENSITIVE = new Set(['authorization', 'proxy-authorization']);
+/**
+ * Fields that belong to one HTTP/1 connection (RFC 9113 section 8.2.2). They should have been removed long before; a peer
+ * that got one would have to give up the message, and most give up the connection.
+ */
+const FORBIDDEN = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
+
 /** A cookie below this length could be guessed value by value. */
 const SHORT_COOKIE = 20;
 
@@ -35,6 +41,7 @@ class NameSlot {
   readonly name: string;
   readonly staticIndex: number;
   readonly sensitive: boolean;
+  readonly forbidden: boolean;
   /** Values in the table and the numbers of their entries, newest at `last`; some may be evicted already. */
   readonly values: string[] = [];
   readonly entries: number[] = [];
@@ -47,6 +54,7 @@ class NameSlot {
     this.name = name;
     this.staticIndex = STATIC_INDEX.get(name) ?? 0;
     this.sensitive = SENSITIVE.has(name);
+    this.forbidden = FORBIDDEN.has(name);
   }
 
   add(value: string, entry: number): void {
@@ -96,7 +104,10 @@ export class HpackEncoder {
     this.#bytes = 0;
   }
 
-  /** Appends the header block of a message, or of trailers, pseudo-headers first. */
+  /**
+   * Appends the header block of a message, or of trailers, pseudo-headers first. Names have to be lower-case; headers that
+   * belong to an HTTP/1 connection are left out.
+   */
   encode(headers: Headers, out: ByteBuffer): void {
     out.reserve(16);
     if (this.#announce) {
@@ -130,9 +141,10 @@ export class HpackEncoder {
   #field(name: string, value: string, out: ByteBuffer): void {
     const slot = this.#slots.get(name) ?? this.#newSlot(name);
     if (slot === undefined) {
-      this.#literal(0, STATIC_INDEX.get(name) ?? 0, name, value, out);
+      if (!FORBIDDEN.has(name)) this.#literal(0, STATIC_INDEX.get(name) ?? 0, name, value, out);
       return;
     }
+    if (slot.forbidden) return;
     const oldest = this.#oldest;
     const { values, entries } = slot;
     for (let i = 0; i < values.length; i++) {

@@ -331,14 +331,37 @@ describe('encoder', () => {
     for (let i = 0; i < 3; i++) pass(encoder, decoder, request('/a', `id-${i}`));
   });
 
-  test('more names than it keeps in mind', () => {
+  for (const size of [4096, 65536]) {
+    test(`more names than it keeps in mind, in a table of ${size}`, () => {
+      const encoder = new HpackEncoder(size);
+      const decoder = new HpackDecoder(size);
+      encoder.setMaxTableSize(size);
+      for (let i = 0; i < 2000; i++) {
+        const headers = new Headers();
+        for (let k = 0; k < 5; k++) headers.add(`name-${(i * 7 + k) % 700}`, 'value');
+        pass(encoder, decoder, headers);
+      }
+    });
+  }
+
+  test('headers of an HTTP/1 connection do not leave', () => {
     const encoder = new HpackEncoder();
-    const decoder = new HpackDecoder();
-    for (let i = 0; i < 2000; i++) {
-      const headers = new Headers();
-      for (let k = 0; k < 5; k++) headers.add(`name-${(i * 7 + k) % 700}`, 'value');
-      pass(encoder, decoder, headers);
-    }
+    const headers = Headers.response(
+      200,
+      'connection',
+      'close',
+      'x',
+      '1',
+      'transfer-encoding',
+      'chunked',
+      'upgrade',
+      'h2c',
+    );
+    const bytes = encode(encoder, headers);
+    assert.deepEqual(decode(new HpackDecoder(), bytes.toString('hex')), [
+      [':status', '200'],
+      ['x', '1'],
+    ]);
   });
 
   test('random messages arrive as they were sent', () => {

@@ -120,12 +120,12 @@ describe('responses, in whatever pieces they come', () => {
     {
       name: 'refused',
       bytes: [rst(1, 7)],
-      events: ['available', '1 reset remote-refused http2.remote_refuse'],
+      events: ['1 reset remote-refused http2.remote_refuse', 'available'],
     },
     {
       name: 'reset in the middle',
       bytes: [headers(1, Flag.EndHeaders, ':status', '200'), data(1, 0, 'a'), rst(1, 2), data(1, 0, '')],
-      events: ['1 headers :status=200', '1 data a', 'available', '1 reset remote-reset http2.remote_reset'],
+      events: ['1 headers :status=200', '1 data a', '1 reset remote-reset http2.remote_reset', 'available'],
     },
   ];
   for (const { name, method, bytes, events } of cases) {
@@ -169,7 +169,9 @@ describe('malformed responses', () => {
       const lenient = Client.greeted({ streamErrorOnInvalidMessage: true });
       lenient.request(method);
       lenient.receive(...bytes);
-      assert.match(lenient.owner.take().at(-1)!, /^1 reset protocol-error http2\./);
+      const events = lenient.owner.take();
+      assert.match(events.at(-2)!, /^1 reset protocol-error http2\./);
+      assert.equal(events.at(-1), 'available');
       assert.deepEqual(lenient.log.take(), ['RST_STREAM 1 ProtocolError']);
       const strict = Client.greeted();
       strict.request(method);
@@ -186,11 +188,18 @@ describe('malformed responses', () => {
     assert.equal(client.owner.take().at(-1), 'connection error http2.violation.of.messaging.rule');
   });
 
+  test('too many trailers', () => {
+    const client = Client.greeted({ maxHeaderCount: 3 });
+    client.request();
+    client.receive(status('200', Flag.EndHeaders), headers(1, END, 'a', '1', 'b', '2', 'c', '3', 'd', '4'));
+    assert.deepEqual(client.owner.take().slice(1), ['1 reset overflow http2.too_many_headers', 'available']);
+  });
+
   test('too many headers', () => {
     const client = Client.greeted({ maxHeaderCount: 3 });
     client.request();
     client.receive(status('200', END, 'a', '1', 'b', '2', 'c', '3'));
-    assert.deepEqual(client.owner.take(), ['available', '1 reset overflow http2.too_many_headers']);
+    assert.deepEqual(client.owner.take(), ['1 reset overflow http2.too_many_headers', 'available']);
     assert.deepEqual(client.log.take(), ['RST_STREAM 1 InternalError']);
   });
 });

@@ -126,8 +126,7 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     const { message } = this;
     if (!message.finish()) {
       if (message.tooLarge) {
-        this.close(stream, ErrorCode.InternalError);
-        stream.handler.onReset(ResetReason.Overflow, message.problem);
+        this.endStream(stream, ErrorCode.InternalError, ResetReason.Overflow, message.problem);
       } else {
         this.malformed(stream, message.problem);
       }
@@ -173,16 +172,19 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     const refused = [...this.streams.values()].filter((stream) => stream.id > lastStream);
     this.#drain();
     for (const stream of refused) {
-      if (stream.closed) continue;
-      this.close(stream, undefined);
-      stream.handler.onReset(ResetReason.RemoteRefused, 'http2.remote_refuse');
+      if (!stream.closed) this.endStream(stream, undefined, ResetReason.RemoteRefused, 'http2.remote_refuse');
     }
     this.#closeUnsent(ResetReason.RemoteRefused, 'http2.remote_refuse');
   }
 
-  protected override close(stream: Http2Stream, code: ErrorCode | undefined): void {
+  override resetStream(stream: Http2Stream, reason: ResetReason): void {
+    if (stream.id !== 0) {
+      super.resetStream(stream, reason);
+      return;
+    }
+    stream.closed = true;
     this.#unsent.delete(stream);
-    super.close(stream, code);
+    this.streamClosed();
   }
 
   protected override streamClosed(): void {

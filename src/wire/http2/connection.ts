@@ -158,8 +158,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
   /** Ends one stream for a breach of the protocol by the peer. */
   protected failStream(stream: Http2Stream, code: ErrorCode, details: string): void {
     const calm = this.notePrematureEnd(stream);
-    this.close(stream, code);
-    stream.handler.onReset(ResetReason.ProtocolError, details);
+    this.endStream(stream, code, ResetReason.ProtocolError, details);
     if (!calm) this.fail(ErrorCode.EnhanceYourCalm, RESET_FLOOD);
   }
 
@@ -169,27 +168,39 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
       this.failStream(stream, ErrorCode.ProtocolError, details);
       return;
     }
-    this.close(stream, undefined);
+    this.#remove(stream, undefined);
     stream.handler.onReset(ResetReason.ProtocolError, details);
     this.fail(ErrorCode.ProtocolError, details);
   }
 
-  /** Takes a stream off the books, with RST_STREAM if there is a code. */
+  /** Ends a stream before its time, with RST_STREAM if there is a code: the handler hears why. */
+  protected endStream(stream: Http2Stream, code: ErrorCode | undefined, reason: ResetReason, details: string): void {
+    this.#remove(stream, code);
+    stream.handler.onReset(reason, details);
+    this.streamClosed();
+  }
+
+  /** Ends a stream of which the handler knows, or need not know. */
   protected close(stream: Http2Stream, code: ErrorCode | undefined): void {
     if (stream.closed) return;
+    this.#remove(stream, code);
+    this.streamClosed();
+  }
+
+  /** Takes a stream off the books. */
+  #remove(stream: Http2Stream, code: ErrorCode | undefined): void {
     stream.closed = true;
     this.streams.delete(stream.id);
     if (stream.bufferedBytes > 0) this.#flow.remove(stream);
-    if (code !== undefined && stream.id !== 0) {
+    if (code !== undefined) {
       this.writer.rstStream(stream.id, code);
       if (!stream.remoteEnd) this.abandoned.add(stream.id);
     }
     this.credit(stream.drop());
-    this.streamClosed();
   }
 
   resetStream(stream: Http2Stream, reason: ResetReason): void {
-    this.close(stream, stream.id === 0 ? undefined : this.resetCode(stream, reason));
+    this.close(stream, this.resetCode(stream, reason));
   }
 
   writeHeaders(stream: Http2Stream, headers: Headers, end: boolean): void {
@@ -362,8 +373,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
     const { message } = this;
     const fine = message.finish();
     if (message.tooLarge) {
-      this.close(stream, ErrorCode.InternalError);
-      stream.handler.onReset(ResetReason.Overflow, message.problem);
+      this.endStream(stream, ErrorCode.InternalError, ResetReason.Overflow, message.problem);
     } else if (!fine || !endStream || (stream.contentLength >= 0 && stream.received !== stream.contentLength)) {
       this.malformed(stream, message.problem || Details.MessagingRule);
     } else {
@@ -403,9 +413,11 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
       return undefined;
     }
     const calm = this.notePrematureEnd(stream);
-    this.close(stream, undefined);
-    if (code === ErrorCode.RefusedStream) stream.handler.onReset(ResetReason.RemoteRefused, 'http2.remote_refuse');
-    else stream.handler.onReset(ResetReason.RemoteReset, 'http2.remote_reset');
+    if (code === ErrorCode.RefusedStream) {
+      this.endStream(stream, undefined, ResetReason.RemoteRefused, 'http2.remote_refuse');
+    } else {
+      this.endStream(stream, undefined, ResetReason.RemoteReset, 'http2.remote_reset');
+    }
     return calm ? undefined : flood(RESET_FLOOD);
   }
 

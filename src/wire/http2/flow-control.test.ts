@@ -169,6 +169,19 @@ describe('what we send', () => {
     third.stream.sendData(bytes(1), true);
   });
 
+  test('hundreds of pieces wait in their order', () => {
+    const server = new Server();
+    server.receive(settings([4, 1]));
+    const { stream } = server.open('GET');
+    for (let i = 0; i < 200; i++) stream.sendData(Buffer.from([i]), i === 199);
+    server.log.take();
+    server.receive(windowUpdate(1, 100), windowUpdate(1, 98));
+    assert.equal(server.log.take().length, 198);
+    assert.equal(stream.bufferedBytes, 1);
+    server.receive(windowUpdate(1, 1));
+    assert.deepEqual(server.log.take(), ['DATA 1 1 end']);
+  });
+
   test('a stream that begins while the Output piles up is told so', () => {
     const server = new Server();
     server.codec.outputBackpressure(true);

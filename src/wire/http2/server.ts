@@ -18,6 +18,8 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
   protected override lastPeerStream = 0;
   /** The last stream that the final GOAWAY promises to serve. */
   #lastServed = MAX_31_BITS;
+  /** The peer knows that there will be no more streams. */
+  #announced = false;
   #doneTold = false;
 
   constructor(output: Output, callbacks: ServerCallbacks, options: Http2Options = DEFAULT_OPTIONS) {
@@ -26,11 +28,14 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
   }
 
   drain(): void {
-    if (!this.dead && this.#lastServed === MAX_31_BITS) this.writer.goAway(MAX_31_BITS, ErrorCode.NoError);
+    if (this.dead || this.#announced) return;
+    this.#announced = true;
+    this.writer.goAway(MAX_31_BITS, ErrorCode.NoError);
   }
 
   goAway(): void {
     if (this.dead || this.#lastServed !== MAX_31_BITS) return;
+    this.#announced = true;
     this.#lastServed = this.lastPeerStream;
     this.writer.goAway(this.#lastServed, ErrorCode.NoError);
     this.#checkDone();
@@ -64,7 +69,10 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     // What nobody wants is decoded all the same, or the tables of the two ends would no longer agree.
     if (!this.decode(BlockKind.Request, block) || id <= this.lastPeerStream) return;
     this.lastPeerStream = id;
-    if (id > this.#lastServed) return;
+    if (id > this.#lastServed) {
+      this.abandoned.add(id);
+      return;
+    }
     this.constraints.opened++;
     if (selfDependent) this.#refuse(id, ErrorCode.ProtocolError);
     else if (this.streams.size >= this.options.maxConcurrentStreams) this.#refuse(id, ErrorCode.RefusedStream);
@@ -87,8 +95,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     stream.handler = this.#callbacks.newStream(stream);
     if (!message.finish()) {
       if (message.tooLarge) {
-        this.close(stream, ErrorCode.InternalError);
-        stream.handler.onReset(ResetReason.Overflow, message.problem);
+        this.endStream(stream, ErrorCode.InternalError, ResetReason.Overflow, message.problem);
       } else {
         this.malformed(stream, message.problem);
       }
