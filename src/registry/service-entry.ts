@@ -3,7 +3,6 @@ import type { ConfigObject } from '../config/object.ts';
 import { parsePrefix } from './address.ts';
 import { exportToOf } from './export-to.ts';
 import { isWildcard } from './host.ts';
-import { CANONICAL_NAME_LABEL, CANONICAL_REVISION_LABEL, canonicalService, type Labels } from './labels.ts';
 import { parseProtocol } from './protocol.ts';
 import { type Resolution, type Service, type ServicePort, UNSPECIFIED } from './service.ts';
 
@@ -39,7 +38,7 @@ export function servicesOfServiceEntry(object: ConfigObject<ServiceEntrySpec>): 
     resolution: RESOLUTIONS[spec.resolution ?? 'NONE']!,
     meshExternal,
     exportTo: exportToOf(spec.exportTo, metadata.namespace),
-    labels: meshExternal ? withCanonicalLabels(metadata.labels, metadata.name) : metadata.labels,
+    labels: metadata.labels,
     selector: spec.workloadSelector ? (spec.workloadSelector.labels ?? {}) : undefined,
     serviceAccounts: spec.subjectAltNames ?? [],
     externalName: undefined,
@@ -70,13 +69,6 @@ function listenAddresses(addresses: readonly string[]): string[] {
     const single = prefix.length === (prefix.address.includes(':') ? 128 : 32);
     return [single ? prefix.address : text];
   });
-}
-
-/** Telemetry of external services appears under the ServiceEntry's own name. */
-function withCanonicalLabels(labels: Labels, name: string): Labels {
-  if (labels[CANONICAL_NAME_LABEL] !== undefined && labels[CANONICAL_REVISION_LABEL] !== undefined) return labels;
-  const canonical = canonicalService(labels, name);
-  return { ...labels, [CANONICAL_NAME_LABEL]: canonical.name, [CANONICAL_REVISION_LABEL]: canonical.revision };
 }
 
 export function trafficDistributionOf(value: string | undefined): Service['trafficDistribution'] {

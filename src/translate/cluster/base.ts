@@ -1,0 +1,104 @@
+import { create, type JsonObject, toBinary } from '@bufbuild/protobuf';
+import { DurationSchema } from '@bufbuild/protobuf/wkt';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  ClusterSchema,
+} from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
+import type { LocalityLbEndpoints } from '../../api/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts';
+import { CaresDnsResolverConfigSchema } from '../../api/gen/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.ts';
+import { isHttp2 } from '../../registry/protocol.ts';
+import type { Service, ServicePort } from '../../registry/service.ts';
+import { ISTIO_METADATA, istioMetadata } from '../metadata.ts';
+import { delimited } from '../names.ts';
+import { extension } from '../proto/any.ts';
+import { duration } from '../proto/values.ts';
+import type { ProxyView } from '../proxy-view.ts';
+import { ClusterDraft } from './draft.ts';
+
+export interface ClusterBase {
+  readonly name: string;
+  readonly type: Cluster_DiscoveryType;
+  readonly port: ServicePort;
+  /** For clusters that carry their endpoints themselves. */
+  readonly endpoints: LocalityLbEndpoints[];
+  /** Port to which an ORIGINAL_DST cluster connects instead of the one that the client wanted. */
+  readonly portOverride?: number | undefined;
+  readonly services: readonly Service[];
+}
+
+/** What clusters of all directions have in common. Undefined for one that resolves names and has none. */
+export function startCluster(proxy: ProxyView, base: ClusterBase): ClusterDraft | undefined {
+  const cluster = create(ClusterSchema, {
+    name: base.name,
+    clusterDiscoveryType: { case: 'type', value: base.type },
+    commonLbConfig: {},
+    altStatName: delimited(base.name),
+  });
+  switch (base.type) {
+    case Cluster_DiscoveryType.STRICT_DNS:
+    case Cluster_DiscoveryType.LOGICAL_DNS:
+      applyDns(proxy, cluster);
+      if (base.endpoints.length === 0) return undefined;
+      cluster.loadAssignment = loadAssignment(base);
+      break;
+    case Cluster_DiscoveryType.STATIC:
+      if (base.endpoints.length === 0) return undefined;
+      cluster.loadAssignment = loadAssignment(base);
+      break;
+    case Cluster_DiscoveryType.ORIGINAL_DST:
+      if (base.portOverride !== undefined && proxy.features.passthroughTargetPort) {
+        cluster.lbConfig = create(ClusterSchema, {
+          lbConfig: { case: 'originalDstLbConfig', value: { upstreamPortOverride: base.portOverride } },
+        }).lbConfig;
+      }
+      break;
+  }
+  if (base.services.length > 0) {
+    cluster.metadata = create(ClusterSchema, {
+      metadata: istioMetadata({
+        services: base.services.map(({ hostname, name, namespace }) => ({ host: hostname, name, namespace })),
+      }),
+    }).metadata;
+  }
+  const draft = new ClusterDraft(cluster);
+  if (isHttp2(base.port.protocol)) draft.useHttp2();
+  // A gateway never detects: it would offer h2 to backends that may not speak it.
+  else if (proxy.isSidecar && base.port.protocol === 'Unsupported') draft.useClientProtocol();
+  return draft;
+}
+
+function loadAssignment(base: ClusterBase) {
+  return create(ClusterSchema, { loadAssignment: { clusterName: base.name, endpoints: base.endpoints } })
+    .loadAssignment;
+}
+
+/** Number of `dns_jitter` in envoy.config.cluster.v3.Cluster, which is younger than the API that the types are made from. */
+const DNS_JITTER_FIELD = 58;
+
+function applyDns(proxy: ProxyView, cluster: Cluster): void {
+  const { features, ipMode, mesh } = proxy;
+  cluster.dnsLookupFamily =
+    ipMode === 'IPv6'
+      ? Cluster_DnsLookupFamily.V6_ONLY
+      : ipMode === 'Dual' && features.dualStack
+        ? Cluster_DnsLookupFamily.ALL
+        : Cluster_DnsLookupFamily.V4_ONLY;
+  cluster.typedDnsResolverConfig = create(ClusterSchema, {
+    typedDnsResolverConfig: extension('envoy.network.dns_resolver.cares', CaresDnsResolverConfigSchema, {
+      udpMaxQueries: features.dnsMaxUdpQueries,
+    }),
+  }).typedDnsResolverConfig;
+  cluster.dnsRefreshRate = duration(mesh.dnsRefreshRate);
+  cluster.respectDnsTtl = true;
+  const jitter = toBinary(DurationSchema, duration(features.dnsJitter));
+  cluster.$unknown = [{ no: DNS_JITTER_FIELD, wireType: 2, data: Uint8Array.from([jitter.length, ...jitter]) }];
+}
+
+/** The part of a cluster's metadata that is Istio's, made if there is none. */
+export function istioMetadataOf(cluster: Cluster): JsonObject {
+  cluster.metadata ??= create(ClusterSchema, { metadata: istioMetadata({}) }).metadata;
+  const { filterMetadata } = cluster.metadata!;
+  return (filterMetadata[ISTIO_METADATA] ??= {});
+}

@@ -1,0 +1,71 @@
+import { create } from '@bufbuild/protobuf';
+import { CircuitBreakersSchema } from '../../api/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts';
+import { UpstreamConnectionOptionsSchema } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
+import { HttpProtocolOptionsSchema } from '../../api/gen/envoy/config/core/v3/protocol_pb.ts';
+import type { ConnectionPool, TcpKeepalive } from '../../config/kinds/shared/traffic-policy.ts';
+import { isHttp } from '../../registry/protocol.ts';
+import type { ServicePort } from '../../registry/service.ts';
+import type { Mesh } from '../mesh.ts';
+import { duration } from '../proto/values.ts';
+import type { ClusterDraft } from './draft.ts';
+
+/** Envoy's own limits of 1024, and of 3 retries, do not suit a mesh: there is none unless somebody sets one. */
+const UNLIMITED = 2 ** 32 - 1;
+
+/** Limits and timeouts of a cluster's connections (DestinationRule `connectionPool`). Zero counts as not set. */
+export function applyConnectionPool(draft: ClusterDraft, mesh: Mesh, pool: ConnectionPool | undefined): void {
+  const { cluster } = draft;
+  const { tcp, http } = pool ?? {};
+  cluster.connectTimeout = duration(tcp?.connectTimeout ?? mesh.connectTimeout);
+  applyKeepalive(draft, [mesh.tcpKeepalive, tcp?.tcpKeepalive]);
+  cluster.circuitBreakers = create(CircuitBreakersSchema, {
+    thresholds: [
+      {
+        maxConnections: tcp?.maxConnections || UNLIMITED,
+        maxPendingRequests: http?.http1MaxPendingRequests || UNLIMITED,
+        maxRequests: http?.http2MaxRequests || UNLIMITED,
+        maxRetries: http?.maxRetries || UNLIMITED,
+      },
+    ],
+  });
+  const idleTimeout = http?.idleTimeout ?? tcp?.idleTimeout;
+  const maxDuration = tcp?.maxConnectionDuration;
+  const maxRequests = http?.maxRequestsPerConnection || undefined;
+  const maxStreams = http?.maxConcurrentStreams || undefined;
+  if (idleTimeout !== undefined || maxDuration !== undefined || maxRequests !== undefined || maxStreams !== undefined) {
+    draft.http.commonHttpProtocolOptions = create(HttpProtocolOptionsSchema, {
+      ...(idleTimeout === undefined ? {} : { idleTimeout: duration(idleTimeout) }),
+      ...(maxDuration === undefined ? {} : { maxConnectionDuration: duration(maxDuration) }),
+      ...(maxRequests === undefined ? {} : { maxRequestsPerConnection: maxRequests }),
+    });
+    const options = draft.http.upstreamProtocolOptions;
+    if (options.case === 'explicitHttpConfig' && options.value.protocolConfig.case === 'http2ProtocolOptions') {
+      if (maxStreams !== undefined) options.value.protocolConfig.value.maxConcurrentStreams = maxStreams;
+    }
+  }
+  if (http?.useClientProtocol) draft.useClientProtocol();
+}
+
+/** Each of the settings over the one before. Even empty settings turn keepalive on, with the system's intervals. */
+function applyKeepalive({ cluster }: ClusterDraft, settings: readonly (TcpKeepalive | undefined)[]): void {
+  for (const keepalive of settings) {
+    if (keepalive === undefined) continue;
+    cluster.upstreamConnectionOptions ??= create(UpstreamConnectionOptionsSchema, { tcpKeepalive: {} });
+    const target = cluster.upstreamConnectionOptions.tcpKeepalive!;
+    if (keepalive.probes) target.keepaliveProbes = keepalive.probes;
+    if (keepalive.time !== undefined) target.keepaliveTime = Math.floor(keepalive.time / 1000);
+    if (keepalive.interval !== undefined) target.keepaliveInterval = Math.floor(keepalive.interval / 1000);
+  }
+}
+
+/** HTTP/1.1 upgraded to HTTP/2 on the way, as the policy says, else the mesh; the mesh's only for ports known to be HTTP. */
+export function applyH2Upgrade(
+  draft: ClusterDraft,
+  mesh: Mesh,
+  port: ServicePort,
+  pool: ConnectionPool | undefined,
+): void {
+  const policy = pool?.http?.h2UpgradePolicy;
+  if (policy === 'DO_NOT_UPGRADE') return;
+  if (policy === 'UPGRADE' || (isHttp(port.protocol) && mesh.h2UpgradePolicy === 'UPGRADE')) draft.useHttp2();
+}

@@ -1,0 +1,203 @@
+import { create, type JsonObject } from '@bufbuild/protobuf';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
+import { ApiVersion } from '../../api/gen/envoy/config/core/v3/config_source_pb.ts';
+import { HealthStatus } from '../../api/gen/envoy/config/core/v3/health_check_pb.ts';
+import type { Subset } from '../../config/kinds/destination-rule/schema.ts';
+import type { Service, ServicePort } from '../../registry/service.ts';
+import { endpointGroups } from '../endpoint/load-assignment.ts';
+import type { DestinationRule } from '../index/destination-rules.ts';
+import { configPath } from '../metadata.ts';
+import { delimited, outboundCluster, sniCluster } from '../names.ts';
+import { duration } from '../proto/values.ts';
+import type { ProxyView } from '../proxy-view.ts';
+import { applyProxyProtocol, applyUpstreamTls } from '../tls/upstream.ts';
+import { type ClusterPolicy, policyForPort, subsetPolicy } from '../traffic-policy.ts';
+import { istioMetadataOf, startCluster } from './base.ts';
+import { applyConnectionPool, applyH2Upgrade } from './connection-pool.ts';
+import type { ClusterDraft } from './draft.ts';
+import { applyLoadBalancer, discoveryType } from './load-balancer.ts';
+import { applyMetadataExchange } from './metadata-exchange.ts';
+import { expectsMutualTls, identitiesOf } from './mutual-tls.ts';
+import { applyOutlierDetection } from './outlier-detection.ts';
+import { statName } from './stat-name.ts';
+
+/** `sni`: clusters that forward mutual TLS by its server name, and so do not touch TLS themselves. */
+export type ClusterMode = 'normal' | 'sni';
+
+/** The cluster of a service's port, and those of its subsets. */
+export function outboundClusters(proxy: ProxyView, service: Service, port: ServicePort, mode: ClusterMode): Cluster[] {
+  const rule = proxy.destinationRule(service);
+  const subsets: (Subset | undefined)[] = [undefined, ...(rule?.spec.subsets ?? [])];
+  const clusters: Cluster[] = [];
+  let general: ClusterDraft | undefined;
+  for (const subset of subsets) {
+    const draft = outboundClusterOf(proxy, { service, port, rule, mode }, subset, general);
+    if (draft === undefined) {
+      // Without endpoints of its own to resolve, a service has no subsets either.
+      if (subset === undefined) return [];
+      continue;
+    }
+    if (subset === undefined) general = draft;
+    clusters.push(draft.build());
+  }
+  return clusters;
+}
+
+interface Context {
+  readonly service: Service;
+  readonly port: ServicePort;
+  readonly rule: DestinationRule | undefined;
+  readonly mode: ClusterMode;
+}
+
+function outboundClusterOf(
+  proxy: ProxyView,
+  context: Context,
+  subset: Subset | undefined,
+  general: ClusterDraft | undefined,
+): ClusterDraft | undefined {
+  const { service, port, rule, mode } = context;
+  const subsetName = subset?.name ?? '';
+  const name = (mode === 'normal' ? outboundCluster : sniCluster)(port.port, subsetName, service.hostname);
+  const rulePolicy = policyForPort(rule?.spec.trafficPolicy, port.port);
+  const policy = subsetPolicy(rulePolicy, subset?.trafficPolicy, port.port);
+  const type = typeOf(proxy, service, subset, general);
+  const endpoints = carriesEndpoints(type)
+    ? endpointGroups(proxy, {
+        cluster: name,
+        service,
+        port: port.port,
+        subset: subsetName,
+        rule,
+        mutualTlsOnly: mode === 'sni',
+      })
+    : [];
+  const draft = startCluster(proxy, {
+    name,
+    type,
+    port,
+    endpoints: endpoints.map(({ group }) => group),
+    portOverride: service.passthroughTargetPorts.get(port.port),
+    services: [service],
+  });
+  if (draft === undefined) return undefined;
+  const { cluster } = draft;
+  const pattern = proxy.mesh.outboundClusterStatName;
+  if (pattern) {
+    const { hostname } = service;
+    cluster.altStatName = delimited(statName(pattern, { hostname, subset: subsetName, port, targetPort: 0, service }));
+  }
+  if (subset === undefined) keepDraining(proxy, cluster, service);
+  applyPolicy(proxy, draft, context, policy, subsetName, subset);
+  if (discoveryType(cluster) === Cluster_DiscoveryType.EDS) {
+    cluster.edsClusterConfig = create(ClusterSchema, {
+      edsClusterConfig: {
+        serviceName: name,
+        edsConfig: {
+          configSourceSpecifier: { case: 'ads', value: {} },
+          initialFetchTimeout: duration(0),
+          resourceApiVersion: ApiVersion.V3,
+        },
+      },
+    }).edsClusterConfig;
+  }
+  applyMetadataExchange(proxy, cluster);
+  writeMetadata(istioMetadataOf(cluster), context, subset, policy);
+  return draft;
+}
+
+function applyPolicy(
+  proxy: ProxyView,
+  draft: ClusterDraft,
+  { service, port, rule, mode }: Context,
+  policy: ClusterPolicy | undefined,
+  subsetName: string,
+  subset: Subset | undefined,
+): void {
+  const { cluster } = draft;
+  applyConnectionPool(draft, proxy.mesh, policy?.connectionPool);
+  applyH2Upgrade(draft, proxy.mesh, port, policy?.connectionPool);
+  applyOutlierDetection(cluster, policy?.outlierDetection, proxy.features);
+  applyLoadBalancer(proxy, cluster, policy?.loadBalancer, port, service);
+  if (mode === 'normal') {
+    const loadBalancer =
+      subset === undefined ? rule?.spec.trafficPolicy?.loadBalancer : subset.trafficPolicy?.loadBalancer;
+    applyUpstreamTls(proxy, draft, {
+      settings: policy?.tls,
+      identities: identitiesOf(proxy, service),
+      sni: sniCluster(port.port, subsetName, service.hostname),
+      meshExternal: service.meshExternal,
+      mutualTlsExpected: expectsMutualTls(proxy, service, port, loadBalancer),
+      fromServiceEntry: service.origin === 'ServiceEntry',
+      ruleHasSelector: rule?.selector !== undefined,
+    });
+    applyProxyProtocol(cluster, policy?.proxyProtocol);
+  }
+  if (discoveryType(cluster) === Cluster_DiscoveryType.ORIGINAL_DST) {
+    cluster.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
+  }
+}
+
+/** How the endpoints of a service are found. A gateway has no address that a client wanted, so it asks the registry. */
+export function resolutionType(proxy: ProxyView, service: Service): Cluster_DiscoveryType {
+  switch (service.resolution) {
+    case 'DNS':
+      return Cluster_DiscoveryType.STRICT_DNS;
+    case 'DNS_ROUND_ROBIN':
+      return Cluster_DiscoveryType.LOGICAL_DNS;
+    case 'PASSTHROUGH':
+      if (!proxy.isSidecar) return Cluster_DiscoveryType.EDS;
+      if (service.origin === 'Kubernetes' && proxy.features.edsForHeadless) return Cluster_DiscoveryType.EDS;
+      return Cluster_DiscoveryType.ORIGINAL_DST;
+    default:
+      return Cluster_DiscoveryType.EDS;
+  }
+}
+
+/** A subset's endpoints are found as the service's are, unless it asks to be passed through. */
+function typeOf(
+  proxy: ProxyView,
+  service: Service,
+  subset: Subset | undefined,
+  general: ClusterDraft | undefined,
+): Cluster_DiscoveryType {
+  if (subset === undefined) return resolutionType(proxy, service);
+  if (subset.trafficPolicy?.loadBalancer?.simple === 'PASSTHROUGH') return Cluster_DiscoveryType.ORIGINAL_DST;
+  return (general && discoveryType(general.cluster)) ?? resolutionType(proxy, service);
+}
+
+function carriesEndpoints(type: Cluster_DiscoveryType): boolean {
+  return type === Cluster_DiscoveryType.STRICT_DNS || type === Cluster_DiscoveryType.LOGICAL_DNS;
+}
+
+/** Services with persistent sessions keep endpoints that drain, for the sessions that they have. */
+function keepDraining(proxy: ProxyView, cluster: Cluster, service: Service): void {
+  if (service.labels[proxy.features.persistentSessionLabel] === undefined) return;
+  cluster.commonLbConfig = create(ClusterSchema, {
+    commonLbConfig: {
+      overrideHostStatus: {
+        statuses: [HealthStatus.HEALTHY, HealthStatus.DRAINING, HealthStatus.UNKNOWN, HealthStatus.DEGRADED],
+      },
+    },
+  }).commonLbConfig;
+}
+
+function writeMetadata(
+  metadata: JsonObject,
+  { service, rule }: Context,
+  subset: Subset | undefined,
+  policy: ClusterPolicy | undefined,
+): void {
+  if (service.meshExternal && subset === undefined) metadata.external = true;
+  if (rule === undefined) return;
+  metadata.config = configPath(rule.from[0]!);
+  if (subset !== undefined) metadata.subset = subset.name;
+  // The program's own TLS is not the mesh's: its ALPN is left alone.
+  const mode = policy?.tls?.mode;
+  if (mode === 'SIMPLE' || mode === 'MUTUAL') metadata.alpn_override = 'false';
+}

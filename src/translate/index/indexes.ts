@@ -1,0 +1,138 @@
+import type { AuthorizationPolicySpec } from '../../config/kinds/authorization-policy/schema.ts';
+import type { GatewaySpec } from '../../config/kinds/gateway/schema.ts';
+import type { RequestAuthenticationSpec } from '../../config/kinds/request-authentication/schema.ts';
+import type { TelemetrySpec } from '../../config/kinds/telemetry/schema.ts';
+import type { ConfigObject } from '../../config/object.ts';
+import type { Registry } from '../../registry/registry.ts';
+import { sameItems } from '../../registry/reuse.ts';
+import type { Features } from '../features.ts';
+import { Memo } from '../memo.ts';
+import { type Mesh, type MeshSnapshot, meshOf } from '../mesh.ts';
+import { type DestinationRule, DestinationRuleIndex } from './destination-rules.ts';
+import { EnvoyFilterIndex } from './envoy-filters.ts';
+import { PeerAuthenticationIndex } from './peer-authentication.ts';
+import { PolicyIndex } from './policy-match.ts';
+import { SidecarIndex } from './sidecars.ts';
+import { VirtualServiceBuilder, type VirtualServiceIndex } from './virtual-services.ts';
+import { VisibleServices } from './visible-services.ts';
+
+/** A snapshot made ready for questions. What did not change since the snapshot before is the same object as there. */
+export interface Indexes {
+  readonly mesh: Mesh;
+  readonly registry: Registry;
+  readonly exportTo: { readonly services: ReadonlySet<string> };
+  readonly visibleServices: VisibleServices;
+  readonly virtualServices: VirtualServiceIndex;
+  readonly destinationRules: DestinationRuleIndex;
+  readonly sidecars: SidecarIndex;
+  readonly gateways: readonly ConfigObject<GatewaySpec>[];
+  readonly peerAuthentication: PeerAuthenticationIndex;
+  readonly requestAuthentication: PolicyIndex<RequestAuthenticationSpec>;
+  readonly authorization: PolicyIndex<AuthorizationPolicySpec>;
+  readonly telemetry: PolicyIndex<TelemetrySpec>;
+  readonly envoyFilters: EnvoyFilterIndex;
+}
+
+export interface IndexOptions {
+  readonly features: Features;
+  /** Suffix of the names of Kubernetes services. */
+  readonly domain: string;
+}
+
+/** One part of the indexes, kept as long as what it is made from is the same. */
+class Part<T> {
+  #inputs: readonly unknown[] | undefined;
+  #value: T | undefined;
+
+  get(inputs: readonly unknown[], make: (before: T | undefined) => T): T {
+    if (this.#inputs === undefined || !sameItems(this.#inputs, inputs)) {
+      this.#value = make(this.#value);
+      this.#inputs = inputs;
+    }
+    return this.#value!;
+  }
+}
+
+/** Makes the indexes of each snapshot, and remembers them for as long as the snapshot is in use. */
+export class IndexBuilder {
+  readonly #options: IndexOptions;
+  readonly #known = new WeakMap<MeshSnapshot, Indexes>();
+  readonly #resolver: VirtualServiceBuilder;
+  readonly #mergedRules = new Memo<DestinationRule>();
+  readonly #visible = new Part<VisibleServices>();
+  readonly #virtualServices = new Part<VirtualServiceIndex>();
+  readonly #destinationRules = new Part<DestinationRuleIndex>();
+  readonly #sidecars = new Part<SidecarIndex>();
+  readonly #gateways = new Part<readonly ConfigObject<GatewaySpec>[]>();
+  readonly #peer = new Part<PeerAuthenticationIndex>();
+  readonly #request = new Part<PolicyIndex<RequestAuthenticationSpec>>();
+  readonly #authorization = new Part<PolicyIndex<AuthorizationPolicySpec>>();
+  readonly #telemetry = new Part<PolicyIndex<TelemetrySpec>>();
+  readonly #envoyFilters = new Part<EnvoyFilterIndex>();
+
+  constructor(options: IndexOptions) {
+    this.#options = options;
+    this.#resolver = new VirtualServiceBuilder(options.domain);
+  }
+
+  of(snapshot: MeshSnapshot): Indexes {
+    let indexes = this.#known.get(snapshot);
+    if (indexes === undefined) this.#known.set(snapshot, (indexes = this.#build(snapshot)));
+    return indexes;
+  }
+
+  #build({ config, registry, mesh: meshConfig }: MeshSnapshot): Indexes {
+    const mesh = meshOf(meshConfig);
+    const { rootNamespace } = mesh;
+    const { domain, features } = this.#options;
+    const services = new Set(mesh.defaultServiceExportTo);
+    const gateways = config.list('Gateway');
+    const virtualServices = config.list('VirtualService');
+    const destinationRules = config.list('DestinationRule');
+    const sidecars = config.list('Sidecar');
+    const peer = config.list('PeerAuthentication');
+    const request = config.list('RequestAuthentication');
+    const authorization = config.list('AuthorizationPolicy');
+    const telemetry = config.list('Telemetry');
+    const envoyFilters = config.list('EnvoyFilter');
+    return {
+      mesh,
+      registry,
+      exportTo: { services },
+      visibleServices: this.#visible.get(
+        [mesh, registry.services],
+        () => new VisibleServices(registry.services, services),
+      ),
+      virtualServices: this.#virtualServices.get([mesh, ...virtualServices], (before) =>
+        this.#resolver.build(virtualServices, new Set(mesh.defaultVirtualServiceExportTo), before),
+      ),
+      destinationRules: this.#destinationRules.get(
+        [mesh, ...destinationRules],
+        () =>
+          new DestinationRuleIndex(
+            destinationRules,
+            {
+              domain,
+              rootNamespace,
+              defaultExportTo: new Set(mesh.defaultDestinationRuleExportTo),
+              compareExportTo: features.enhancedDestinationRuleMerge,
+            },
+            this.#mergedRules,
+          ),
+      ),
+      sidecars: this.#sidecars.get([mesh, ...sidecars], () => new SidecarIndex(sidecars, rootNamespace)),
+      gateways: this.#gateways.get(gateways, () => gateways),
+      peerAuthentication: this.#peer.get([mesh, ...peer], () => new PeerAuthenticationIndex(peer, rootNamespace)),
+      requestAuthentication: this.#request.get([mesh, ...request], () => new PolicyIndex(request, rootNamespace)),
+      authorization: this.#authorization.get(
+        [mesh, ...authorization],
+        () => new PolicyIndex(authorization, rootNamespace),
+      ),
+      telemetry: this.#telemetry.get([mesh, ...telemetry], () => new PolicyIndex(telemetry, rootNamespace)),
+      envoyFilters: this.#envoyFilters.get(
+        [mesh, ...envoyFilters],
+        () => new EnvoyFilterIndex(envoyFilters, rootNamespace),
+      ),
+    };
+  }
+}

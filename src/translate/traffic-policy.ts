@@ -1,0 +1,43 @@
+import type { Subset } from '../config/kinds/destination-rule/schema.ts';
+import type { PortTrafficPolicy, TrafficPolicy } from '../config/kinds/shared/traffic-policy.ts';
+import type { DestinationRule } from './index/destination-rules.ts';
+
+/** The parts of a traffic policy that make a cluster. */
+export type ClusterPolicy = Omit<TrafficPolicy, 'portLevelSettings' | 'tunnel'>;
+
+/**
+ * What a policy says about a port. Settings for the port stand for themselves: what they leave out is at its default and
+ * not as in the rest of the policy (DestinationRule `portLevelSettings`).
+ */
+export function policyForPort(policy: TrafficPolicy | undefined, port: number): ClusterPolicy | undefined {
+  const own = policy?.portLevelSettings?.find((settings) => settings.port?.number === port);
+  return own === undefined ? policy : ofPort(own);
+}
+
+function ofPort({ loadBalancer, connectionPool, outlierDetection, tls }: PortTrafficPolicy): ClusterPolicy {
+  return defined({ loadBalancer, connectionPool, outlierDetection, tls });
+}
+
+/** A subset's policy over the one of its DestinationRule for the port. */
+export function subsetPolicy(
+  general: ClusterPolicy | undefined,
+  subset: TrafficPolicy | undefined,
+  port: number,
+): ClusterPolicy | undefined {
+  const own = policyForPort(subset, port);
+  return own === undefined ? general : { ...general, ...defined(own) };
+}
+
+/** The policy for a port of a service or of one of its subsets. */
+export function policyOf(rule: DestinationRule | undefined, subset: string, port: number): ClusterPolicy | undefined {
+  const general = policyForPort(rule?.spec.trafficPolicy, port);
+  return subsetPolicy(general, subsetOf(rule, subset)?.trafficPolicy, port);
+}
+
+export function subsetOf(rule: DestinationRule | undefined, name: string): Subset | undefined {
+  return name === '' ? undefined : rule?.spec.subsets?.find((subset) => subset.name === name);
+}
+
+function defined<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
+}
