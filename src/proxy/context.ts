@@ -12,6 +12,8 @@ export interface NodeIdentity {
   readonly region: string;
   readonly zone: string;
   readonly subZone: string;
+  /** Address of this machine as Envoy's local info has it: first of the interfaces, or loopback. */
+  readonly localAddress: string;
 }
 
 /** What every part of one worker shares. */

@@ -12,7 +12,7 @@ export interface LoadBalancerContext {
   readonly hash: bigint | undefined;
   /** Labels that the host must have (subset load balancing), from the route. */
   readonly metadataMatch: Metadata | undefined;
-  readonly requestHeaders: Headers | undefined;
+  readonly headers: Headers | undefined;
   readonly downstream: Connection | undefined;
   /** Asked after a choice while retries want another host; a bounded number of times. */
   rejects(host: Host): boolean;

@@ -53,7 +53,7 @@ export class OriginalDestinations {
     if (context.overrideAddress !== undefined) return parseAddress(context.overrideAddress);
     const { header } = this.#options;
     if (header !== undefined) {
-      const value = context.requestHeaders?.get(header);
+      const value = context.headers?.get(header);
       if (value !== undefined) return parseAddress(value);
     }
     return context.downstream?.originalDestination;

@@ -82,7 +82,9 @@ export interface HcmConfig {
   readonly maxRequestsPerConnection: number;
   readonly bufferLimit: number;
   readonly localReplies: LocalReplyMapper;
+  /** `tracing` is configured: operation names travel from proxy to proxy. */
   readonly tracing: boolean;
+  readonly direction: 'inbound' | 'outbound' | 'unspecified';
 }
 
 const CODECS: Readonly<Record<number, HcmConfig['codec']>> = {
@@ -121,7 +123,7 @@ const UNDERSCORES: Readonly<Record<Underscores, HcmConfig['underscores']>> = {
 
 type Built = Pick<
   HcmConfig,
-  'stats' | 'routes' | 'filters' | 'upgrades' | 'accessLogs' | 'localReplies' | 'bufferLimit'
+  'stats' | 'routes' | 'filters' | 'upgrades' | 'accessLogs' | 'localReplies' | 'bufferLimit' | 'direction'
 >;
 
 /** Reads the plain fields of an HttpConnectionManager; what is built of other parts comes ready in `built`. */

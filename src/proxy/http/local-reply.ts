@@ -1,3 +1,4 @@
+import { encodeMessageText } from '../../wire/grpc/status.ts';
 import { Headers } from '../../wire/headers.ts';
 import { isGrpc } from '../router/route-entry.ts';
 import type { LocalReply } from './filter.ts';
@@ -29,16 +30,6 @@ export function grpcStatusOf(status: number): number {
   }
 }
 
-/** Percent-encodes a `grpc-message` (gRPC over HTTP/2, "Status-Message"). */
-export function encodeGrpcMessage(message: string): string {
-  let out = '';
-  for (const byte of Buffer.from(message, 'utf8')) {
-    if (byte >= 0x20 && byte <= 0x7e && byte !== 0x25) out += String.fromCharCode(byte);
-    else out += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  }
-  return out;
-}
-
 /**
  * Builds an answer of our own: text with its length, or for a gRPC request a message of trailers only. `request` is
  * undefined where no request could be read.
@@ -52,7 +43,7 @@ export function localResponse(
   if (request !== undefined && isGrpc(request)) {
     const headers = Headers.response(200, 'content-type', 'application/grpc');
     headers.add('grpc-status', String(reply.grpcStatus ?? grpcStatusOf(reply.status)));
-    if (body !== '') headers.add('grpc-message', encodeGrpcMessage(body));
+    if (body !== '') headers.add('grpc-message', encodeMessageText(body));
     reply.edit?.(headers);
     return { headers, body: undefined };
   }

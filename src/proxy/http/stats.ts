@@ -64,13 +64,6 @@ export class HttpConnectionManagerStats extends StatGroup {
   downstream_rq_tx_reset = 0;
   downstream_rq_ws_on_non_ws_route = 0;
   rs_too_large = 0;
-  no_route = 0;
-  no_cluster = 0;
-  rq_direct_response = 0;
-  rq_redirect = 0;
-  rq_reset_after_downstream_response_started = 0;
-  rq_total = 0;
-  rq_retry_skipped_request_not_complete = 0;
 
   countResponse(status: number): void {
     this.downstream_rq_completed++;

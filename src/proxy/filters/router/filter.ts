@@ -1,0 +1,557 @@
+import type { Headers } from '../../../wire/headers.ts';
+import { ResetReason } from '../../../wire/http.ts';
+import type { Cluster, LoadBalancerContext, UpstreamOptions } from '../../cluster/cluster.ts';
+import type { Host, Metadata } from '../../cluster/host.ts';
+import {
+  DataStatus,
+  type FilterCallbacks,
+  HeadersStatus,
+  type HttpFilter,
+  type LocalReply,
+  TrailersStatus,
+} from '../../http/filter.ts';
+import type { Connection } from '../../net/connection.ts';
+import { ResponseFlag } from '../../observe/response-flags.ts';
+import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
+import type { ChosenCluster, MirrorPolicy, Route, RouteAction } from '../../router/route.ts';
+import type { Timer, Timers } from '../../timers.ts';
+import { failureFlag, reasonText } from './failures.ts';
+import { finalizeRequest, finalizeResponse, setHost } from './finalize.ts';
+import { RetryState } from './retry-state.ts';
+import { Shadow } from './shadow.ts';
+import type { RouterStats } from './stats.ts';
+import { finalTimeouts, type Timeouts } from './timeouts.ts';
+import { type AttemptOwner, UpstreamRequest } from './upstream-request.ts';
+
+/** What the router's configuration decides. */
+export interface RouterConfig {
+  readonly stats: RouterStats;
+  readonly suppressEnvoyHeaders: boolean;
+  /** Address of this proxy, which it appends to x-forwarded-for of requests of its own. */
+  readonly localAddress: string;
+}
+
+/** Filter state by which filters before the router steer the upstream's TLS. */
+export const UPSTREAM_ALPN = 'envoy.network.application_protocols';
+export const UPSTREAM_SNI = 'envoy.network.upstream_server_name';
+export const UPSTREAM_SANS = 'envoy.network.upstream_subject_alt_names';
+
+const NOT_FOUND: LocalReply = {
+  status: 404,
+  body: '',
+  details: 'route_not_found',
+  flags: ResponseFlag.NoRouteFound,
+};
+
+/** Body that is kept for retries ends here if nothing else says so (the connection's buffer limit). */
+const DEFAULT_BUFFER = 1024 * 1024;
+
+/** The last filter of nearly every chain: sends the request to its cluster, and brings the response back. */
+export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerContext {
+  readonly #config: RouterConfig;
+  readonly #callbacks: FilterCallbacks;
+  #headers: Headers | undefined = undefined;
+  #route: Route | undefined = undefined;
+  #action: RouteAction | undefined = undefined;
+  #chosen: ChosenCluster | undefined = undefined;
+  #cluster: Cluster | undefined = undefined;
+  #options: UpstreamOptions | undefined = undefined;
+  #timeouts: Timeouts = { globalMs: 0, perTryMs: 0, perTryIdleMs: 0 };
+  #retry: RetryState | undefined = undefined;
+  #attempt: UpstreamRequest | undefined = undefined;
+  #attempts = 0;
+  #shadows: Shadow[] | undefined = undefined;
+  /** Body that a retry would send again. */
+  #kept: Uint8Array[] = [];
+  #keptBytes = 0;
+  #trailers: Headers | undefined = undefined;
+  #requestEnded = false;
+  #requestEndedAt = -1;
+  #timer: Timer | undefined = undefined;
+  #responseStarted = false;
+  #pausedRequest = 0;
+  #setCookies: string[] | undefined = undefined;
+  #over = false;
+  #redirects = 0;
+
+  constructor(config: RouterConfig, callbacks: FilterCallbacks) {
+    this.#config = config;
+    this.#callbacks = callbacks;
+  }
+
+  get timers(): Timers {
+    return this.#callbacks.timers;
+  }
+
+  requestHeaders(headers: Headers, end: boolean): HeadersStatus {
+    const { stats } = this.#config;
+    const callbacks = this.#callbacks;
+    stats.rq_total++;
+    this.#headers = headers;
+    const { route } = callbacks;
+    if (route === undefined) {
+      stats.no_route++;
+      callbacks.sendLocalReply(NOT_FOUND);
+      return HeadersStatus.StopAll;
+    }
+    this.#route = route;
+    const { action } = route;
+    if (action.kind !== 'route') {
+      this.#answer(route, headers);
+      return HeadersStatus.StopAll;
+    }
+    this.#action = action;
+    this.#send(headers, end, route, action);
+    return HeadersStatus.StopIteration;
+  }
+
+  /** Routes that answer by themselves. */
+  #answer(route: Route, headers: Headers): void {
+    const { action } = route;
+    const { info, connection } = this.#callbacks;
+    const finish = (response: Headers) => finalizeResponse(response, info, route, undefined);
+    if (action.kind === 'redirect') {
+      this.#config.stats.rq_redirect++;
+      const location = action.location(headers, connection.tls !== undefined);
+      this.#callbacks.sendLocalReply({
+        status: action.status,
+        body: '',
+        details: 'direct_response',
+        edit(response) {
+          response.set('location', location);
+          finish(response);
+        },
+      });
+    } else if (action.kind === 'direct') {
+      this.#config.stats.rq_direct_response++;
+      this.#callbacks.sendLocalReply({
+        status: action.status,
+        body: action.body,
+        details: 'direct_response',
+        edit: finish,
+      });
+    } else {
+      this.#callbacks.sendLocalReply(NOT_FOUND);
+    }
+  }
+
+  #send(headers: Headers, end: boolean, route: Route, action: RouteAction): void {
+    const callbacks = this.#callbacks;
+    const { info } = callbacks;
+    const chosen = action.cluster(headers, callbacks.random);
+    info.upstreamCluster = chosen?.name ?? '';
+    const cluster = chosen && callbacks.clusters.get(chosen.name);
+    if (chosen === undefined || cluster === undefined) {
+      this.#config.stats.no_cluster++;
+      callbacks.sendLocalReply({
+        status: action.clusterNotFoundStatus,
+        body: '',
+        details: 'cluster_not_found',
+        flags: ResponseFlag.NoClusterFound,
+      });
+      return;
+    }
+    this.#chosen = chosen;
+    this.#cluster = cluster;
+    info.upstreamClusterStatName = cluster.statName;
+    info.clusterMetadata = cluster.metadata;
+    const insert = !this.#config.suppressEnvoyHeaders;
+    this.#timeouts = finalTimeouts(headers, action, insert);
+    const resources = action.priority === 'high' ? cluster.highResources : cluster.defaultResources;
+    this.#retry = RetryState.create(action.retry, headers, cluster, resources, this.timers, callbacks.random);
+    finalizeRequest(headers, info, route, action, chosen, insert);
+    this.#options = this.#upstreamOptions(headers, action, cluster);
+    this.#requestEnded = end;
+    if (end) this.#noteRequestEnd();
+    if (action.mirrors.length > 0) this.#mirror(headers, end, action.mirrors);
+    callbacks.onResponseBackpressure((high) => this.#attempt?.pauseResponse(high));
+    this.#startAttempt();
+  }
+
+  #upstreamOptions(headers: Headers, action: RouteAction, cluster: Cluster): UpstreamOptions {
+    const { info } = this.#callbacks;
+    const state = info.filterState;
+    let sni = state?.get(UPSTREAM_SNI) as string | undefined;
+    let subjectAltNames = state?.get(UPSTREAM_SANS) as readonly string[] | undefined;
+    if (cluster.autoSni || cluster.autoSanValidation) {
+      const host = headers.authority.replace(/:\d+$/, '');
+      if (cluster.autoSni) sni ??= host;
+      if (cluster.autoSanValidation) subjectAltNames ??= [host];
+    }
+    return {
+      priority: action.priority,
+      downstreamProtocol: info.protocol === '' ? 'HTTP/1.1' : info.protocol,
+      alpn: state?.get(UPSTREAM_ALPN) as readonly string[] | undefined,
+      sni,
+      subjectAltNames,
+    };
+  }
+
+  #mirror(headers: Headers, end: boolean, policies: readonly MirrorPolicy[]): void {
+    const { clusters, random } = this.#callbacks;
+    for (const policy of policies) {
+      if (policy.share < 1 && random() >= policy.share) continue;
+      const name = policy.cluster || headers.get(policy.clusterHeader);
+      const cluster = name === undefined ? undefined : clusters.get(name);
+      if (cluster === undefined) continue;
+      const copy = headers.clone();
+      if (!policy.disableShadowSuffix && copy.authority !== '') {
+        copy.authority = copy.authority.replace(/(:\d+)?$/, '-shadow$1');
+      }
+      copy.set('x-envoy-internal', 'true');
+      copy.append('x-forwarded-for', this.#config.localAddress);
+      const shadow = new Shadow(copy, end);
+      (this.#shadows ??= []).push(shadow);
+      shadow.start(cluster, { ...this.#options!, alpn: undefined });
+    }
+  }
+
+  get hash(): bigint | undefined {
+    return this.#action?.hash?.(this.#headers!, this.#callbacks.info, (cookie) => {
+      this.#setCookies ??= [];
+      if (!this.#setCookies.includes(cookie)) this.#setCookies.push(cookie);
+    });
+  }
+
+  get metadataMatch(): Metadata | undefined {
+    return this.#chosen?.metadataMatch ?? this.#action?.metadataMatch;
+  }
+
+  get headers(): Headers | undefined {
+    return this.#headers;
+  }
+
+  get downstream(): Connection {
+    return this.#callbacks.connection;
+  }
+
+  get overrideAddress(): string | undefined {
+    return this.#callbacks.info.filterState?.get('envoy.upstream.dynamic_host') as string | undefined;
+  }
+
+  rejects(host: Host): boolean {
+    return this.#retry?.rejects(host) ?? false;
+  }
+
+  #startAttempt(): void {
+    const cluster = this.#cluster!;
+    const action = this.#action!;
+    const route = this.#route!;
+    const headers = this.#headers!;
+    const { info } = this.#callbacks;
+    this.#attempts++;
+    info.attemptCount = this.#attempts;
+    if (route.virtualHost.includeRequestAttemptCount) headers.set('x-envoy-attempt-count', String(this.#attempts));
+    const host = cluster.pick(this);
+    if (host === undefined) {
+      cluster.stats.upstream_cx_none_healthy++;
+      this.#fail({
+        status: 503,
+        body: 'no healthy upstream',
+        details: 'no_healthy_upstream',
+        flags: ResponseFlag.NoHealthyUpstream,
+      });
+      return;
+    }
+    info.upstreamHost = host;
+    this.#retry?.noteHost(host);
+    if (action.hostRewrite?.kind === 'auto' && host.description.hostname !== '') {
+      setHost(headers, host.description.hostname, action.appendForwardedHost);
+    }
+    const kept = this.#kept;
+    const bodyless = this.#requestEnded && kept.length === 0 && this.#trailers === undefined;
+    const attempt = new UpstreamRequest(this, host, headers, bodyless);
+    this.#attempt = attempt;
+    attempt.start(cluster, this.#options!, this.#timeouts.perTryMs, this.#timeouts.perTryIdleMs);
+    kept.forEach((chunk, i) => {
+      attempt.sendData(chunk, this.#requestEnded && this.#trailers === undefined && i === kept.length - 1);
+    });
+    if (this.#trailers !== undefined) attempt.sendTrailers(this.#trailers);
+  }
+
+  requestData(chunk: Uint8Array, end: boolean): DataStatus {
+    if (end) {
+      this.#requestEnded = true;
+      this.#noteRequestEnd();
+    }
+    if (this.#retry !== undefined) this.#keep(chunk);
+    for (const shadow of this.#shadows ?? NO_SHADOWS) shadow.sendData(chunk, end);
+    const attempt = this.#attempt;
+    attempt?.sendData(chunk, end);
+    return DataStatus.StopNoBuffer;
+  }
+
+  requestTrailers(trailers: Headers): TrailersStatus {
+    this.#requestEnded = true;
+    this.#trailers = trailers;
+    this.#noteRequestEnd();
+    for (const shadow of this.#shadows ?? NO_SHADOWS) shadow.sendTrailers(trailers);
+    this.#attempt?.sendTrailers(trailers);
+    return TrailersStatus.Stop;
+  }
+
+  #keep(chunk: Uint8Array): void {
+    this.#keptBytes += chunk.length;
+    if (this.#keptBytes > (this.#route?.bufferLimit ?? DEFAULT_BUFFER)) {
+      // Too large to be sent again: from here on there is one attempt.
+      this.#cluster!.stats.retry_or_shadow_abandoned++;
+      this.#retry!.close();
+      this.#retry = undefined;
+      this.#kept = [];
+      return;
+    }
+    this.#kept.push(chunk);
+  }
+
+  /** The request is here as a whole: now its answer is waited for. */
+  #noteRequestEnd(): void {
+    this.#requestEndedAt = this.timers.now();
+    const { globalMs } = this.#timeouts;
+    if (globalMs > 0 && this.#timer === undefined) {
+      this.#timer = this.timers.start(globalMs, () => this.#onTimeout());
+    }
+  }
+
+  #onTimeout(): void {
+    const cluster = this.#cluster!;
+    cluster.stats.upstream_rq_timeout++;
+    const attempt = this.#attempt;
+    if (attempt !== undefined) {
+      attempt.host.stats.rq_timeout++;
+      if (!attempt.responseStarted) attempt.host.outcomes?.localOrigin('timeout');
+      attempt.cancel();
+    }
+    this.#attempt = undefined;
+    this.#fail({
+      status: 504,
+      body: 'upstream request timeout',
+      details: 'response_timeout',
+      flags: ResponseFlag.UpstreamRequestTimeout,
+    });
+  }
+
+  attemptTimedOut(attempt: UpstreamRequest, idle: boolean): void {
+    const { stats } = this.#cluster!;
+    if (idle) stats.upstream_rq_per_try_idle_timeout++;
+    else stats.upstream_rq_per_try_timeout++;
+    attempt.host.stats.rq_timeout++;
+    attempt.host.outcomes?.localOrigin('timeout');
+    attempt.cancel();
+    this.#attempt = undefined;
+    if (!this.#responseStarted && this.#retryFailure(ResetReason.LocalReset, true)) return;
+    this.#fail({
+      status: 504,
+      body: 'upstream request timeout',
+      details: idle ? 'upstream_per_try_idle_timeout' : 'upstream_per_try_timeout',
+      flags: ResponseFlag.UpstreamRequestTimeout,
+    });
+  }
+
+  attemptReady(attempt: UpstreamRequest, connection: UpstreamConnectionInfo): void {
+    const { info } = this.#callbacks;
+    info.upstreamConnection = connection;
+    info.upstreamHost = attempt.host;
+    if (info.firstUpstreamByteSent < 0) info.firstUpstreamByteSent = this.timers.now();
+  }
+
+  attemptInformational(_attempt: UpstreamRequest, headers: Headers): void {
+    if (headers.status !== 100 || this.#headers?.has('expect')) this.#callbacks.respondInformational(headers);
+  }
+
+  attemptBackpressure(high: boolean): void {
+    if (this.#over) return;
+    this.#pausedRequest += high ? 1 : -1;
+    this.#callbacks.pauseRequest(high);
+  }
+
+  attemptHeaders(attempt: UpstreamRequest, headers: Headers, end: boolean): void {
+    if (this.#over || attempt !== this.#attempt) return;
+    const { info } = this.#callbacks;
+    const cluster = this.#cluster!;
+    const { status } = headers;
+    const now = this.timers.now();
+    info.firstUpstreamByteReceived = now;
+    attempt.host.outcomes?.httpResponse(status);
+    if (status >= 500) attempt.host.stats.rq_error++;
+    else attempt.host.stats.rq_success++;
+    if (this.#retry?.onResponse(headers, () => this.#startAttempt())) {
+      cluster.stats.countResponse(status);
+      if (!end) attempt.cancel();
+      this.#attempt = undefined;
+      return;
+    }
+    if (this.#retry?.limitExceeded) info.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
+    if (this.#retry?.overflowed) info.flags |= ResponseFlag.UpstreamOverflow;
+    if (this.#internalRedirect(attempt, headers, end)) return;
+    this.#releaseRetry();
+    this.#responseStarted = true;
+    this.#noteUpstreamEnd(end);
+    cluster.stats.countResponse(status);
+    info.responseCodeDetails = 'via_upstream';
+    const route = this.#route!;
+    if (!this.#config.suppressEnvoyHeaders) {
+      const since = this.#requestEndedAt < 0 ? info.start : this.#requestEndedAt;
+      headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.floor(now - since))));
+    }
+    if (route.virtualHost.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(this.#attempts));
+    for (const cookie of this.#setCookies ?? NO_COOKIES) headers.add('set-cookie', cookie);
+    finalizeResponse(headers, info, route, this.#chosen);
+    this.#callbacks.respondHeaders(headers, end);
+  }
+
+  /** `internal_redirect_policy`: follows the Location itself. */
+  #internalRedirect(attempt: UpstreamRequest, response: Headers, end: boolean): boolean {
+    const policy = this.#action?.internalRedirect;
+    if (policy === undefined || !policy.statuses.has(response.status)) return false;
+    const { stats } = this.#cluster!;
+    const location = response.get('location');
+    const target = /^(https?):\/\/([^/?#]+)([^#]*)$/.exec(location ?? '');
+    const request = this.#headers!;
+    const sameScheme = target?.[1] === (this.#callbacks.connection.tls ? 'https' : 'http');
+    const allowed =
+      target !== null &&
+      this.#requestEnded &&
+      (this.#kept.length > 0 || this.#keptBytes === 0) &&
+      this.#redirects < policy.maxRedirects &&
+      (sameScheme || policy.allowCrossScheme);
+    if (!allowed) {
+      stats.upstream_internal_redirect_failed_total++;
+      return false;
+    }
+    const before = { authority: request.authority, path: request.path };
+    request.authority = target[2];
+    request.path = target[3].startsWith('/') ? target[3] : `/${target[3]}`;
+    this.#callbacks.clearRouteCache();
+    const { route } = this.#callbacks;
+    if (route?.action.kind !== 'route') {
+      request.authority = before.authority;
+      request.path = before.path;
+      this.#callbacks.clearRouteCache();
+      stats.upstream_internal_redirect_failed_total++;
+      return false;
+    }
+    stats.upstream_internal_redirect_succeeded_total++;
+    stats.countResponse(response.status);
+    if (!end) attempt.cancel();
+    this.#attempt = undefined;
+    this.#redirects++;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#route = route;
+    this.#action = route.action;
+    request.set(
+      'x-envoy-original-url',
+      `${this.#callbacks.connection.tls ? 'https' : 'http'}://${before.authority}${before.path}`,
+    );
+    this.#send(request, this.#kept.length === 0, route, route.action);
+    return true;
+  }
+
+  attemptData(attempt: UpstreamRequest, chunk: Uint8Array, end: boolean): void {
+    if (this.#over || attempt !== this.#attempt) return;
+    this.#callbacks.info.upstreamBytesReceived += chunk.length;
+    this.#noteUpstreamEnd(end);
+    this.#callbacks.respondData(chunk, end);
+  }
+
+  attemptTrailers(attempt: UpstreamRequest, trailers: Headers): void {
+    if (this.#over || attempt !== this.#attempt) return;
+    this.#noteUpstreamEnd(true);
+    this.#callbacks.respondTrailers(trailers);
+  }
+
+  #noteUpstreamEnd(end: boolean): void {
+    if (!end) return;
+    this.#callbacks.info.lastUpstreamByteReceived = this.timers.now();
+    this.#timer?.cancel();
+  }
+
+  attemptFailed(attempt: UpstreamRequest, reason: ResetReason, transportFailure: string, protocolError: string): void {
+    if (this.#over || attempt !== this.#attempt) return;
+    const { info } = this.#callbacks;
+    this.#attempt = undefined;
+    if (transportFailure !== '' && reason === ResetReason.ConnectionFailure)
+      info.upstreamTransportFailure = transportFailure;
+    if (reason !== ResetReason.Overflow && reason !== ResetReason.ConnectionFailure) {
+      attempt.host.outcomes?.localOrigin('reset');
+    }
+    if (reason !== ResetReason.Overflow) attempt.host.stats.rq_error++;
+    if (this.#responseStarted) {
+      this.#config.stats.rq_reset_after_downstream_response_started++;
+      info.flags |= failureFlag(reason);
+      const text = reasonText(reason, transportFailure).replaceAll(' ', '_');
+      this.#callbacks.resetStream(ResetReason.LocalReset, `upstream_reset_after_response_started{${text}}`);
+      return;
+    }
+    if (this.#retryFailure(reason, attempt.requestStarted)) return;
+    this.#failUpstream(reason, transportFailure, protocolError);
+  }
+
+  #retryFailure(reason: ResetReason, requestStarted: boolean): boolean {
+    const retry = this.#retry;
+    if (retry === undefined) return false;
+    if (retry.onFailure({ reason, requestStarted }, () => this.#startAttempt())) return true;
+    if (retry.limitExceeded) this.#callbacks.info.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
+    if (retry.overflowed) this.#callbacks.info.flags |= ResponseFlag.UpstreamOverflow;
+    return false;
+  }
+
+  #failUpstream(reason: ResetReason, transportFailure: string, protocolError: string): void {
+    const text = reasonText(reason, transportFailure);
+    const retried = this.#attempts > 1 ? 'retried and the latest ' : '';
+    const transport = reason === ResetReason.ConnectionFailure && transportFailure !== text ? transportFailure : '';
+    const details = protocolError !== '' && reason === ResetReason.ProtocolError ? protocolError : transport;
+    const suffix = details === '' ? '' : `|${details.replaceAll(' ', '_')}`;
+    const overloaded = reason === ResetReason.Overflow && !this.#config.suppressEnvoyHeaders;
+    this.#fail({
+      status: reason === ResetReason.ProtocolError ? 502 : 503,
+      body:
+        `upstream connect error or disconnect/reset before headers. ${retried}reset reason: ${text}` +
+        (transport === '' ? '' : `, transport failure reason: ${transport}`),
+      details: `upstream_reset_before_response_started{${text.replaceAll(' ', '_')}${suffix}}`,
+      flags: failureFlag(reason),
+      edit: overloaded ? (headers) => headers.set('x-envoy-overloaded', 'true') : undefined,
+    });
+  }
+
+  #fail(reply: LocalReply): void {
+    this.#releaseRetry();
+    this.#timer?.cancel();
+    if (this.#responseStarted) {
+      this.#callbacks.info.flags |= reply.flags ?? 0;
+      this.#callbacks.resetStream(ResetReason.LocalReset, reply.details);
+      return;
+    }
+    const route = this.#route!;
+    const { info } = this.#callbacks;
+    const { edit } = reply;
+    this.#cluster?.stats.countResponse(reply.status);
+    this.#callbacks.sendLocalReply({
+      ...reply,
+      edit: (headers) => {
+        edit?.(headers);
+        if (route.virtualHost.includeAttemptCountInResponse)
+          headers.set('x-envoy-attempt-count', String(this.#attempts));
+        finalizeResponse(headers, info, route, this.#chosen);
+      },
+    });
+  }
+
+  #releaseRetry(): void {
+    this.#retry?.close();
+    this.#retry = undefined;
+    this.#kept = [];
+  }
+
+  destroy(): void {
+    this.#over = true;
+    this.#timer?.cancel();
+    this.#retry?.close();
+    this.#attempt?.cancel();
+    // A mirror whose request is complete goes on by itself; one that would never be completed is given up.
+    if (!this.#requestEnded) for (const shadow of this.#shadows ?? NO_SHADOWS) shadow.cancel();
+  }
+}
+
+const NO_SHADOWS: readonly Shadow[] = [];
+const NO_COOKIES: readonly string[] = [];

@@ -1,0 +1,58 @@
+import type { Headers } from '../../../wire/headers.ts';
+import type { StreamInfo } from '../../observe/stream-info.ts';
+import type { ChosenCluster, Route, RouteAction } from '../../router/route.ts';
+
+/**
+ * Turns the headers of a request into what the upstream gets: edits of cluster, route, virtual host and table, then the
+ * rewritten path and host (Envoy's `RouteEntryImplBase::finalizeRequestHeaders`).
+ */
+export function finalizeRequest(
+  headers: Headers,
+  info: StreamInfo,
+  route: Route,
+  action: RouteAction,
+  chosen: ChosenCluster,
+  insertOriginal: boolean,
+): void {
+  chosen.requestEdits?.(headers, info);
+  for (const edit of route.requestEdits) edit(headers, info);
+  rewriteHost(headers, action, chosen);
+  if (action.pathRewrite !== undefined && headers.path !== '') {
+    const { path } = headers;
+    const query = path.indexOf('?');
+    const rewritten = action.pathRewrite(path, query < 0 ? path.length : query);
+    if (insertOriginal) headers.set('x-envoy-original-path', path);
+    headers.path = rewritten;
+  }
+}
+
+function rewriteHost(headers: Headers, action: RouteAction, chosen: ChosenCluster): void {
+  const { hostRewrite } = action;
+  let host = chosen.hostRewrite;
+  if (!host) {
+    if (hostRewrite === undefined) return;
+    if (hostRewrite.kind === 'literal') host = hostRewrite.host;
+    else if (hostRewrite.kind === 'header') host = headers.get(hostRewrite.name);
+    else if (hostRewrite.kind === 'path-regex') host = hostRewrite.substitution(headers.path.replace(/\?.*$/s, ''));
+  }
+  if (host) setHost(headers, host, action.appendForwardedHost);
+}
+
+/** Replaces the host, and appends the one before to x-forwarded-host where that is wanted. */
+export function setHost(headers: Headers, host: string, append: boolean): void {
+  if (append && headers.authority !== '' && headers.authority !== host) {
+    headers.append('x-forwarded-host', headers.authority);
+  }
+  headers.authority = host;
+}
+
+/** What routes do to the headers of a response. */
+export function finalizeResponse(
+  headers: Headers,
+  info: StreamInfo,
+  route: Route,
+  chosen: ChosenCluster | undefined,
+): void {
+  chosen?.responseEdits?.(headers, info);
+  for (const edit of route.responseEdits) edit(headers, info);
+}

@@ -1,0 +1,15 @@
+import { StatGroup } from '../../observe/stats.ts';
+
+const GAUGES: ReadonlySet<string> = new Set();
+
+/** Statistics of the router filter (Envoy's `http.STAT_PREFIX.`). */
+export class RouterStats extends StatGroup {
+  readonly gauges = GAUGES;
+  no_route = 0;
+  no_cluster = 0;
+  rq_direct_response = 0;
+  rq_redirect = 0;
+  rq_reset_after_downstream_response_started = 0;
+  rq_retry_skipped_request_not_complete = 0;
+  rq_total = 0;
+}

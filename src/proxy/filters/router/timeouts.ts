@@ -1,0 +1,49 @@
+import { formatTimeout, parseTimeout } from '../../../wire/grpc/timeout.ts';
+import type { Headers } from '../../../wire/headers.ts';
+import type { RouteAction } from '../../router/route.ts';
+import { isGrpc } from '../../router/route-entry.ts';
+
+/** Time limits of one request in milliseconds; 0 for none. */
+export interface Timeouts {
+  readonly globalMs: number;
+  readonly perTryMs: number;
+  readonly perTryIdleMs: number;
+}
+
+/**
+ * Works out the limits from the route and from the headers that may change them, and tells the upstream how long it has
+ * (Envoy's `FilterUtility::finalTimeout`).
+ */
+export function finalTimeouts(headers: Headers, action: RouteAction, insertExpected: boolean): Timeouts {
+  const grpc = isGrpc(headers);
+  let globalMs = action.timeoutMs;
+  if (grpc && action.maxGrpcTimeoutMs !== undefined) {
+    const max = action.maxGrpcTimeoutMs;
+    let wanted = grpcTimeoutOf(headers) ?? 0;
+    if (wanted > action.grpcTimeoutOffsetMs) wanted -= action.grpcTimeoutOffsetMs;
+    globalMs = max !== 0 && (wanted === 0 || wanted > max) ? max : wanted;
+  }
+  let perTryMs = action.retry.perTryTimeoutMs;
+  globalMs = headerMs(headers, 'x-envoy-upstream-rq-timeout-ms') ?? globalMs;
+  perTryMs = headerMs(headers, 'x-envoy-upstream-rq-per-try-timeout-ms') ?? perTryMs;
+  headers.remove('x-envoy-upstream-rq-timeout-ms');
+  headers.remove('x-envoy-upstream-rq-per-try-timeout-ms');
+  // A try cannot take longer than all of them together.
+  if (globalMs !== 0 && perTryMs >= globalMs) perTryMs = 0;
+  const expected = perTryMs > 0 ? perTryMs : globalMs;
+  if (expected > 0 && insertExpected) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(expected)));
+  if (expected > 0 && grpc && action.maxGrpcTimeoutMs !== undefined) {
+    headers.set('grpc-timeout', formatTimeout(expected));
+  }
+  return { globalMs, perTryMs, perTryIdleMs: action.retry.perTryIdleTimeoutMs };
+}
+
+function grpcTimeoutOf(headers: Headers): number | undefined {
+  const text = headers.get('grpc-timeout');
+  return text === undefined ? undefined : parseTimeout(text);
+}
+
+function headerMs(headers: Headers, name: string): number | undefined {
+  const text = headers.get(name);
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}

@@ -1,0 +1,196 @@
+import type { Headers } from '../../../wire/headers.ts';
+import { type MessageError, type OutgoingStream, ResetReason } from '../../../wire/http.ts';
+import type { Cancelable, Cluster, UpstreamOptions, UpstreamStreamHandler } from '../../cluster/cluster.ts';
+import type { Host } from '../../cluster/host.ts';
+import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
+import type { Timer, Timers } from '../../timers.ts';
+
+/** The router filter as one of its attempts sees it. */
+export interface AttemptOwner {
+  readonly timers: Timers;
+  attemptReady(attempt: UpstreamRequest, connection: UpstreamConnectionInfo): void;
+  attemptInformational(attempt: UpstreamRequest, headers: Headers): void;
+  attemptHeaders(attempt: UpstreamRequest, headers: Headers, end: boolean): void;
+  attemptData(attempt: UpstreamRequest, chunk: Uint8Array, end: boolean): void;
+  attemptTrailers(attempt: UpstreamRequest, trailers: Headers): void;
+  /** No response will come, or no more of it. `transportFailure` is what TCP or TLS said. */
+  attemptFailed(attempt: UpstreamRequest, reason: ResetReason, transportFailure: string, protocolError: string): void;
+  attemptTimedOut(attempt: UpstreamRequest, idle: boolean): void;
+  /** The upstream takes the request more slowly (true) than it comes, or has caught up (false). */
+  attemptBackpressure(high: boolean): void;
+}
+
+/** One attempt to have a request answered by one host. */
+export class UpstreamRequest implements UpstreamStreamHandler {
+  readonly host: Host;
+  readonly #owner: AttemptOwner;
+  readonly #headers: Headers;
+  #waiting: Cancelable | undefined = undefined;
+  #stream: OutgoingStream | undefined = undefined;
+  /** What is to be sent once there is a connection. */
+  #queue: Uint8Array[] = [];
+  #trailers: Headers | undefined = undefined;
+  #headersEnd: boolean;
+  #ended = false;
+  #over = false;
+  #high = false;
+  #perTryMs = 0;
+  #perTryIdleMs = 0;
+  #perTryTimer: Timer | undefined = undefined;
+  #idleTimer: Timer | undefined = undefined;
+  responseStarted = false;
+  /** Something of the request was sent on a connection. */
+  requestStarted = false;
+  /** When the request was complete at this host's connection. */
+  readonly startedAt: number;
+
+  constructor(owner: AttemptOwner, host: Host, headers: Headers, end: boolean) {
+    this.#owner = owner;
+    this.host = host;
+    this.#headers = headers;
+    this.#headersEnd = end;
+    this.#ended = end;
+    this.startedAt = owner.timers.now();
+  }
+
+  start(cluster: Cluster, options: UpstreamOptions, perTryMs: number, perTryIdleMs: number): void {
+    this.#perTryMs = perTryMs;
+    this.#perTryIdleMs = perTryIdleMs;
+    const waiting = cluster.openHttp(this.host, options, this);
+    if (this.#stream === undefined && !this.#over) this.#waiting = waiting;
+  }
+
+  onReady(stream: OutgoingStream, connection: UpstreamConnectionInfo): void {
+    this.#waiting = undefined;
+    this.#stream = stream;
+    this.requestStarted = true;
+    this.#owner.attemptReady(this, connection);
+    if (this.#over) return;
+    if (this.#perTryIdleMs > 0) this.#armIdle();
+    stream.sendHeaders(this.#headers, this.#headersEnd);
+    const queue = this.#queue;
+    this.#queue = [];
+    const trailers = this.#trailers;
+    for (let i = 0; i < queue.length && !this.#over; i++) {
+      stream.sendData(queue[i], this.#ended && trailers === undefined && i === queue.length - 1);
+    }
+    if (trailers !== undefined && !this.#over) stream.sendTrailers(trailers);
+    if (this.#ended) this.#armPerTry();
+  }
+
+  onFailure(reason: ResetReason, details: string): void {
+    this.#end();
+    this.#owner.attemptFailed(this, reason, details, '');
+  }
+
+  /** Sends body; `end` ends the request. */
+  sendData(chunk: Uint8Array, end: boolean): void {
+    if (this.#over || this.#ended) return;
+    if (end) this.#ended = true;
+    if (this.#stream === undefined) {
+      this.#queue.push(chunk);
+      return;
+    }
+    this.#stream.sendData(chunk, end);
+    this.#touch();
+    if (end) this.#armPerTry();
+  }
+
+  sendTrailers(trailers: Headers): void {
+    if (this.#over || this.#ended) return;
+    this.#ended = true;
+    if (this.#stream === undefined) {
+      this.#trailers = trailers;
+      return;
+    }
+    this.#stream.sendTrailers(trailers);
+    this.#armPerTry();
+  }
+
+  /** Bytes that wait for a connection. */
+  get queuedBytes(): number {
+    return this.#queue.reduce((n, c) => n + c.length, 0);
+  }
+
+  #armPerTry(): void {
+    if (this.#perTryMs === 0 || this.#perTryTimer !== undefined || this.#over) return;
+    this.#perTryTimer = this.#owner.timers.start(this.#perTryMs, () => this.#owner.attemptTimedOut(this, false));
+  }
+
+  #armIdle(): void {
+    this.#idleTimer?.cancel();
+    this.#idleTimer = this.#owner.timers.start(this.#perTryIdleMs, () => this.#owner.attemptTimedOut(this, true));
+  }
+
+  #touch(): void {
+    if (this.#idleTimer !== undefined) this.#armIdle();
+  }
+
+  onInformational(headers: Headers): void {
+    this.#touch();
+    this.#owner.attemptInformational(this, headers);
+  }
+
+  onHeaders(headers: Headers, end: boolean): void {
+    this.#touch();
+    this.#perTryTimer?.cancel();
+    this.responseStarted = true;
+    if (end) this.#end();
+    this.#owner.attemptHeaders(this, headers, end);
+  }
+
+  onData(chunk: Uint8Array, end: boolean): void {
+    this.#touch();
+    if (end) this.#end();
+    this.#owner.attemptData(this, chunk, end);
+  }
+
+  onTrailers(trailers: Headers): void {
+    this.#end();
+    this.#owner.attemptTrailers(this, trailers);
+  }
+
+  onReset(reason: ResetReason, details: string): void {
+    this.#end();
+    this.#owner.attemptFailed(this, reason, '', details);
+  }
+
+  onError(error: MessageError): void {
+    this.#end();
+    this.#owner.attemptFailed(this, ResetReason.ProtocolError, '', error.details);
+  }
+
+  onWriteBackpressure(high: boolean): void {
+    if (high === this.#high) return;
+    this.#high = high;
+    this.#owner.attemptBackpressure(high);
+  }
+
+  /** Slows the response down (true) or lets it go on. */
+  pauseResponse(pause: boolean): void {
+    if (!this.#over) this.#stream?.pauseReading(pause);
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#perTryTimer?.cancel();
+    this.#idleTimer?.cancel();
+    if (this.#high) {
+      this.#high = false;
+      this.#owner.attemptBackpressure(false);
+    }
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Gives the attempt up; the owner hears nothing more of it. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#end();
+    if (this.#stream === undefined) this.#waiting?.cancel();
+    else this.#stream.reset(ResetReason.LocalReset);
+  }
+}

@@ -1,0 +1,80 @@
+import {
+  type TcpProxy,
+  TcpProxySchema,
+} from '../../../api/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
+import { durationMs, metadataOf } from '../../config/values.ts';
+import type { NetworkFilterDefinition } from '../../net/network-filter.ts';
+import { SUPPORTED as ACCESS_LOG } from '../../observe/access-log/build.ts';
+import { SUPPORTED as ROUTE } from '../../router/supported.ts';
+import { TcpProxyFilter, TcpProxyStats } from './filter.ts';
+
+export const tcpProxy: NetworkFilterDefinition<TcpProxy> = {
+  name: 'envoy.filters.network.tcp_proxy',
+  schema: TcpProxySchema,
+  supported: {
+    ...ROUTE,
+    ...ACCESS_LOG,
+    'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy': [
+      'stat_prefix',
+      'cluster',
+      'weighted_clusters',
+      'metadata_match',
+      'idle_timeout',
+      'access_log',
+      'max_connect_attempts',
+      'hash_policy',
+      'max_downstream_connection_duration',
+      'access_log_options',
+      'flush_access_log_on_connected',
+    ],
+    'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': ['clusters'],
+    'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': [
+      'name',
+      'weight',
+      'metadata_match',
+    ],
+    'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions': ['flush_access_log_on_connected'],
+    'envoy.type.v3.HashPolicy': ['source_ip', 'filter_state'],
+    'envoy.type.v3.HashPolicy.SourceIp': [],
+    'envoy.type.v3.HashPolicy.FilterState': ['key'],
+  },
+  compile(config, context, errors) {
+    const stats = new TcpProxyStats();
+    context.worker.stats.add(
+      {
+        prefix: `tcp.${config.statPrefix}.`,
+        prometheusPrefix: 'envoy_tcp_',
+        labels: [['envoy_tcp_prefix', config.statPrefix]],
+      },
+      stats,
+    );
+    const specifier = config.clusterSpecifier;
+    const clusters =
+      specifier.case === 'weightedClusters'
+        ? specifier.value.clusters.map((c) => ({
+            name: c.name,
+            weight: c.weight,
+            metadataMatch: c.metadataMatch && metadataOf(c.metadataMatch),
+          }))
+        : [
+            {
+              name: specifier.value ?? '',
+              weight: 1,
+              metadataMatch: config.metadataMatch && metadataOf(config.metadataMatch),
+            },
+          ];
+    if (specifier.case === undefined) errors.add('cluster_specifier', 'is needed');
+    const [hash] = config.hashPolicy;
+    const filterConfig = {
+      stats,
+      clusters,
+      idleTimeoutMs: durationMs(config.idleTimeout, 3_600_000),
+      maxConnectAttempts: config.maxConnectAttempts ?? 1,
+      maxDurationMs: durationMs(config.maxDownstreamConnectionDuration, 0),
+      hashSourceIp: hash?.policySpecifier.case === 'sourceIp',
+      hashFilterState: hash?.policySpecifier.case === 'filterState' ? hash.policySpecifier.value.key : undefined,
+      accessLogs: context.buildAccessLogs(config.accessLog, errors.at('access_log')),
+    };
+    return { terminal: true, create: (callbacks) => new TcpProxyFilter(filterConfig, callbacks) };
+  },
+};

@@ -1,0 +1,329 @@
+import { xxhash64 } from '../../../base/xxhash64.ts';
+import type { Headers } from '../../../wire/headers.ts';
+import { ResetReason } from '../../../wire/http.ts';
+import type {
+  Cancelable,
+  Cluster,
+  LoadBalancerContext,
+  UpstreamConnectionHandler,
+  UpstreamOptions,
+} from '../../cluster/cluster.ts';
+import type { Host, Metadata } from '../../cluster/host.ts';
+import { CloseReason, type Connection, type ConnectionHandler } from '../../net/connection.ts';
+import type { NetworkFilterCallbacks } from '../../net/network-filter.ts';
+import type { AccessLog } from '../../observe/access-log/access-log.ts';
+import { ResponseFlag } from '../../observe/response-flags.ts';
+import { StatGroup } from '../../observe/stats.ts';
+import type { Timer } from '../../timers.ts';
+import { CONNECTION_TIMEOUT } from '../router/failures.ts';
+import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../router/filter.ts';
+
+const GAUGES: ReadonlySet<string> = new Set(['downstream_cx_rx_bytes_buffered', 'downstream_cx_tx_bytes_buffered']);
+
+/** Statistics of a TCP proxy (Envoy's `tcp.STAT_PREFIX.`). */
+export class TcpProxyStats extends StatGroup {
+  readonly gauges = GAUGES;
+  downstream_cx_no_route = 0;
+  downstream_cx_rx_bytes_buffered = 0;
+  downstream_cx_rx_bytes_total = 0;
+  downstream_cx_total = 0;
+  downstream_cx_tx_bytes_buffered = 0;
+  downstream_cx_tx_bytes_total = 0;
+  downstream_flow_control_paused_reading_total = 0;
+  downstream_flow_control_resumed_reading_total = 0;
+  idle_timeout = 0;
+  max_downstream_connection_duration = 0;
+  upstream_flush_active = 0;
+  upstream_flush_total = 0;
+}
+
+export interface TcpProxyConfig {
+  readonly stats: TcpProxyStats;
+  readonly clusters: readonly {
+    readonly name: string;
+    readonly weight: number;
+    readonly metadataMatch: Metadata | undefined;
+  }[];
+  /** Milliseconds, 0 for none. */
+  readonly idleTimeoutMs: number;
+  readonly maxConnectAttempts: number;
+  readonly maxDurationMs: number;
+  readonly hashSourceIp: boolean;
+  readonly hashFilterState: string | undefined;
+  readonly accessLogs: readonly AccessLog[];
+}
+
+/** Cluster that a filter before this one chose, such as sni_cluster. */
+export const CLUSTER_OVERRIDE = 'envoy.tcp_proxy.cluster';
+
+/** What a client may send before there is an upstream connection. */
+const MAX_EARLY = 1024 * 1024;
+
+/** The last filter of a TCP chain: connects the client with a host, and passes bytes, half-closes and resets both ways. */
+export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
+  readonly headers: Headers | undefined = undefined;
+  readonly overrideAddress = undefined;
+  metadataMatch: Metadata | undefined = undefined;
+  readonly #config: TcpProxyConfig;
+  readonly #callbacks: NetworkFilterCallbacks;
+  readonly #client: Connection;
+  #cluster: Cluster | undefined = undefined;
+  #connecting: Cancelable | undefined = undefined;
+  #upstream: Connection | undefined = undefined;
+  #early: Buffer[] = [];
+  #earlyBytes = 0;
+  #clientEnded = false;
+  #attempts = 0;
+  #lastActivity = 0;
+  #idleTimer: Timer | undefined = undefined;
+  #durationTimer: Timer | undefined = undefined;
+  #over = false;
+
+  constructor(config: TcpProxyConfig, callbacks: NetworkFilterCallbacks) {
+    this.#config = config;
+    this.#callbacks = callbacks;
+    this.#client = callbacks.connection;
+    config.stats.downstream_cx_total++;
+    if (config.maxDurationMs > 0) {
+      this.#durationTimer = callbacks.worker.timers.start(config.maxDurationMs, () => {
+        config.stats.max_downstream_connection_duration++;
+        callbacks.info.flags |= ResponseFlag.DurationTimeout;
+        this.#client.close();
+      });
+    }
+    this.#begin();
+  }
+
+  #begin(): void {
+    const { info, clusters } = this.#callbacks;
+    const chosen = this.#choose();
+    info.upstreamCluster = chosen.name;
+    this.metadataMatch = chosen.metadataMatch;
+    const cluster = clusters.get(chosen.name);
+    if (cluster === undefined) {
+      this.#config.stats.downstream_cx_no_route++;
+      this.#giveUp(ResponseFlag.NoClusterFound, 'cluster_not_found');
+      return;
+    }
+    this.#cluster = cluster;
+    info.upstreamClusterStatName = cluster.statName;
+    info.clusterMetadata = cluster.metadata;
+    this.#connect();
+  }
+
+  #choose(): { readonly name: string; readonly metadataMatch: Metadata | undefined } {
+    const override = this.#callbacks.info.filterState?.get(CLUSTER_OVERRIDE);
+    if (typeof override === 'string') return { name: override, metadataMatch: undefined };
+    const { clusters } = this.#config;
+    if (clusters.length === 1) return clusters[0];
+    const total = clusters.reduce((sum, c) => sum + c.weight, 0);
+    let point = this.#callbacks.worker.random() * total;
+    return clusters.find((c) => (point -= c.weight) < 0) ?? clusters[0];
+  }
+
+  get hash(): bigint | undefined {
+    const { hashSourceIp, hashFilterState } = this.#config;
+    if (hashSourceIp) return xxhash64(this.#client.remote.address);
+    const value = hashFilterState === undefined ? undefined : this.#callbacks.info.filterState?.get(hashFilterState);
+    return value === undefined ? undefined : xxhash64(String(value));
+  }
+
+  get downstream(): Connection {
+    return this.#client;
+  }
+
+  rejects(): boolean {
+    return false;
+  }
+
+  #connect(): void {
+    const cluster = this.#cluster!;
+    const { info } = this.#callbacks;
+    if (this.#attempts >= this.#config.maxConnectAttempts) {
+      cluster.stats.upstream_cx_connect_attempts_exceeded++;
+      this.#giveUp(ResponseFlag.UpstreamConnectionFailure, '');
+      return;
+    }
+    this.#attempts++;
+    const host = cluster.pick(this);
+    if (host === undefined) {
+      cluster.stats.upstream_cx_none_healthy++;
+      this.#giveUp(ResponseFlag.NoHealthyUpstream, 'no_healthy_upstream');
+      return;
+    }
+    info.upstreamHost = host;
+    const attempt = cluster.openTcp(host, this.#options(), new Upstream(this, host));
+    if (this.#upstream === undefined && !this.#over) this.#connecting = attempt;
+  }
+
+  #options(): UpstreamOptions {
+    const state = this.#callbacks.info.filterState;
+    return {
+      priority: 'default',
+      downstreamProtocol: 'HTTP/1.1',
+      alpn: state?.get(UPSTREAM_ALPN) as readonly string[] | undefined,
+      sni: state?.get(UPSTREAM_SNI) as string | undefined,
+      subjectAltNames: state?.get(UPSTREAM_SANS) as readonly string[] | undefined,
+    };
+  }
+
+  connected(connection: Connection): void {
+    const { info, worker } = this.#callbacks;
+    this.#connecting = undefined;
+    this.#upstream = connection;
+    info.upstreamConnection = {
+      id: connection.id,
+      local: connection.local,
+      remote: connection.remote,
+      tls: connection.tls,
+      protocol: '',
+    };
+    for (const chunk of this.#early) connection.write(chunk);
+    this.#early = [];
+    connection.start();
+    this.#client.pauseReading(false);
+    if (this.#clientEnded) connection.end();
+    if (this.#config.idleTimeoutMs > 0) {
+      this.#lastActivity = worker.timers.now();
+      this.#armIdle(this.#config.idleTimeoutMs);
+    }
+  }
+
+  connectFailed(reason: ResetReason, details: string): void {
+    const { info } = this.#callbacks;
+    this.#connecting = undefined;
+    if (reason === ResetReason.Overflow) {
+      this.#giveUp(ResponseFlag.UpstreamOverflow, '');
+      return;
+    }
+    if (details !== '' && details !== CONNECTION_TIMEOUT) info.upstreamTransportFailure = details;
+    this.#connect();
+  }
+
+  #giveUp(flag: number, details: string): void {
+    const { info } = this.#callbacks;
+    info.flags |= flag;
+    info.responseCodeDetails = details;
+    this.#client.close();
+  }
+
+  #armIdle(ms: number): void {
+    const { timers } = this.#callbacks.worker;
+    this.#idleTimer = timers.start(ms, () => {
+      const left = this.#lastActivity + this.#config.idleTimeoutMs - timers.now();
+      if (left > 0) {
+        this.#armIdle(left);
+        return;
+      }
+      this.#config.stats.idle_timeout++;
+      this.#callbacks.info.flags |= ResponseFlag.StreamIdleTimeout;
+      this.#client.close();
+    });
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    const { stats } = this.#config;
+    const { info, worker } = this.#callbacks;
+    stats.downstream_cx_rx_bytes_total += end - start;
+    info.bytesReceived += end - start;
+    this.#lastActivity = worker.timers.now();
+    const chunk = Buffer.from(bytes.subarray(start, end));
+    if (this.#upstream !== undefined) {
+      info.upstreamBytesSent += chunk.length;
+      this.#upstream.write(chunk);
+      return;
+    }
+    this.#early.push(chunk);
+    this.#earlyBytes += chunk.length;
+    if (this.#earlyBytes > MAX_EARLY) this.#client.pauseReading(true);
+  }
+
+  onEnd(): void {
+    this.#clientEnded = true;
+    this.#upstream?.end();
+  }
+
+  onBackpressure(high: boolean): void {
+    this.#upstream?.pauseReading(high);
+  }
+
+  onClose(reason: CloseReason): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { info, worker } = this.#callbacks;
+    this.#idleTimer?.cancel();
+    this.#durationTimer?.cancel();
+    this.#connecting?.cancel();
+    const upstream = this.#upstream;
+    if (upstream !== undefined && !upstream.closed) {
+      if (reason === CloseReason.Reset) upstream.reset();
+      else upstream.closeAfterFlush(1000);
+    }
+    if (this.#upstream === undefined && reason !== CloseReason.Local && info.flags === 0) {
+      info.flags |= ResponseFlag.DownstreamConnectionTermination;
+    }
+    info.end = worker.timers.now();
+    for (const log of this.#config.accessLogs) log.log(info);
+  }
+
+  upstreamData(bytes: Buffer, start: number, end: number): void {
+    const { info, worker } = this.#callbacks;
+    this.#config.stats.downstream_cx_tx_bytes_total += end - start;
+    info.bytesSent += end - start;
+    info.upstreamBytesReceived += end - start;
+    this.#lastActivity = worker.timers.now();
+    this.#client.write(Buffer.from(bytes.subarray(start, end)));
+  }
+
+  upstreamEnded(): void {
+    this.#client.end();
+  }
+
+  upstreamBackpressure(high: boolean): void {
+    const { stats } = this.#config;
+    if (high) stats.downstream_flow_control_paused_reading_total++;
+    else stats.downstream_flow_control_resumed_reading_total++;
+    this.#client.pauseReading(high);
+  }
+
+  upstreamClosed(reason: CloseReason): void {
+    if (this.#over) return;
+    if (reason === CloseReason.Reset) this.#client.reset();
+    else this.#client.closeAfterFlush(1000);
+  }
+}
+
+/** The upstream's side of the same. */
+class Upstream implements UpstreamConnectionHandler {
+  readonly #proxy: TcpProxyFilter;
+  readonly host: Host;
+
+  constructor(proxy: TcpProxyFilter, host: Host) {
+    this.#proxy = proxy;
+    this.host = host;
+  }
+
+  onReady(connection: Connection): void {
+    this.#proxy.connected(connection);
+  }
+
+  onFailure(reason: ResetReason, details: string): void {
+    this.#proxy.connectFailed(reason, details);
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    this.#proxy.upstreamData(bytes, start, end);
+  }
+
+  onEnd(): void {
+    this.#proxy.upstreamEnded();
+  }
+
+  onBackpressure(high: boolean): void {
+    this.#proxy.upstreamBackpressure(high);
+  }
+
+  onClose(reason: CloseReason): void {
+    this.#proxy.upstreamClosed(reason);
+  }
+}

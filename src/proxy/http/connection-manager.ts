@@ -1,0 +1,224 @@
+import {
+  type OutgoingStream,
+  ResetReason,
+  type ServerCallbacks,
+  type ServerCodec,
+  type StreamHandler,
+} from '../../wire/http.ts';
+import { Http1ServerCodec } from '../../wire/http1/server.ts';
+import { Http2ServerCodec } from '../../wire/http2/server.ts';
+import type { ClusterSource } from '../cluster/cluster.ts';
+import type { WorkerContext } from '../context.ts';
+import { CloseReason, type Connection, type ConnectionHandler } from '../net/connection.ts';
+import type { DrainSignal } from '../net/network-filter.ts';
+import type { Timer } from '../timers.ts';
+import { ActiveStream, type StreamOwner } from './active-stream.ts';
+import type { HcmConfig } from './config.ts';
+
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+
+/** A downstream HTTP connection: the last network filter of an HTTP filter chain. */
+export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks, StreamOwner {
+  readonly config: HcmConfig;
+  readonly worker: WorkerContext;
+  readonly clusters: ClusterSource;
+  readonly connection: Connection;
+  readonly #stopWatching: () => void;
+  #codec: ServerCodec | undefined = undefined;
+  /** The first bytes, while they could still be the preface of HTTP/2. */
+  #first: Buffer | undefined = undefined;
+  #streams = new Set<ActiveStream>();
+  #requests = 0;
+  #draining = false;
+  #goneAway = false;
+  #closing = false;
+  #idleSince: number;
+  #idleTimer: Timer | undefined = undefined;
+  #durationTimer: Timer | undefined = undefined;
+  #drainTimer: Timer | undefined = undefined;
+
+  constructor(
+    connection: Connection,
+    config: HcmConfig,
+    worker: WorkerContext,
+    clusters: ClusterSource,
+    drain: DrainSignal,
+  ) {
+    this.connection = connection;
+    this.config = config;
+    this.worker = worker;
+    this.clusters = clusters;
+    this.#idleSince = worker.timers.now();
+    const { stats } = config;
+    stats.downstream_cx_total++;
+    stats.downstream_cx_active++;
+    if (connection.tls) {
+      stats.downstream_cx_ssl_total++;
+      stats.downstream_cx_ssl_active++;
+    }
+    if (config.codec !== 'auto') this.#startCodec(config.codec === 'http2');
+    else if (connection.tls?.alpn) this.#startCodec(connection.tls.alpn === 'h2');
+    if (config.idleTimeoutMs > 0) this.#armIdle(config.idleTimeoutMs);
+    if (config.maxConnectionDurationMs > 0) {
+      this.#durationTimer = worker.timers.start(config.maxConnectionDurationMs, () => {
+        stats.downstream_cx_max_duration_reached++;
+        this.#startDrain();
+      });
+    }
+    this.#stopWatching = drain.onDrain(() => this.#startDrain());
+    if (drain.draining) this.#startDrain();
+  }
+
+  get protocol(): 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' {
+    return this.#codec?.protocol ?? 'HTTP/1.1';
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  #startCodec(http2: boolean): ServerCodec {
+    const { stats } = this.config;
+    if (http2) {
+      stats.downstream_cx_http2_total++;
+      stats.downstream_cx_http2_active++;
+      this.#codec = new Http2ServerCodec(this.connection, this, this.config.http2);
+    } else {
+      stats.downstream_cx_http1_total++;
+      stats.downstream_cx_http1_active++;
+      this.#codec = new Http1ServerCodec(this.connection, this, this.config.http1);
+    }
+    return this.#codec;
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    this.config.stats.downstream_cx_rx_bytes_total += end - start;
+    if (this.#codec !== undefined) {
+      this.#codec.receive(bytes, start, end);
+      return;
+    }
+    this.#detect(bytes.subarray(start, end));
+  }
+
+  /** `AUTO` without ALPN: the preface of HTTP/2 is not a request that HTTP/1 could have. */
+  #detect(more: Buffer): void {
+    const seen = this.#first === undefined ? more : Buffer.concat([this.#first, more]);
+    const length = Math.min(seen.length, PREFACE.length);
+    const prefix = seen.subarray(0, length).equals(PREFACE.subarray(0, length));
+    if (prefix && seen.length < PREFACE.length) {
+      this.#first = Buffer.from(seen);
+      return;
+    }
+    this.#first = undefined;
+    this.#startCodec(prefix).receive(seen, 0, seen.length);
+  }
+
+  onEnd(): void {
+    if (this.#codec === undefined) this.connection.close();
+    else this.#codec.receiveEnd();
+  }
+
+  onBackpressure(high: boolean): void {
+    this.#codec?.outputBackpressure(high);
+  }
+
+  newStream(out: OutgoingStream): StreamHandler {
+    this.#requests++;
+    const { maxRequestsPerConnection, stats, requestHeadersTimeoutMs } = this.config;
+    if (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection) {
+      stats.downstream_cx_max_requests_reached++;
+      this.#startDrain();
+    }
+    const stream = new ActiveStream(this, out);
+    if (requestHeadersTimeoutMs > 0) stream.startHeadersTimer(requestHeadersTimeoutMs);
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  streamEnded(stream: ActiveStream): void {
+    this.#streams.delete(stream);
+    if (this.#streams.size > 0) return;
+    this.#idleSince = this.worker.timers.now();
+    if (this.#goneAway) this.#closeGently();
+  }
+
+  onConnectionError(): void {
+    this.#closeGently();
+  }
+
+  onConnectionDone(): void {
+    this.#closeGently();
+  }
+
+  onWantsPause(): void {
+    this.connection.pauseReading(this.#codec!.wantsPause);
+  }
+
+  #closeGently(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    if (this.config.delayedCloseMs > 0) this.connection.closeAfterFlush(this.config.delayedCloseMs);
+    else this.connection.closeAfterFlush(1);
+  }
+
+  #armIdle(ms: number): void {
+    const { timers } = this.worker;
+    this.#idleTimer = timers.start(ms, () => {
+      const { idleTimeoutMs, stats } = this.config;
+      const left = this.#streams.size > 0 ? idleTimeoutMs : this.#idleSince + idleTimeoutMs - timers.now();
+      if (left > 0) {
+        this.#armIdle(left);
+        return;
+      }
+      stats.downstream_cx_idle_timeout++;
+      this.#startDrain();
+    });
+  }
+
+  /** No new requests: HTTP/2 clients are told twice, a drain timeout apart, so that none that are on their way are lost. */
+  #startDrain(): void {
+    if (this.#draining || this.#closing) return;
+    this.#draining = true;
+    this.config.stats.downstream_cx_drain_close++;
+    const codec = this.#codec;
+    if (codec === undefined) {
+      this.connection.close();
+      return;
+    }
+    codec.drain();
+    if (codec instanceof Http1ServerCodec) {
+      this.#goneAway = true;
+      if (codec.idle) this.#closeGently();
+      return;
+    }
+    this.#drainTimer = this.worker.timers.start(this.config.drainTimeoutMs, () => {
+      codec.goAway();
+      this.#goneAway = true;
+      if (this.#streams.size === 0) this.#closeGently();
+    });
+  }
+
+  onClose(reason: CloseReason, details: string): void {
+    const { stats } = this.config;
+    this.#stopWatching();
+    this.#idleTimer?.cancel();
+    this.#durationTimer?.cancel();
+    this.#drainTimer?.cancel();
+    stats.downstream_cx_active--;
+    stats.downstream_cx_destroy++;
+    stats.downstream_cx_tx_bytes_total += this.connection.bytesSent;
+    if (this.connection.tls) stats.downstream_cx_ssl_active--;
+    if (this.#codec instanceof Http1ServerCodec) stats.downstream_cx_http1_active--;
+    else if (this.#codec !== undefined) stats.downstream_cx_http2_active--;
+    const active = this.#streams.size > 0;
+    if (active) stats.downstream_cx_destroy_active_rq++;
+    if (reason === CloseReason.Local) {
+      stats.downstream_cx_destroy_local++;
+      if (active) stats.downstream_cx_destroy_local_active_rq++;
+    } else {
+      stats.downstream_cx_destroy_remote++;
+      if (active) stats.downstream_cx_destroy_remote_active_rq++;
+    }
+    this.#codec?.connectionClosed(ResetReason.ConnectionTermination, details);
+  }
+}

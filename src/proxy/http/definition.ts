@@ -1,0 +1,148 @@
+import {
+  HttpConnectionManagerSchema,
+  type HttpFilter as HttpFilterProto,
+  type HttpConnectionManager as Proto,
+} from '../../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import { configSourceSpec } from '../config/values.ts';
+import type { NetworkBuildContext, NetworkFilterDefinition } from '../net/network-filter.ts';
+import { type HcmConfig, hcmConfig, type NamedFilter } from './config.ts';
+import { HttpConnectionManager } from './connection-manager.ts';
+import type { HttpFilterRegistry } from './filter-registry.ts';
+import { localReplyMapper } from './local-reply-config.ts';
+import { compileRoutes, type RdsRoutes, type RouteSubscriptions } from './rds.ts';
+import type { RouteProvider } from './route-provider.ts';
+import { HttpConnectionManagerStats } from './stats.ts';
+import { SUPPORTED } from './supported.ts';
+
+/** What connection managers of one worker share. */
+export interface HttpEnvironment {
+  readonly filters: HttpFilterRegistry;
+  readonly routes: RouteSubscriptions;
+}
+
+/** The network filter `envoy.filters.network.http_connection_manager`. */
+export function httpConnectionManagerDefinition(environment: HttpEnvironment): NetworkFilterDefinition<Proto> {
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    schema: HttpConnectionManagerSchema,
+    supported: SUPPORTED,
+    compile(proto, context, errors) {
+      const config = compile(proto, environment, context, errors);
+      const { drain } = context.listener;
+      const { routes } = config;
+      return {
+        terminal: true,
+        create: ({ connection, worker, clusters }) =>
+          new HttpConnectionManager(connection, config, worker, clusters, drain),
+        dispose() {
+          if ('users' in routes) environment.routes.release(routes as RdsRoutes);
+        },
+      };
+    },
+  };
+}
+
+function compile(
+  proto: Proto,
+  environment: HttpEnvironment,
+  context: NetworkBuildContext,
+  errors: ConfigErrors,
+): HcmConfig {
+  const { worker, listener } = context;
+  const stats = new HttpConnectionManagerStats();
+  worker.stats.add(
+    {
+      prefix: `http.${proto.statPrefix}.`,
+      prometheusPrefix: 'envoy_http_',
+      labels: [['envoy_http_conn_manager_prefix', proto.statPrefix]],
+    },
+    stats,
+  );
+  const filters = compileFilters(proto.httpFilters, proto.statPrefix, environment, context, errors.at('http_filters'));
+  const upgrades = new Map(
+    proto.upgradeConfigs.map((upgrade, i) => {
+      const own =
+        upgrade.filters.length > 0
+          ? compileFilters(
+              upgrade.filters,
+              proto.statPrefix,
+              environment,
+              context,
+              errors.at('upgrade_configs').at(i).at('filters'),
+            )
+          : undefined;
+      return [upgrade.upgradeType.toLowerCase(), { enabled: upgrade.enabled ?? true, filters: own }] as const;
+    }),
+  );
+  return hcmConfig(
+    proto,
+    {
+      stats,
+      filters,
+      upgrades,
+      routes: routeProvider(proto, environment, context, errors),
+      accessLogs: context.buildAccessLogs(proto.accessLog, errors.at('access_log')),
+      localReplies: localReplyMapper(proto.localReplyConfig, worker.random, errors.at('local_reply_config')),
+      bufferLimit: listener.bufferLimit,
+      direction: listener.direction,
+    },
+    () => worker.timers.now(),
+    errors,
+  );
+}
+
+function routeProvider(
+  proto: Proto,
+  environment: HttpEnvironment,
+  context: NetworkBuildContext,
+  errors: ConfigErrors,
+): RouteProvider {
+  const { routeSpecifier } = proto;
+  if (routeSpecifier.case === 'routeConfig') {
+    return { table: compileRoutes(routeSpecifier.value, environment.filters, errors.at('route_config')) };
+  }
+  if (routeSpecifier.case === 'rds') {
+    const { configSource, routeConfigName } = routeSpecifier.value;
+    const source = configSourceSpec(configSource, errors.at('rds').at('config_source'));
+    if (source === undefined || errors.any) return { table: undefined };
+    const routes = environment.routes.acquire(source, routeConfigName);
+    context.waitFor(routes);
+    return routes;
+  }
+  errors.add(routeSpecifier.case === 'scopedRoutes' ? 'scoped_routes' : 'route_specifier', 'is not supported');
+  return { table: undefined };
+}
+
+function compileFilters(
+  protos: readonly HttpFilterProto[],
+  statPrefix: string,
+  environment: HttpEnvironment,
+  context: NetworkBuildContext,
+  errors: ConfigErrors,
+): NamedFilter[] {
+  const { worker, clusters, listener } = context;
+  const filters: NamedFilter[] = [];
+  protos.forEach((proto, i) => {
+    const at = errors.at(i);
+    if (proto.configType.case === 'configDiscovery') {
+      at.add('config_discovery', 'is not supported');
+      return;
+    }
+    const factory = environment.filters.compileFilter(
+      proto.name,
+      proto.configType.value,
+      { worker, clusters, statPrefix, direction: listener.direction },
+      at,
+    );
+    if (factory !== undefined) filters.push({ name: proto.name, factory, disabled: proto.disabled });
+  });
+  const last = filters.at(-1);
+  if (!errors.any && (last === undefined || !last.factory.terminal)) {
+    errors.add('', 'the last filter must be a terminal one, such as envoy.filters.http.router');
+  }
+  filters.slice(0, -1).forEach((filter, i) => {
+    if (filter.factory.terminal) errors.at(i).add('', `${filter.name} is terminal and must be the last filter`);
+  });
+  return filters;
+}

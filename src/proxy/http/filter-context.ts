@@ -1,0 +1,147 @@
+import type { Headers } from '../../wire/headers.ts';
+import type { ResetReason } from '../../wire/http.ts';
+import type { ClusterSource } from '../cluster/cluster.ts';
+import type { Connection } from '../net/connection.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
+import type { Route } from '../router/route.ts';
+import type { Timers } from '../timers.ts';
+import type { ActiveStream } from './active-stream.ts';
+import { type FilterCallbacks, HeadersStatus, type HttpFilter, type LocalReply } from './filter.ts';
+import type { PassEntry } from './filter-pass.ts';
+
+const PASSIVE: HttpFilter = {};
+
+/** The callbacks of one filter of one stream, and its place in the chain. */
+export class FilterContext implements FilterCallbacks, PassEntry {
+  filter: HttpFilter = PASSIVE;
+  requestHold: HeadersStatus = HeadersStatus.Continue;
+  responseHold: HeadersStatus = HeadersStatus.Continue;
+  readonly #stream: ActiveStream;
+  readonly #name: string;
+  readonly #index: number;
+
+  constructor(stream: ActiveStream, name: string, index: number) {
+    this.#stream = stream;
+    this.#name = name;
+    this.#index = index;
+  }
+
+  get info(): StreamInfo {
+    return this.#stream.info;
+  }
+
+  get connection(): Connection {
+    return this.#stream.owner.connection;
+  }
+
+  get timers(): Timers {
+    return this.#stream.owner.worker.timers;
+  }
+
+  get clusters(): ClusterSource {
+    return this.#stream.owner.clusters;
+  }
+
+  get random(): () => number {
+    return this.#stream.owner.worker.random;
+  }
+
+  get requestHeaders(): Headers {
+    return this.#stream.requestHeaders;
+  }
+
+  get route(): Route | undefined {
+    return this.#stream.route;
+  }
+
+  routeConfig<T>(): T | undefined {
+    return this.routeConfigs<T>().at(-1);
+  }
+
+  routeConfigs<T>(): readonly T[] {
+    return (this.#stream.route?.filterConfigs(this.#name) ?? NONE) as readonly T[];
+  }
+
+  clearRouteCache(): void {
+    this.#stream.clearRouteCache();
+  }
+
+  setRoute(route: Route): void {
+    this.#stream.setRoute(route);
+  }
+
+  continueRequest(): void {
+    this.#stream.continueRequest(this.#index);
+  }
+
+  continueResponse(): void {
+    this.#stream.continueResponse(this.#index);
+  }
+
+  requestBuffer(): readonly Uint8Array[] {
+    return this.#stream.requestPass()?.buffer ?? NO_CHUNKS;
+  }
+
+  responseBuffer(): readonly Uint8Array[] {
+    return this.#stream.responsePass()?.buffer ?? NO_CHUNKS;
+  }
+
+  replaceRequestBuffer(chunks: readonly Uint8Array[]): void {
+    this.#stream.requestPass()?.replaceBuffer(chunks);
+  }
+
+  replaceResponseBuffer(chunks: readonly Uint8Array[]): void {
+    this.#stream.responsePass()?.replaceBuffer(chunks);
+  }
+
+  addRequestData(chunk: Uint8Array): void {
+    this.#stream.requestPass()?.add(this.#index, chunk);
+  }
+
+  addResponseData(chunk: Uint8Array): void {
+    this.#stream.addResponseData(this.#index, chunk);
+  }
+
+  addResponseTrailers(trailers: Headers): void {
+    this.#stream.responsePass()?.addTrailers(trailers);
+  }
+
+  setBufferLimit(bytes: number): void {
+    this.#stream.setBufferLimit(bytes);
+  }
+
+  sendLocalReply(reply: LocalReply): void {
+    this.#stream.sendLocalReply(reply);
+  }
+
+  respondInformational(headers: Headers): void {
+    this.#stream.respondInformational(headers);
+  }
+
+  respondHeaders(headers: Headers, end: boolean): void {
+    this.#stream.respondHeaders(headers, end, this.#index);
+  }
+
+  respondData(chunk: Uint8Array, end: boolean): void {
+    this.#stream.respondData(chunk, end);
+  }
+
+  respondTrailers(trailers: Headers): void {
+    this.#stream.respondTrailers(trailers);
+  }
+
+  resetStream(reason: ResetReason, details: string): void {
+    this.#stream.resetStream(reason, details);
+  }
+
+  pauseRequest(pause: boolean): void {
+    this.#stream.pauseRequest(pause);
+  }
+
+  onResponseBackpressure(listener: (high: boolean) => void): void {
+    this.#stream.addBackpressureListener(listener);
+  }
+}
+
+const NONE: readonly never[] = [];
+const NO_CHUNKS: readonly Uint8Array[] = [];

@@ -1,0 +1,94 @@
+import { fromBinary, type Message } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { FilterConfigSchema } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
+import { typeNameOf } from '../../api/registry.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import { checkSupported } from '../config/supported.ts';
+import type { WorkerContext } from '../context.ts';
+import type { FilterConfigCompiler, FilterConfigs } from '../router/scope.ts';
+import type { FilterBuildContext, HttpFilterDefinition, HttpFilterFactory } from './filter.ts';
+
+type Definition = HttpFilterDefinition<Message, Message>;
+
+/** Finds filters by the type of their configuration, or by name where a configuration gives none. */
+export class HttpFilterRegistry implements FilterConfigCompiler {
+  readonly #byType = new Map<string, Definition>();
+  readonly #byRouteType = new Map<string, Definition>();
+  readonly #byName = new Map<string, Definition>();
+  readonly #worker: WorkerContext;
+
+  constructor(definitions: readonly HttpFilterDefinition<never, never>[], worker: WorkerContext) {
+    this.#worker = worker;
+    for (const definition of definitions as readonly Definition[]) this.add(definition);
+  }
+
+  /** Adds a filter of the user's own; it takes the place of a built-in one of the same type. */
+  add(definition: Definition): void {
+    this.#byType.set(definition.schema.typeName, definition);
+    this.#byName.set(definition.name, definition);
+    if (definition.routeSchema) this.#byRouteType.set(definition.routeSchema.typeName, definition);
+  }
+
+  /** Compiles one entry of `http_filters`. Undefined if something is wrong, which is in the errors then. */
+  compileFilter(
+    name: string,
+    any: Any | undefined,
+    context: FilterBuildContext,
+    errors: ConfigErrors,
+  ): HttpFilterFactory | undefined {
+    const definition = any === undefined ? this.#byName.get(name) : this.#byType.get(typeNameOf(any.typeUrl));
+    if (definition === undefined) {
+      errors.add(
+        any === undefined ? 'name' : 'typed_config',
+        any === undefined ? `${JSON.stringify(name)} is not a filter of this proxy` : `${any.typeUrl} is not supported`,
+      );
+      return undefined;
+    }
+    const at = errors.at('typed_config');
+    const config = decode(definition.schema, any, at);
+    if (config === undefined) return undefined;
+    checkSupported(definition.schema, config, definition.supported, at);
+    return errors.any ? undefined : definition.compile(config, context, at);
+  }
+
+  compile(configs: Readonly<Record<string, Any>>, errors: ConfigErrors): readonly FilterConfigs[] {
+    const entries = Object.entries(configs);
+    if (entries.length === 0) return NONE;
+    const byName = new Map<string, unknown>();
+    const disabled = new Map<string, boolean>();
+    for (const [name, given] of entries) {
+      const at = errors.at(`["${name}"]`);
+      let any: Any | undefined = given;
+      if (typeNameOf(given.typeUrl) === FilterConfigSchema.typeName) {
+        const wrapper = fromBinary(FilterConfigSchema, given.value);
+        if (wrapper.disabled) disabled.set(name, true);
+        else disabled.set(name, false);
+        any = wrapper.config;
+        if (any === undefined) continue;
+        if (wrapper.isOptional && !this.#byRouteType.has(typeNameOf(any.typeUrl))) continue;
+      }
+      const definition = this.#byRouteType.get(typeNameOf(any.typeUrl));
+      if (definition?.routeSchema === undefined || definition.compileRoute === undefined) {
+        at.add('', `${any.typeUrl} is not supported`);
+        continue;
+      }
+      const config = decode(definition.routeSchema, any, at);
+      if (config === undefined) continue;
+      checkSupported(definition.routeSchema, config, definition.supported, at);
+      if (!at.any) byName.set(name, definition.compileRoute(config, { worker: this.#worker }, at));
+    }
+    return [{ byName, disabled }];
+  }
+}
+
+const NONE: readonly FilterConfigs[] = [];
+
+function decode(schema: Definition['schema'], any: Any | undefined, errors: ConfigErrors): Message | undefined {
+  try {
+    return fromBinary(schema, any?.value ?? new Uint8Array(0));
+  } catch (error) {
+    errors.add('', `cannot be decoded: ${messageOf(error)}`);
+    return undefined;
+  }
+}

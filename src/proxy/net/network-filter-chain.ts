@@ -1,0 +1,176 @@
+import type { ClusterSource } from '../cluster/cluster.ts';
+import type { WorkerContext } from '../context.ts';
+import { StreamInfo } from '../observe/stream-info.ts';
+import type { CloseReason, Connection, ConnectionHandler } from './connection.ts';
+import {
+  type NetworkData,
+  type NetworkFilter,
+  type NetworkFilterCallbacks,
+  type NetworkFilterFactory,
+  NetworkStatus,
+} from './network-filter.ts';
+
+/** What the client may send while a filter makes up its mind. */
+const MAX_HELD = 256 * 1024;
+
+/**
+ * Hands a connection to the filters of its chain. A chain of one filter, which is what nearly all HTTP has, costs
+ * nothing: the connection then belongs to that filter at once.
+ */
+export function runFilterChain(
+  connection: Connection,
+  factories: readonly NetworkFilterFactory[],
+  filterChainName: string,
+  worker: WorkerContext,
+  clusters: ClusterSource,
+  onClosed: () => void,
+): void {
+  const { timers } = worker;
+  const info = new StreamInfo(connection, timers.now(), timers.wallClock());
+  info.filterChainName = filterChainName;
+  const chain = new NetworkFilterChain(connection, info, worker, clusters, onClosed);
+  chain.start(factories);
+}
+
+class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
+  readonly connection: Connection;
+  readonly info: StreamInfo;
+  readonly worker: WorkerContext;
+  readonly clusters: ClusterSource;
+  readonly #onClosed: () => void;
+  readonly #filters: NetworkFilter[] = [];
+  #terminal: ConnectionHandler | undefined = undefined;
+  #createTerminal: (() => ConnectionHandler) | undefined = undefined;
+  /** Filters that have seen the new connection. */
+  #greeted = 0;
+  /** The filter that stopped data, or -1. */
+  #stoppedAt = -1;
+  #held: Buffer | undefined = undefined;
+  #ended = false;
+  #endTold = false;
+
+  constructor(
+    connection: Connection,
+    info: StreamInfo,
+    worker: WorkerContext,
+    clusters: ClusterSource,
+    onClosed: () => void,
+  ) {
+    this.connection = connection;
+    this.info = info;
+    this.worker = worker;
+    this.clusters = clusters;
+    this.#onClosed = onClosed;
+  }
+
+  start(factories: readonly NetworkFilterFactory[]): void {
+    this.connection.setHandler(this);
+    for (const factory of factories) {
+      if (factory.terminal) {
+        this.#createTerminal = () => factory.create(this);
+        break;
+      }
+      this.#filters.push(factory.create(this));
+    }
+    this.#greet();
+    if (!this.connection.closed) this.connection.start();
+  }
+
+  #greet(): void {
+    while (this.#greeted < this.#filters.length) {
+      const filter = this.#filters[this.#greeted++];
+      const status = filter.onNewConnection?.() ?? NetworkStatus.Continue;
+      if (this.connection.closed || status === NetworkStatus.Stop) return;
+    }
+    // Filters that act on data hold the last one back until they have let the first bytes pass.
+    if (this.#filters.every((f) => f.onData === undefined)) this.#startTerminal();
+  }
+
+  #startTerminal(): ConnectionHandler {
+    if (this.#terminal === undefined) {
+      const terminal = this.#createTerminal?.();
+      if (terminal === undefined) {
+        this.connection.close('filter chain without a terminal filter');
+        return this;
+      }
+      this.#terminal = terminal;
+    }
+    return this.#terminal;
+  }
+
+  continueReading(): void {
+    if (this.connection.closed) return;
+    if (this.#stoppedAt < 0) {
+      this.#greet();
+      return;
+    }
+    const from = this.#stoppedAt + 1;
+    this.#stoppedAt = -1;
+    const held = this.#held ?? EMPTY;
+    this.#held = undefined;
+    this.connection.pauseReading(false);
+    this.#pass({ bytes: held, start: 0, end: held.length }, from);
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.#terminal !== undefined && this.#filters.length === 0) {
+      this.#terminal.onData(bytes, start, end);
+      return;
+    }
+    if (this.#stoppedAt >= 0 || this.#greeted < this.#filters.length) {
+      this.#hold(bytes, start, end);
+      return;
+    }
+    this.#pass({ bytes, start, end }, 0);
+  }
+
+  #hold(bytes: Buffer, start: number, end: number): void {
+    const more = bytes.subarray(start, end);
+    this.#held = this.#held === undefined ? Buffer.from(more) : Buffer.concat([this.#held, more]);
+    if (this.#held.length > MAX_HELD) this.connection.pauseReading(true);
+  }
+
+  #pass(data: NetworkData, from: number): void {
+    for (let i = from; i < this.#filters.length; i++) {
+      const filter = this.#filters[i];
+      if (filter.onData === undefined) continue;
+      const status = filter.onData(data, this.#ended);
+      if (this.connection.closed) return;
+      if (status === NetworkStatus.Stop) {
+        this.#stoppedAt = i;
+        if (data.start < data.end) this.#hold(data.bytes, data.start, data.end);
+        return;
+      }
+    }
+    const terminal = this.#startTerminal();
+    if (this.connection.closed) return;
+    if (data.start < data.end) terminal.onData(data.bytes, data.start, data.end);
+    if (this.#ended) this.#tellEnd();
+  }
+
+  onEnd(): void {
+    this.#ended = true;
+    if (this.#stoppedAt >= 0 || this.#greeted < this.#filters.length) return;
+    if (this.#terminal === undefined) this.#pass({ bytes: EMPTY, start: 0, end: 0 }, 0);
+    else this.#tellEnd();
+  }
+
+  #tellEnd(): void {
+    if (this.#endTold || this.connection.closed) return;
+    this.#endTold = true;
+    this.#terminal?.onEnd();
+  }
+
+  onBackpressure(high: boolean): void {
+    this.#terminal?.onBackpressure(high);
+  }
+
+  onClose(reason: CloseReason, details: string): void {
+    this.info.end = this.worker.timers.now();
+    this.#terminal?.onClose(reason, details);
+    for (const filter of this.#filters) filter.onClose?.();
+    this.#onClosed();
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

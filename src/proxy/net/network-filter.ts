@@ -1,0 +1,91 @@
+import type { DescMessage, Message } from '@bufbuild/protobuf';
+import type { AccessLog as AccessLogProto } from '../../api/gen/envoy/config/accesslog/v3/accesslog_pb.ts';
+import type { ClusterSource } from '../cluster/cluster.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import type { WorkerContext } from '../context.ts';
+import type { AccessLog } from '../observe/access-log/access-log.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
+import type { Connection, ConnectionHandler } from './connection.ts';
+
+export const NetworkStatus = {
+  Continue: 0,
+  /** The filters behind wait for `continueReading`; what the client sends is kept, within bounds. */
+  Stop: 1,
+} as const;
+export type NetworkStatus = (typeof NetworkStatus)[keyof typeof NetworkStatus];
+
+/** Bytes on their way through the filters: `start` to `end`. A filter that takes bytes from the front moves `start`. */
+export interface NetworkData {
+  readonly bytes: Buffer;
+  start: number;
+  readonly end: number;
+}
+
+/** A filter of one connection that looks at it before the last filter of the chain gets to. */
+export interface NetworkFilter {
+  onNewConnection?(): NetworkStatus;
+  onData?(data: NetworkData, end: boolean): NetworkStatus;
+  /** The connection is gone; its account is complete. */
+  onClose?(): void;
+}
+
+/** What a network filter can do with its connection. */
+export interface NetworkFilterCallbacks {
+  readonly connection: Connection;
+  /** The account of the connection as a whole. */
+  readonly info: StreamInfo;
+  readonly worker: WorkerContext;
+  readonly clusters: ClusterSource;
+  /** Lets a connection that this filter stopped go on. */
+  continueReading(): void;
+}
+
+export type NetworkFilterFactory = (
+  | { readonly terminal: false; create(callbacks: NetworkFilterCallbacks): NetworkFilter }
+  /** The last filter of a chain: from here on it owns the connection. */
+  | { readonly terminal: true; create(callbacks: NetworkFilterCallbacks): ConnectionHandler }
+) & {
+  /** The configuration goes: lets go of subscriptions and the like. Connections that run keep what they have. */
+  dispose?(): void;
+};
+
+/** What network filters get when they are compiled. */
+export interface NetworkBuildContext {
+  readonly worker: WorkerContext;
+  readonly clusters: ClusterSource;
+  readonly listener: ListenerFacts;
+  buildAccessLogs(protos: readonly AccessLogProto[], errors: ConfigErrors): AccessLog[];
+  /** What has to be there before the listener may take connections, such as routes that RDS sends. */
+  readonly waitFor: (pending: InitTarget) => void;
+}
+
+/** Something that a listener waits for when it comes up. */
+export interface InitTarget {
+  /** Calls back once, maybe at once. */
+  whenReady(callback: () => void): void;
+}
+
+export interface ListenerFacts {
+  readonly name: string;
+  readonly direction: 'inbound' | 'outbound' | 'unspecified';
+  readonly bufferLimit: number;
+  /** Metadata of the listener, for filters that read it. */
+  readonly metadata: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  /** Set while the listener drains: connections are to end when they can. */
+  readonly drain: DrainSignal;
+}
+
+/** Tells connections that their listener, or their filter chain, is going away. */
+export interface DrainSignal {
+  readonly draining: boolean;
+  /** Called when draining begins; the returned function unsubscribes. */
+  onDrain(listener: () => void): () => void;
+}
+
+/** One kind of network filter; a folder under `proxy/filters` and one line in its list. */
+export interface NetworkFilterDefinition<Config extends Message = Message> {
+  readonly name: string;
+  readonly schema: DescMessage;
+  readonly supported: Readonly<Record<string, readonly string[]>>;
+  compile(config: Config, context: NetworkBuildContext, errors: ConfigErrors): NetworkFilterFactory;
+}
