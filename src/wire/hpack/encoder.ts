@@ -9,11 +9,17 @@ const STATIC_COUNT = STATIC_NAMES.length - 1;
 const STATIC_INDEX = new Map<string, number>();
 for (let i = STATIC_COUNT; i > 0; i--) STATIC_INDEX.set(STATIC_NAMES[i].text, i);
 
-const STATUS_INDEX = 8;
-const PATH_INDEX = 4;
+// Indexes of whole fields in the static table (RFC 7541 appendix A).
+const GET_INDEX = 2;
+const POST_INDEX = 3;
+const ROOT_INDEX = 4;
+const HTTP_INDEX = 6;
+const HTTPS_INDEX = 7;
 /** Statuses that have an index of their own. */
 const STATUS_INDEXES = new Uint8Array(1000);
-for (let i = STATUS_INDEX; STATIC_NAMES[i].text === ':status'; i++) STATUS_INDEXES[Number(STATIC_VALUES[i])] = i;
+for (let i = 1; i <= STATIC_COUNT; i++) {
+  if (STATIC_NAMES[i].text === ':status') STATUS_INDEXES[Number(STATIC_VALUES[i])] = i;
+}
 
 /** Fields that must not be guessed through the size of what is sent (RFC 7541 section 7.1). */
 const SENSITIVE = new Set(['authorization', 'proxy-authorization']);
@@ -38,7 +44,6 @@ const COPY_BY_HAND = 24;
  * table. So a value is entered when it comes a second time, or when the name itself is not in any table yet.
  */
 class NameSlot {
-  readonly name: string;
   readonly staticIndex: number;
   readonly sensitive: boolean;
   readonly forbidden: boolean;
@@ -46,12 +51,11 @@ class NameSlot {
   readonly values: string[] = [];
   readonly entries: number[] = [];
   last = -1;
-  /** Values that were sent without being entered. */
-  missed = '';
-  missedBefore = '';
+  /** Marks of the last values that were sent without being entered; not the values, which may be long. */
+  missed = 0;
+  missedBefore = 0;
 
   constructor(name: string) {
-    this.name = name;
     this.staticIndex = STATIC_INDEX.get(name) ?? 0;
     this.sensitive = SENSITIVE.has(name);
     this.forbidden = FORBIDDEN.has(name);
@@ -109,29 +113,28 @@ export class HpackEncoder {
    * belong to an HTTP/1 connection are left out.
    */
   encode(headers: Headers, out: ByteBuffer): void {
-    out.reserve(16);
     if (this.#announce) {
       this.#announce = false;
+      out.reserve(8);
       out.bytes[out.length++] = 32;
       if (this.#capacity > 0) writeInteger(out, 32, 31, this.#capacity);
     }
     const { status, method } = headers;
     if (status !== 0) {
       const index = STATUS_INDEXES[status];
-      if (index !== 0) out.bytes[out.length++] = 128 | index;
+      if (index > 0) writeIndex(out, index);
       else this.#field(':status', String(status), out);
     } else if (method !== '') {
-      if (method === 'GET') out.bytes[out.length++] = 130;
-      else if (method === 'POST') out.bytes[out.length++] = 131;
+      const { path, authority, scheme, protocol } = headers;
+      if (method === 'GET') writeIndex(out, GET_INDEX);
+      else if (method === 'POST') writeIndex(out, POST_INDEX);
       else this.#field(':method', method, out);
-      const { scheme, path, authority, protocol } = headers;
-      if (path === '/') out.bytes[out.length++] = 128 | PATH_INDEX;
+      if (path === '/') writeIndex(out, ROOT_INDEX);
       else if (path !== '') this.#field(':path', path, out);
       if (authority !== '') this.#field(':authority', authority, out);
-      if (scheme === 'http' || scheme === 'https') {
-        out.reserve(1);
-        out.bytes[out.length++] = scheme === 'http' ? 134 : 135;
-      } else if (scheme !== '') this.#field(':scheme', scheme, out);
+      if (scheme === 'http') writeIndex(out, HTTP_INDEX);
+      else if (scheme === 'https') writeIndex(out, HTTPS_INDEX);
+      else if (scheme !== '') this.#field(':scheme', scheme, out);
       if (protocol !== '') this.#field(':protocol', protocol, out);
     }
     const size = headers.size;
@@ -162,7 +165,8 @@ export class HpackEncoder {
       return;
     }
     const size = name.length + value.length + ENTRY_OVERHEAD;
-    const again = value === slot.missed || value === slot.missedBefore;
+    const mark = markOf(value);
+    const again = mark === slot.missed || mark === slot.missedBefore;
     if ((again || nameIndex === 0) && size <= this.#capacity >> 1) {
       this.#literal(64, nameIndex, name, value, out);
       this.#evict(size);
@@ -171,7 +175,7 @@ export class HpackEncoder {
     } else {
       this.#literal(0, nameIndex, name, value, out);
       slot.missedBefore = slot.missed;
-      slot.missed = value;
+      slot.missed = mark;
     }
   }
 
@@ -213,6 +217,24 @@ export class HpackEncoder {
       this.#bytes -= sizes[this.#oldest++ % sizes.length];
     }
   }
+}
+
+/**
+ * A number that another value hardly shares; two that do cost a useless entry in the table, no more. Of a long value it
+ * looks at some sixty characters.
+ */
+function markOf(value: string): number {
+  const { length } = value;
+  const step = 1 + (length >> 6);
+  let mark = length + 1;
+  for (let i = length - 1; i >= 0; i -= step) mark = (Math.imul(mark, 31) + value.charCodeAt(i)) | 0;
+  return mark;
+}
+
+/** A whole field of the static table. */
+function writeIndex(out: ByteBuffer, index: number): void {
+  out.reserve(1);
+  out.bytes[out.length++] = 128 | index;
 }
 
 function writeInteger(out: ByteBuffer, first: number, mask: number, value: number): void {
