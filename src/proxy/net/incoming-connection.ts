@@ -1,0 +1,274 @@
+import type net from 'node:net';
+import type { ClientHello } from '../../wire/clienthello/clienthello.ts';
+import { ipFamily } from '../config/values.ts';
+import { ResponseFlag } from '../observe/response-flags.ts';
+import { StreamInfo } from '../observe/stream-info.ts';
+import type { Timer } from '../timers.ts';
+import type { Handshake, TlsFailure } from '../tls/transport.ts';
+import type { SocketAddress, TlsInfo } from './connection.ts';
+import { type Findings, Inspector } from './inspect.ts';
+import type { Listener } from './listener.ts';
+import type { FilterChain } from './listener-config.ts';
+import { runFilterChain } from './network-filter-chain.ts';
+import { originalDestination } from './original-destination.ts';
+import { SocketConnection } from './socket-connection.ts';
+
+const NOTHING_FOUND: Findings = { skip: 0, proxyHeader: undefined, hello: undefined, httpProtocol: undefined };
+
+/**
+ * An accepted socket until it has become a connection of a filter chain: original destination, listener filters, choice
+ * of the chain, TLS handshake, in this order and each within its time limit.
+ */
+export class IncomingConnection {
+  #listener: Listener;
+  readonly #socket: net.Socket;
+  readonly #local: SocketAddress;
+  readonly #peer: SocketAddress;
+  #original: SocketAddress | undefined = undefined;
+  #timer: Timer | undefined = undefined;
+  #handshake: Handshake | undefined = undefined;
+  #over = false;
+
+  constructor(listener: Listener, socket: net.Socket) {
+    this.#listener = listener;
+    this.#socket = socket;
+    this.#local = addressOf(socket.localAddress, socket.localPort);
+    this.#peer = addressOf(socket.remoteAddress, socket.remotePort);
+  }
+
+  readonly #onError = (): void => this.#event(() => this.#drop());
+
+  #event(work: () => void): void {
+    const { flushQueue, timers } = this.#listener.worker;
+    flushQueue.enter();
+    timers.newEvent();
+    try {
+      work();
+    } finally {
+      flushQueue.leave();
+    }
+  }
+
+  start(): void {
+    this.#socket.on('error', this.#onError);
+    // The peer was gone before we came to it.
+    if (this.#socket.remoteAddress === undefined && this.#local.family !== 0) {
+      this.#drop();
+      return;
+    }
+    const { config } = this.#listener;
+    if (config.filters.originalDst || config.useOriginalDst) this.#original = originalDestination(this.#socket);
+    if (config.useOriginalDst && this.#original !== undefined) {
+      const owner = this.#listener.lookup.byAddress(this.#original);
+      if (owner !== undefined) this.#listener = owner;
+    }
+    this.#inspect();
+  }
+
+  get #destination(): SocketAddress {
+    return this.#original ?? this.#local;
+  }
+
+  #inspect(): void {
+    const { config, stats, worker } = this.#listener;
+    const { port } = this.#destination;
+    const tls = config.filters.tls(port) || (config.needsTlsInspection && !config.filters.http(port));
+    const wanted = { proxyProtocol: config.filters.proxyProtocol, tls, http: config.filters.http(port) };
+    if (config.needsNoInspection || (!wanted.tls && !wanted.http && wanted.proxyProtocol === undefined)) {
+      this.#choose(NOTHING_FOUND);
+      return;
+    }
+    stats.downstream_pre_cx_active++;
+    const inspector = new Inspector(wanted);
+    let bytes: Buffer = EMPTY;
+    const finish = (findings: Findings) => {
+      stats.downstream_pre_cx_active--;
+      this.#timer?.cancel();
+      this.#socket.removeListener('data', onData);
+      this.#socket.removeListener('end', onEnd);
+      this.#socket.pause();
+      const rest = bytes.subarray(findings.skip);
+      if (rest.length > 0) this.#socket.unshift(rest);
+      this.#choose(findings);
+    };
+    const onData = (chunk: Buffer) =>
+      this.#event(() => {
+        if (this.#over) return;
+        bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+        const result = inspector.receive(chunk);
+        if (result.kind === 'done') finish(result.findings);
+        else if (result.kind === 'error') {
+          stats.downstream_pre_cx_active--;
+          stats.downstream_listener_filter_error++;
+          this.#drop();
+        }
+      });
+    const onEnd = () =>
+      this.#event(() => {
+        if (this.#over) return;
+        if (bytes.length > 0) {
+          // A client that says little and half-closes is served with what it said.
+          finish(inspector.giveUp);
+          return;
+        }
+        stats.downstream_pre_cx_active--;
+        stats.downstream_listener_filter_remote_close++;
+        this.#drop();
+      });
+    if (config.filtersTimeoutMs > 0) {
+      this.#timer = worker.timers.start(config.filtersTimeoutMs, () => {
+        stats.downstream_pre_cx_timeout++;
+        if (config.continueOnTimeout) finish(inspector.giveUp);
+        else {
+          stats.downstream_pre_cx_active--;
+          this.#drop();
+        }
+      });
+    }
+    this.#socket.on('data', onData);
+    this.#socket.on('end', onEnd);
+    this.#socket.resume();
+  }
+
+  #choose(findings: Findings): void {
+    const { config, stats, worker } = this.#listener;
+    const header = findings.proxyHeader?.addresses;
+    const source: SocketAddress = header ? addressOf(header.source.address, header.source.port) : this.#peer;
+    const destination: SocketAddress = header
+      ? addressOf(header.destination.address, header.destination.port)
+      : this.#destination;
+    const { hello } = findings;
+    const chain =
+      config.matcher.find({
+        destinationAddress: destination.address,
+        destinationPort: destination.port,
+        serverName: hello?.sni ?? '',
+        transportProtocol: hello ? 'tls' : 'raw_buffer',
+        applicationProtocols: hello ? hello.alpn : findings.httpProtocol ? [findings.httpProtocol] : NONE,
+        directSourceAddress: this.#peer.address,
+        sourceAddress: source.address,
+        sourcePort: source.port,
+      }) ?? config.defaultChain;
+    if (chain === undefined) {
+      stats.no_filter_chain_match++;
+      this.#logFailure(destination, source, hello, 'filter_chain_not_found', ResponseFlag.NoRouteFound, '');
+      this.#drop();
+      return;
+    }
+    if (chain.transport === undefined) {
+      this.#establish(chain, this.#socket, undefined, destination, source, hello);
+      return;
+    }
+    if (hello === undefined) {
+      // Plaintext where TLS is spoken. No byte of it goes anywhere.
+      stats.ssl_connection_error++;
+      this.#logFailure(destination, source, hello, '', 0, PLAINTEXT);
+      this.#drop();
+      return;
+    }
+    if (chain.transportTimeoutMs > 0) {
+      this.#timer = worker.timers.start(chain.transportTimeoutMs, () => {
+        stats.downstream_cx_transport_socket_connect_timeout++;
+        this.#handshake?.cancel();
+        this.#drop();
+      });
+    }
+    this.#handshake = chain.transport.accept(this.#socket, hello, (outcome) =>
+      this.#event(() => {
+        if (this.#over) return;
+        this.#timer?.cancel();
+        if ('failure' in outcome) this.#handshakeFailed(outcome.failure, destination, source, hello);
+        else {
+          stats.ssl_handshake++;
+          this.#establish(chain, outcome.socket, outcome.info, destination, source, hello);
+        }
+      }),
+    );
+  }
+
+  #handshakeFailed(failure: TlsFailure, destination: SocketAddress, source: SocketAddress, hello: ClientHello): void {
+    const { stats, worker } = this.#listener;
+    stats.ssl_connection_error++;
+    worker.log.debug(`TLS handshake with ${source.address}:${source.port} failed: ${failure.explanation}`);
+    this.#logFailure(destination, source, hello, '', 0, failure.reason);
+    this.#over = true;
+  }
+
+  /** A connection that never became one has an access log of its own: the listener's. */
+  #logFailure(
+    destination: SocketAddress,
+    source: SocketAddress,
+    hello: ClientHello | undefined,
+    details: string,
+    flags: number,
+    transportFailure: string,
+  ): void {
+    const { config, worker } = this.#listener;
+    if (config.accessLogs.length === 0) return;
+    const connection = this.#connection(this.#socket, undefined, destination, source, hello);
+    const info = new StreamInfo(connection, worker.timers.now(), worker.timers.wallClock());
+    info.responseCodeDetails = details;
+    info.flags = flags;
+    info.downstreamTransportFailure = transportFailure;
+    info.end = worker.timers.now();
+    for (const log of config.accessLogs) log.log(info);
+  }
+
+  #connection(
+    socket: net.Socket,
+    tls: TlsInfo | undefined,
+    destination: SocketAddress,
+    source: SocketAddress,
+    hello: ClientHello | undefined,
+  ): SocketConnection {
+    const { config, worker } = this.#listener;
+    const connection = new SocketConnection(
+      socket,
+      worker,
+      { bufferLimit: config.bufferLimit },
+      { local: destination, remote: this.#peer },
+      tls,
+    );
+    connection.remote = source;
+    connection.originalDestination = this.#original ?? (config.filters.originalDst ? this.#local : undefined);
+    connection.requestedServerName = hello?.sni ?? '';
+    return connection;
+  }
+
+  #establish(
+    chain: FilterChain,
+    socket: net.Socket,
+    tls: TlsInfo | undefined,
+    destination: SocketAddress,
+    source: SocketAddress,
+    hello: ClientHello | undefined,
+  ): void {
+    this.#over = true;
+    const listener = this.#listener;
+    if (socket === this.#socket) socket.removeListener('error', this.#onError);
+    const connection = this.#connection(socket, tls, destination, source, hello);
+    listener.track(chain, connection);
+    runFilterChain(connection, chain.filters, chain.name, listener.worker, listener.clusters, () =>
+      listener.untrack(chain, connection),
+    );
+  }
+
+  #drop(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#timer?.cancel();
+    this.#handshake?.cancel();
+    this.#socket.destroy();
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+const NONE: readonly string[] = [];
+const PLAINTEXT = 'TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end';
+
+function addressOf(address: string | undefined, port: number | undefined): SocketAddress {
+  if (address === undefined) return { address: '', port: 0, family: 0 };
+  // A socket that listens for both families shows IPv4 peers in IPv6 form.
+  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+  return { address: plain, port: port ?? 0, family: ipFamily(plain) ?? 4 };
+}

@@ -1,0 +1,196 @@
+import { toBinary } from '@bufbuild/protobuf';
+import type { AccessLog as AccessLogProto } from '../../api/gen/envoy/config/accesslog/v3/accesslog_pb.ts';
+import { TrafficDirection, type TransportSocket } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
+import {
+  type FilterChain as FilterChainProto,
+  FilterChainSchema,
+} from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
+import { type Listener as ListenerProto, ListenerSchema } from '../../api/gen/envoy/config/listener/v3/listener_pb.ts';
+import type { ClusterSource } from '../cluster/cluster.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import { checkSupported } from '../config/supported.ts';
+import { durationMs, metadataOf, socketAddress } from '../config/values.ts';
+import type { WorkerContext } from '../context.ts';
+import type { AccessLog } from '../observe/access-log/access-log.ts';
+import type { DownstreamTransport } from '../tls/transport.ts';
+import type { SocketAddress } from './connection.ts';
+import { Drain } from './drain.ts';
+import { FilterChainMatcher } from './filter-chain-match.ts';
+import { compileListenerFilters, type ListenerFilters } from './listener-filters.ts';
+import type { InitTarget, ListenerFacts, NetworkFilterFactory } from './network-filter.ts';
+import type { NetworkFilterRegistry } from './network-filter-registry.ts';
+import { SUPPORTED } from './supported.ts';
+
+/** Compiles a downstream transport socket; undefined is plaintext. */
+export type DownstreamTransportBuilder = (
+  socket: TransportSocket | undefined,
+  errors: ConfigErrors,
+) => DownstreamTransport | undefined;
+
+/** What is needed to compile listeners. */
+export interface ListenerEnvironment {
+  readonly worker: WorkerContext;
+  readonly clusters: ClusterSource;
+  readonly networkFilters: NetworkFilterRegistry;
+  buildTransport: DownstreamTransportBuilder;
+  buildAccessLogs(protos: readonly AccessLogProto[], errors: ConfigErrors): AccessLog[];
+}
+
+/** A filter chain at work. It outlives an update of its listener that leaves it as it was. */
+export interface FilterChain {
+  readonly name: string;
+  /** The encoded message: equal bytes are the same chain. */
+  readonly key: string;
+  readonly transport: DownstreamTransport | undefined;
+  readonly transportTimeoutMs: number;
+  readonly filters: readonly NetworkFilterFactory[];
+  readonly drain: Drain;
+}
+
+/** A listener as configured. */
+export interface ListenerConfig {
+  readonly name: string;
+  readonly addresses: readonly SocketAddress[];
+  readonly bindToPort: boolean;
+  readonly useOriginalDst: boolean;
+  readonly filters: ListenerFilters;
+  readonly filtersTimeoutMs: number;
+  readonly continueOnTimeout: boolean;
+  readonly bufferLimit: number;
+  readonly direction: ListenerFacts['direction'];
+  readonly chains: readonly FilterChain[];
+  readonly matcher: FilterChainMatcher<FilterChain>;
+  readonly defaultChain: FilterChain | undefined;
+  /** A connection can go to its chain without a look at its first bytes. */
+  readonly needsNoInspection: boolean;
+  readonly needsTlsInspection: boolean;
+  readonly accessLogs: readonly AccessLog[];
+  readonly backlog: number;
+  /** What has to be there before connections are taken. */
+  readonly pending: readonly InitTarget[];
+}
+
+const DIRECTIONS: Readonly<Record<TrafficDirection, ListenerFacts['direction']>> = {
+  [TrafficDirection.UNSPECIFIED]: 'unspecified',
+  [TrafficDirection.INBOUND]: 'inbound',
+  [TrafficDirection.OUTBOUND]: 'outbound',
+};
+
+/**
+ * Compiles a listener. Chains that are byte for byte what they were in `previous` are taken over, with their
+ * connections; everything else is made anew.
+ */
+export function compileListener(
+  proto: ListenerProto,
+  environment: ListenerEnvironment,
+  previous: ListenerConfig | undefined,
+  errors: ConfigErrors,
+): ListenerConfig | undefined {
+  checkSupported(ListenerSchema, proto, SUPPORTED, errors);
+  if (errors.any) return undefined;
+  const addresses = [proto.address, ...proto.additionalAddresses.map((a) => a.address)].flatMap((address) => {
+    const at = socketAddress(address, errors);
+    return at ? [at] : [];
+  });
+  const facts: Omit<ListenerFacts, 'drain'> = {
+    name: proto.name,
+    direction: DIRECTIONS[proto.trafficDirection],
+    bufferLimit: proto.perConnectionBufferLimitBytes ?? 1024 * 1024,
+    metadata: metadataOf(proto.metadata),
+  };
+  const pending: InitTarget[] = [];
+  const known = new Map(previous?.chains.map((c) => [c.key, c]));
+  const prefix = JSON.stringify([facts.direction, facts.bufferLimit]);
+  const build = (chain: FilterChainProto, at: ConfigErrors) =>
+    compileChain(chain, prefix, facts, environment, known, pending, at);
+  const chains = proto.filterChains.map((chain, i) => build(chain, errors.at('filter_chains').at(i)));
+  const defaultChain = proto.defaultFilterChain && build(proto.defaultFilterChain, errors.at('default_filter_chain'));
+  const matcher = new FilterChainMatcher(
+    proto.filterChains.map((chain, i) => ({ match: chain.filterChainMatch, chain: chains[i] })),
+    errors,
+  );
+  const filters = compileListenerFilters(proto.listenerFilters, errors.at('listener_filters'));
+  const accessLogs = environment.buildAccessLogs(proto.accessLog, errors.at('access_log'));
+  const all = defaultChain ? [...chains, defaultChain] : chains;
+  if (errors.any) {
+    for (const chain of all) if (!known.has(chain.key)) disposeChain(chain);
+    return undefined;
+  }
+  const matchesOnTls = proto.filterChains.some(
+    ({ filterChainMatch: m }) =>
+      m && (m.serverNames.length > 0 || m.transportProtocol !== '' || m.applicationProtocols.length > 0),
+  );
+  return {
+    name: proto.name,
+    addresses,
+    bindToPort: (proto.bindToPort ?? true) && (proto.deprecatedV1?.bindToPort ?? true),
+    useOriginalDst: proto.useOriginalDst ?? false,
+    filters,
+    filtersTimeoutMs: durationMs(proto.listenerFiltersTimeout, 15_000),
+    continueOnTimeout: proto.continueOnListenerFiltersTimeout,
+    bufferLimit: facts.bufferLimit,
+    direction: facts.direction,
+    chains: all,
+    matcher,
+    defaultChain,
+    needsNoInspection:
+      proto.listenerFilters.length === 0 && all.every((c) => c.transport === undefined) && !matchesOnTls,
+    needsTlsInspection: matchesOnTls || all.some((c) => c.transport !== undefined),
+    accessLogs,
+    backlog: proto.tcpBacklogSize ?? 511,
+    pending,
+  };
+}
+
+function compileChain(
+  proto: FilterChainProto,
+  prefix: string,
+  facts: Omit<ListenerFacts, 'drain'>,
+  environment: ListenerEnvironment,
+  known: ReadonlyMap<string, FilterChain>,
+  pending: InitTarget[],
+  errors: ConfigErrors,
+): FilterChain {
+  const key = prefix + Buffer.from(toBinary(FilterChainSchema, proto)).toString('latin1');
+  const existing = known.get(key);
+  if (existing !== undefined) return existing;
+  const drain = new Drain();
+  const listener: ListenerFacts = { ...facts, drain };
+  const filters = proto.filters.flatMap((filter, i) => {
+    const factory = environment.networkFilters.compile(
+      filter.name,
+      filter.configType.case === 'typedConfig' ? filter.configType.value : undefined,
+      {
+        worker: environment.worker,
+        clusters: environment.clusters,
+        listener,
+        buildAccessLogs: environment.buildAccessLogs,
+        waitFor: (target) => pending.push(target),
+      },
+      errors.at('filters').at(i),
+    );
+    return factory ? [factory] : [];
+  });
+  if (!errors.any && filters.at(-1)?.terminal !== true) {
+    errors.add(
+      'filters',
+      'the last filter must be a terminal one, such as the HTTP connection manager or the TCP proxy',
+    );
+  }
+  if (proto.useProxyProto?.valueOf())
+    errors.add('use_proxy_proto', 'is not supported: use the proxy_protocol listener filter');
+  return {
+    name: proto.name,
+    key,
+    transport: environment.buildTransport(proto.transportSocket, errors.at('transport_socket')),
+    transportTimeoutMs: durationMs(proto.transportSocketConnectTimeout, 0),
+    filters,
+    drain,
+  };
+}
+
+/** Lets go of what a chain holds: subscriptions and TLS secrets. Its connections are the listener's business. */
+export function disposeChain(chain: FilterChain): void {
+  for (const filter of chain.filters) filter.dispose?.();
+  chain.transport?.close();
+}

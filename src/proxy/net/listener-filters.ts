@@ -1,0 +1,115 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import type {
+  ListenerFilter,
+  ListenerFilterChainMatchPredicate as Predicate,
+} from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
+import { HttpInspectorSchema } from '../../api/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts';
+import { OriginalDstSchema } from '../../api/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts';
+import { ProxyProtocolSchema } from '../../api/gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts';
+import { TlsInspectorSchema } from '../../api/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
+import { typeNameOf } from '../../api/registry.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import { checkSupported, type SupportTable } from '../config/supported.ts';
+
+export const SUPPORTED: SupportTable = {
+  'envoy.config.listener.v3.ListenerFilter': ['name', 'typed_config', 'filter_disabled'],
+  'envoy.config.listener.v3.ListenerFilterChainMatchPredicate': [
+    'or_match',
+    'and_match',
+    'not_match',
+    'any_match',
+    'destination_port_range',
+  ],
+  'envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet': ['rules'],
+  'envoy.type.v3.Int32Range': ['start', 'end'],
+  'envoy.extensions.filters.listener.original_dst.v3.OriginalDst': [],
+  'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': [
+    'initial_read_buffer_size',
+    'enable_ja3_fingerprinting',
+  ],
+  'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector': [],
+  'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol': [
+    'allow_requests_without_proxy_protocol',
+    'stat_prefix',
+  ],
+};
+
+/** Whether a filter sits out for connections to a port. */
+type Disabled = (port: number) => boolean;
+
+/** The listener filters of a listener, compiled. */
+export interface ListenerFilters {
+  readonly originalDst: boolean;
+  readonly proxyProtocol: { readonly allowWithout: boolean } | undefined;
+  tls(port: number): boolean;
+  http(port: number): boolean;
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  'envoy.filters.listener.original_dst': OriginalDstSchema.typeName,
+  'envoy.filters.listener.tls_inspector': TlsInspectorSchema.typeName,
+  'envoy.filters.listener.http_inspector': HttpInspectorSchema.typeName,
+  'envoy.filters.listener.proxy_protocol': ProxyProtocolSchema.typeName,
+};
+
+export function compileListenerFilters(protos: readonly ListenerFilter[], errors: ConfigErrors): ListenerFilters {
+  let originalDst = false;
+  let proxyProtocol: ListenerFilters['proxyProtocol'];
+  let tlsDisabled: Disabled | undefined;
+  let httpDisabled: Disabled | undefined;
+  protos.forEach((proto, i) => {
+    const at = errors.at(i);
+    const any = proto.configType.case === 'typedConfig' ? proto.configType.value : undefined;
+    const type = any === undefined ? NAMES[proto.name] : typeNameOf(any.typeUrl);
+    const disabled = proto.filterDisabled ? predicate(proto.filterDisabled, at.at('filter_disabled')) : () => false;
+    switch (type) {
+      case OriginalDstSchema.typeName:
+        originalDst = true;
+        break;
+      case TlsInspectorSchema.typeName:
+        tlsDisabled = disabled;
+        break;
+      case HttpInspectorSchema.typeName:
+        httpDisabled = disabled;
+        break;
+      case ProxyProtocolSchema.typeName: {
+        const config = fromBinary(ProxyProtocolSchema, any?.value ?? new Uint8Array(0));
+        checkSupported(ProxyProtocolSchema, config, SUPPORTED, at.at('typed_config'));
+        proxyProtocol = { allowWithout: config.allowRequestsWithoutProxyProtocol };
+        break;
+      }
+      default:
+        at.add(any === undefined ? 'name' : 'typed_config', `${any?.typeUrl ?? proto.name} is not supported`);
+    }
+  });
+  return {
+    originalDst,
+    proxyProtocol,
+    tls: (port) => tlsDisabled !== undefined && !tlsDisabled(port),
+    http: (port) => httpDisabled !== undefined && !httpDisabled(port),
+  };
+}
+
+function predicate({ rule }: Predicate, errors: ConfigErrors): Disabled {
+  switch (rule.case) {
+    case 'anyMatch':
+      return () => rule.value;
+    case 'destinationPortRange':
+      return (port) => port >= rule.value.start && port < rule.value.end;
+    case 'notMatch': {
+      const inner = predicate(rule.value, errors);
+      return (port) => !inner(port);
+    }
+    case 'orMatch': {
+      const rules = rule.value.rules.map((r) => predicate(r, errors));
+      return (port) => rules.some((r) => r(port));
+    }
+    case 'andMatch': {
+      const rules = rule.value.rules.map((r) => predicate(r, errors));
+      return (port) => rules.every((r) => r(port));
+    }
+    default:
+      errors.add('', 'a rule is needed');
+      return () => false;
+  }
+}

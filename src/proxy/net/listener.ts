@@ -1,0 +1,190 @@
+import net from 'node:net';
+import { messageOf } from '../../base/errors.ts';
+import type { ClusterSource } from '../cluster/cluster.ts';
+import type { WorkerContext } from '../context.ts';
+import { StatGroup } from '../observe/stats.ts';
+import { formatAddress, type SocketAddress } from './connection.ts';
+import { IncomingConnection } from './incoming-connection.ts';
+import type { FilterChain, ListenerConfig } from './listener-config.ts';
+import { disposeChain } from './listener-config.ts';
+import type { SocketConnection } from './socket-connection.ts';
+
+const GAUGES: ReadonlySet<string> = new Set(['downstream_cx_active', 'downstream_pre_cx_active']);
+
+/** Statistics of a listener (Envoy's `listener.ADDRESS.`). */
+export class ListenerStats extends StatGroup {
+  readonly gauges = GAUGES;
+  connections_accepted_per_socket_event = 0;
+  downstream_cx_active = 0;
+  downstream_cx_destroy = 0;
+  downstream_cx_overflow = 0;
+  downstream_cx_overload_reject = 0;
+  downstream_cx_total = 0;
+  downstream_cx_transport_socket_connect_timeout = 0;
+  downstream_global_cx_overflow = 0;
+  downstream_listener_filter_error = 0;
+  downstream_listener_filter_remote_close = 0;
+  downstream_pre_cx_active = 0;
+  downstream_pre_cx_timeout = 0;
+  no_filter_chain_match = 0;
+  ssl_connection_error = 0;
+  ssl_handshake = 0;
+}
+
+/** Finds the listener that a captured connection belongs to. */
+export interface ListenerLookup {
+  byAddress(address: SocketAddress): Listener | undefined;
+}
+
+/** A listener at work: its sockets, its filter chains, and the connections that they carry. */
+export class Listener {
+  readonly name: string;
+  readonly stats = new ListenerStats();
+  config: ListenerConfig;
+  readonly #worker: WorkerContext;
+  readonly #clusters: ClusterSource;
+  readonly #lookup: ListenerLookup;
+  readonly #hideStats: () => void;
+  #servers: net.Server[] = [];
+  readonly #connections = new Map<FilterChain, Set<SocketConnection>>();
+
+  constructor(config: ListenerConfig, worker: WorkerContext, clusters: ClusterSource, lookup: ListenerLookup) {
+    this.name = config.name;
+    this.config = config;
+    this.#worker = worker;
+    this.#clusters = clusters;
+    this.#lookup = lookup;
+    const address = config.addresses[0] ? formatAddress(config.addresses[0]) : config.name;
+    this.#hideStats = worker.stats.add(
+      {
+        prefix: `listener.${address.replaceAll(':', '_')}.`,
+        prometheusPrefix: 'envoy_listener_',
+        labels: [['envoy_listener_address', address.replaceAll(':', '_')]],
+      },
+      this.stats,
+    );
+  }
+
+  get worker(): WorkerContext {
+    return this.#worker;
+  }
+
+  get clusters(): ClusterSource {
+    return this.#clusters;
+  }
+
+  get lookup(): ListenerLookup {
+    return this.#lookup;
+  }
+
+  /** Where it really listens: the port that the system gave for port 0. */
+  get boundAddresses(): SocketAddress[] {
+    return this.#servers.map((server, i) => {
+      const at = server.address();
+      const wanted = this.config.addresses[i];
+      return at !== null && typeof at === 'object' ? { ...wanted, port: at.port } : wanted;
+    });
+  }
+
+  /** Starts to listen. Rejects with what the system said, and then listens on nothing. */
+  async bind(): Promise<void> {
+    if (!this.config.bindToPort) return;
+    try {
+      for (const address of this.config.addresses) this.#servers.push(await this.#open(address));
+    } catch (error) {
+      this.closeSockets();
+      throw error;
+    }
+  }
+
+  #open(address: SocketAddress): Promise<net.Server> {
+    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => {
+      this.accept(socket);
+    });
+    const where =
+      address.family === 0
+        ? { path: address.address }
+        : {
+            host: address.address,
+            port: address.port,
+            backlog: this.config.backlog,
+            ipv6Only: address.family === 6 && address.address !== '::',
+          };
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error) => reject(new Error(`cannot bind '${formatAddress(address)}': ${messageOf(error)}`));
+      server.once('error', fail);
+      server.listen(where, () => {
+        server.removeListener('error', fail);
+        server.on('error', (error) => this.#worker.log.warn(`listener ${this.name}: ${messageOf(error)}`));
+        resolve(server);
+      });
+    });
+  }
+
+  /** A connection has come, or another listener hands one over that was captured for this one. */
+  accept(socket: net.Socket): void {
+    const { flushQueue, timers } = this.#worker;
+    flushQueue.run(() => {
+      timers.newEvent();
+      new IncomingConnection(this, socket).start();
+    });
+  }
+
+  /** The connection is established and on its way into the chain. */
+  track(chain: FilterChain, connection: SocketConnection): void {
+    this.stats.downstream_cx_total++;
+    this.stats.downstream_cx_active++;
+    let set = this.#connections.get(chain);
+    if (set === undefined) this.#connections.set(chain, (set = new Set()));
+    set.add(connection);
+  }
+
+  untrack(chain: FilterChain, connection: SocketConnection): void {
+    this.stats.downstream_cx_active--;
+    this.stats.downstream_cx_destroy++;
+    const set = this.#connections.get(chain);
+    set?.delete(connection);
+    if (set?.size === 0) this.#connections.delete(chain);
+  }
+
+  get activeConnections(): number {
+    return this.stats.downstream_cx_active;
+  }
+
+  /** Takes over a new configuration on the same sockets: chains that are gone drain, the others do not notice. */
+  update(config: ListenerConfig, drainMs: number): void {
+    const before = this.config;
+    this.config = config;
+    const kept = new Set(config.chains);
+    for (const chain of before.chains) if (!kept.has(chain)) this.#drainChain(chain, drainMs);
+  }
+
+  #drainChain(chain: FilterChain, drainMs: number): void {
+    this.#worker.flushQueue.run(() => chain.drain.begin());
+    disposeChain(chain);
+    if (!this.#connections.has(chain)) return;
+    this.#worker.timers.start(drainMs, () => {
+      for (const connection of this.#connections.get(chain) ?? []) connection.close('drain timeout');
+    });
+  }
+
+  /** Takes no new connections. */
+  closeSockets(): void {
+    for (const server of this.#servers) server.close();
+    this.#servers = [];
+  }
+
+  /** Asks all connections to end when they can, without closing the listener. */
+  drain(): void {
+    this.#worker.flushQueue.run(() => {
+      for (const chain of this.config.chains) chain.drain.begin();
+    });
+  }
+
+  /** Ends the listener: no new connections, the present ones drain and are dropped when their time is up. */
+  close(drainMs: number): void {
+    this.closeSockets();
+    for (const chain of this.config.chains) this.#drainChain(chain, drainMs);
+    this.#hideStats();
+  }
+}
