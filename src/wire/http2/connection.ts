@@ -16,6 +16,8 @@ import { localSettings, PeerSettings } from './settings.ts';
 import type { Http2Stream, StreamOwner } from './stream.ts';
 
 const EMPTY = new Uint8Array(0);
+/** How many streams to remember that were given up: as many as can be open, within reason. */
+const MIN_ABANDONED = 100;
 const MAX_ABANDONED = 10000;
 const FLOOD = 'http2.outbound_frames_flood';
 const RESET_FLOOD = 'http2.premature_resets_flood';
@@ -68,7 +70,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
     this.message = new MessageReader(options.maxHeadBytes, options.maxHeaderCount, options.allowConnect);
     this.constraints = new Constraints(options);
     this.#block = new HeaderBlock(options.maxHeadBytes);
-    this.abandoned = new RecentIds(Math.min(options.maxConcurrentStreams, MAX_ABANDONED));
+    this.abandoned = new RecentIds(Math.min(Math.max(options.maxConcurrentStreams, MIN_ABANDONED), MAX_ABANDONED));
     this.peer = new PeerSettings(!server);
     this.#decoder = new HpackDecoder(Math.max(options.hpackTableSize, 4096));
     this.#encoder = new HpackEncoder(options.hpackTableSize);

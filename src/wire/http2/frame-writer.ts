@@ -71,13 +71,15 @@ export class FrameWriter {
   #fragments(stream: number, endFlag: number, length: number): void {
     const { bytes } = scratch;
     const header = Buffer.alloc(FRAME_HEADER_SIZE);
+    let text = '';
     for (let at = 0; at < length; at += this.#maxFrameSize) {
       const size = Math.min(this.#maxFrameSize, length - at);
       const flags = (at === 0 ? endFlag : 0) | (at + size === length ? Flag.EndHeaders : 0);
       frameHeader(header, size, at === 0 ? FrameType.Headers : FrameType.Continuation, flags, stream);
       const from = FRAME_HEADER_SIZE + at;
-      this.#output.writeLatin1(latin1Slice(header, 0, FRAME_HEADER_SIZE) + latin1Slice(bytes, from, from + size));
+      text += latin1Slice(header, 0, FRAME_HEADER_SIZE) + latin1Slice(bytes, from, from + size);
     }
+    this.#output.writeLatin1(text);
   }
 
   /** DATA with `start` to `end` of a chunk, which is no more than {@link maxFrameSize}. */
