@@ -44,6 +44,9 @@ export function convert(document: Document, limits: YamlLimits): Converted {
   const offsets: number[] = [];
   const sizes: number[] = [];
   const open = new Set<Node>();
+  const entriesOf = new Map<Node, ReadonlyMap<string, Entry>>();
+  let mergedKeys = 0;
+  let mergeDepth = 0;
 
   function value(node: Node | null, offset: number, depth: number): unknown {
     const index = offsets.length;
@@ -84,7 +87,10 @@ export function convert(document: Document, limits: YamlLimits): Converted {
     return target;
   }
 
-  function entries(node: YAMLMap<Node, Node | null>): Map<string, Entry> {
+  /** The fields of a map with those that it merges; made once for each map, since maps may merge one another many times. */
+  function entries(node: YAMLMap<Node, Node | null>): ReadonlyMap<string, Entry> {
+    const known = entriesOf.get(node);
+    if (known !== undefined) return known;
     const own = new Map<string, Entry>();
     const merged = new Map<string, Entry>();
     for (const pair of node.items) {
@@ -104,21 +110,26 @@ export function convert(document: Document, limits: YamlLimits): Converted {
       }
     }
     for (const [name, entry] of merged) if (!own.has(name)) own.set(name, entry);
+    entriesOf.set(node, own);
     return own;
   }
 
   function merge(from: Node | null, offset: number, into: Map<string, Entry>): void {
+    if (++mergeDepth > limits.depth) throw new ConversionError(`merges more than ${limits.depth} levels deep`, offset);
     const node = resolved(from, offset);
     for (const source of isSeq<Node>(node) ? node.items : [node]) {
       const map = resolved(source, offset);
       if (!isMap<Node, Node | null>(map) || open.has(map))
         throw new ConversionError('can merge (<<) only maps', offset);
       open.add(map);
-      // The first of several wins, as YAML's merge key says.
-      for (const [name, entry] of entries(map)) if (!into.has(name)) into.set(name, entry);
+      for (const [name, entry] of entries(map)) {
+        if (++mergedKeys > limits.values) throw new ConversionError(`merges more than ${limits.values} keys`, offset);
+        // The first of several wins, as YAML's merge key says.
+        if (!into.has(name)) into.set(name, entry);
+      }
       open.delete(map);
-      if (into.size > limits.values) throw new ConversionError(`merges more than ${limits.values} keys`, offset);
     }
+    mergeDepth--;
   }
 
   const root = document.contents as Node | null;
@@ -126,7 +137,7 @@ export function convert(document: Document, limits: YamlLimits): Converted {
 }
 
 /** JavaScript puts keys that look like array indexes first and in order; positions have to follow it. */
-function inKeyOrder(entries: Map<string, Entry>): Iterable<[string, Entry]> {
+function inKeyOrder(entries: ReadonlyMap<string, Entry>): Iterable<[string, Entry]> {
   const indexes = [...entries].filter(([key]) => isArrayIndex(key));
   if (indexes.length === 0) return entries;
   indexes.sort(([a], [b]) => Number(a) - Number(b));

@@ -75,8 +75,12 @@ export function parseYaml(text: string, file: string, limits: YamlLimits = DEFAU
         },
       });
     } catch (error) {
-      if (!(error instanceof ConversionError)) throw error;
-      problems.push({ message: `the document ${error.message}`, at: locate(error.offset) });
+      if (error instanceof ConversionError) {
+        problems.push({ message: `the document ${error.message}`, at: locate(error.offset) });
+      } else if (error instanceof RangeError) {
+        // The parser could still build the tree, but it is too deep for whoever walks it.
+        problems.push({ message: 'is nested too deeply', at: locate(document.range?.[0] ?? 0) });
+      } else throw error;
     }
   }
   return { documents, problems };
