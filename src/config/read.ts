@@ -5,7 +5,7 @@ import { judgeKind } from './kinds/unused.ts';
 import { type ConfigMessage, messageFrom } from './message.ts';
 import { type ConfigObject, type FieldPath, type ObjectMeta, objectKey } from './object.ts';
 import { Report } from './report.ts';
-import { isRecord, nameOf, ReadContext, type Violation } from './schema/index.ts';
+import { isRecord, nameOf, notAString, ReadContext, type Violation } from './schema/index.ts';
 import { closest, didYouMean } from './schema/suggest.ts';
 import { validateAnnotations } from './validation/annotations.ts';
 import { checkLabelKey, checkLabelValue, isDnsLabel, isDnsSubdomain } from './validation/names.ts';
@@ -129,7 +129,7 @@ export function readObject(
   if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
     for (const [field, given] of Object.entries({ apiVersion, kind })) {
       if (typeof given === 'string') continue;
-      const wrong = given === undefined || given === null ? 'is required' : `must be a string, not ${nameOf(given)}`;
+      const wrong = given === undefined || given === null ? 'is required' : notAString(given);
       report.error(wrong, field);
     }
     return entry(undefined);

@@ -28,6 +28,7 @@ export {
   integer,
   intOrString,
   type NumberSchema,
+  notAString,
   type StringSchema,
   string,
   uint32,

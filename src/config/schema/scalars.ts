@@ -15,6 +15,17 @@ export interface StringSchema extends Schema<string> {
   readonly options: StringOptions;
 }
 
+/** What to say of a value that should be a string; YAML 1.1 takes words for booleans that people mean as words. */
+export function notAString(value: unknown): string {
+  const hint =
+    typeof value === 'number'
+      ? '; put it in quotes'
+      : typeof value === 'boolean'
+        ? '; put it in quotes (YAML takes y, n, yes, no, on and off for booleans)'
+        : '';
+  return `must be a string, not ${nameOf(value)}${hint}`;
+}
+
 export function string(options: StringOptions = {}): StringSchema {
   const { minLength = 0, maxLength = Number.POSITIVE_INFINITY, check } = options;
   return {
@@ -22,8 +33,7 @@ export function string(options: StringOptions = {}): StringSchema {
     options,
     read(value, context) {
       if (typeof value !== 'string') {
-        const hint = typeof value === 'number' || typeof value === 'boolean' ? '; put it in quotes' : '';
-        context.error(`must be a string, not ${nameOf(value)}${hint}`);
+        context.error(notAString(value));
         return undefined;
       }
       if (value.length < minLength)

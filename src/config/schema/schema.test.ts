@@ -100,7 +100,9 @@ describe('what is wrong is said with its path', () => {
     [
       'in a map',
       { host: 'a', labels: { 'x.y/z': true } },
-      ['error spec.labels["x.y/z"] must be a string, not the boolean true; put it in quotes'],
+      [
+        'error spec.labels["x.y/z"] must be a string, not the boolean true; put it in quotes (YAML takes y, n, yes, no, on and off for booleans)',
+      ],
     ],
     ['two of one group', { host: 'a', exact: 'x', prefix: 'y' }, ['error spec only one of exact, prefix may be set']],
     [
