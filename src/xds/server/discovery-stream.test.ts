@@ -75,6 +75,7 @@ class Client {
         onNack: (nack: { typeUrl: string; snapshot: number; names: readonly string[]; message: string }) =>
           this.events.push(`NACK ${shortOf(nack.typeUrl)} ${nack.snapshot} [${nack.names}] ${nack.message}`),
         onStale: (typeUrl: string) => this.events.push(`stale ${shortOf(typeUrl)}`),
+        onPushEnd: () => {},
         onSettled: (snapshot: number) => this.events.push(`settled ${snapshot}`),
       },
     };
@@ -216,6 +217,21 @@ for (const isDelta of [false, true]) {
     client.stream.push(view(3, { ...FIRST, RDS: 'r@2' }));
     assert.deepEqual(client.take(), []);
     assert.deepEqual(client.events, ['settled 1', 'settled 2', 'settled 3']);
+  });
+
+  test(`a newer state that is the same to a client is taken over without a push (${kind})`, () => {
+    const client = settled(isDelta);
+    client.stream.adopt(view(2, FIRST));
+    assert.equal(client.stream.snapshot, 2);
+    client.ask('RDS', 'other');
+    assert.deepEqual(client.events, ['settled 1', 'settled 2']);
+    client.take();
+    client.ack('RDS');
+    client.stream.push(view(3, { ...FIRST, CDS: 'a@2' }));
+    client.stream.adopt(view(4, { ...FIRST, CDS: 'a@2' }));
+    client.ack('CDS').ack('EDS');
+    assert.deepEqual(client.take(), ['CDS a@2', 'EDS a@1']);
+    assert.deepEqual(client.events.slice(2), ['settled 3', 'settled 4']);
   });
 
   test(`while a push is under way only the newest state is kept (${kind})`, () => {

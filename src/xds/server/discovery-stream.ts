@@ -42,6 +42,8 @@ export interface DiscoveryStreamObserver {
   onNack(nack: Nack): void;
   /** A request with a nonce that is not the one in flight. */
   onStale(typeUrl: string): void;
+  /** A push has gone through its steps, whether everything in it was answered or not: the next one may begin. */
+  onPushEnd(snapshot: number): void;
   /** The client has settled everything of this snapshot, by ACK or NACK, and nothing is due. */
   onSettled(snapshot: number): void;
 }
@@ -122,6 +124,18 @@ export class DiscoveryStream<Request extends AnyRequest> {
     if (this.#closed) return;
     this.#next = view;
     this.#advance();
+  }
+
+  /** Takes over a newer state that is the same to this client: nothing is sent for it. */
+  adopt(view: ResourceView): void {
+    if (this.#closed) return;
+    if (this.#push || this.#next || !this.#settledView) {
+      this.push(view);
+      return;
+    }
+    this.#settledView = view;
+    for (const state of this.#types.values()) state.view = view;
+    this.#report();
   }
 
   /** Sends everything that the client follows once more, whether it has it or not. */
@@ -353,6 +367,7 @@ export class DiscoveryStream<Request extends AnyRequest> {
     this.#push = undefined;
     this.#settledView = push.view;
     for (const state of this.#types.values()) state.view = push.view;
+    this.#options.observer.onPushEnd(push.view.number);
     this.#report();
   }
 

@@ -1,0 +1,108 @@
+import { constants } from 'node:crypto';
+import type { ListenOptions } from 'node:net';
+import { createServer, type DetailedPeerCertificate, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import type { Logger } from '../../base/log.ts';
+import { formatAddress } from './address.ts';
+import type { ServerCredentials } from './server-certificate.ts';
+import { bind, type SocketListener } from './sockets.ts';
+
+export interface TlsSettings {
+  /** `--tls-min-version`. */
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** `--tls-cipher-suites` as OpenSSL names them; Node's choice if left out. */
+  readonly ciphers?: string;
+}
+
+export interface TlsListener extends SocketListener {
+  /** What new connections are given from now on. */
+  setCredentials(credentials: ServerCredentials): void;
+  /** Certificates that the peer of a live connection presented, DER, leaf first; undefined if it presented none. */
+  certificatesOf(peer: string): readonly Uint8Array[] | undefined;
+}
+
+/** `[A|B]` and TLS 1.2 names aside, the groups that clients offer and that cost least. */
+const GROUPS = 'X25519:P-256';
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const MAX_CHAIN = 16;
+
+/**
+ * Listens for TLS with HTTP/2. A client may present a certificate: one that the trust bundle does not vouch for ends the
+ * connection, and none leaves it to the calls to prove who makes them. Sessions are not resumed, since the proof is in
+ * the handshake.
+ */
+export async function listenTls(
+  flag: string,
+  options: ListenOptions,
+  credentials: ServerCredentials,
+  settings: TlsSettings,
+  log: Logger,
+  onSocket: (socket: TLSSocket) => void,
+): Promise<TlsListener> {
+  const sockets = new Set<TLSSocket>();
+  const presented = new Map<string, readonly Uint8Array[]>();
+  const server = createServer(
+    {
+      ...contextOf(credentials, settings),
+      requestCert: true,
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2'],
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      noDelay: true,
+    },
+    (socket) => {
+      sockets.add(socket);
+      const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => {
+        sockets.delete(socket);
+        presented.delete(peer);
+      });
+      const chain = chainOf(socket.getPeerCertificate(true));
+      if (chain && !socket.authorized) {
+        log.warn(`refused a client certificate from ${peer}: ${socket.authorizationError}`);
+        socket.destroy();
+        return;
+      }
+      if (chain) presented.set(peer, chain);
+      onSocket(socket);
+    },
+  );
+  server.on('tlsClientError', (error, socket) => {
+    log.debug(`TLS handshake with ${socket.remoteAddress} failed: ${error.message}`);
+  });
+  await bind(flag, server, options);
+  return {
+    address: formatAddress(server.address()),
+    stop: () => server.close(),
+    destroy: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+    setCredentials: (next) => server.setSecureContext(contextOf(next, settings)),
+    certificatesOf: (peer) => presented.get(peer),
+  };
+}
+
+function contextOf({ key, chain, roots }: ServerCredentials, settings: TlsSettings): SecureContextOptions {
+  return {
+    key,
+    cert: chain,
+    ca: roots,
+    minVersion: settings.minVersion,
+    ecdhCurve: GROUPS,
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    honorCipherOrder: true,
+    ...(settings.ciphers ? { ciphers: settings.ciphers } : {}),
+  };
+}
+
+/** Node links the certificates of a chain; a root is linked to itself. */
+function chainOf(leaf: DetailedPeerCertificate | undefined): readonly Uint8Array[] | undefined {
+  if (!leaf?.raw) return undefined;
+  const chain: Uint8Array[] = [];
+  let at: DetailedPeerCertificate | undefined = leaf;
+  while (at?.raw && chain.length < MAX_CHAIN) {
+    chain.push(at.raw);
+    at = at.issuerCertificate === at ? undefined : at.issuerCertificate;
+  }
+  return chain;
+}

@@ -1,0 +1,121 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type Cancel, type Clock, systemClock } from '../../base/clock.ts';
+import { codeOf, formatLocation, messageOf, UserError } from '../../base/errors.ts';
+import { type MeshConfig, meshConfigSchema } from '../../config/kinds/mesh-config/schema.ts';
+import { formatPath } from '../../config/object.ts';
+import { readWith } from '../../config/schema/index.ts';
+import { DirectoryWatch } from '../../config/store/watch.ts';
+import { parseYaml } from '../../config/yaml/parse.ts';
+
+/** MeshConfig as it was read, and as it was written. */
+export interface ReadMeshConfig {
+  readonly config: MeshConfig;
+  /** Plain JSON, for printing. */
+  readonly raw: Readonly<Record<string, unknown>>;
+  /** What is worth saying about it, each with its place. */
+  readonly warnings: readonly string[];
+}
+
+/** Reads istio.mesh.v1alpha1.MeshConfig from YAML. Throws a {@link UserError} with everything that is wrong, and where. */
+export function readMeshConfig(text: string, file: string): ReadMeshConfig {
+  const { documents, problems } = parseYaml(text, file);
+  if (problems.length > 0) {
+    throw new UserError(problems.map(({ at, message }) => `${formatLocation(at)}: ${message}`).join('\n'));
+  }
+  const [document, second] = documents;
+  if (second)
+    throw new UserError(`${formatLocation(second.locate([]))}: a mesh has one configuration, this is a second`);
+  const value = document?.value ?? {};
+  const { value: config, violations } = readWith(meshConfigSchema, value);
+  const say = (severity: 'error' | 'warning') =>
+    violations
+      .filter((v) => v.severity === severity)
+      .map((v) => `${formatLocation(document!.locate(v.path))}: ${[formatPath(v.path), v.message].join(' ').trim()}`);
+  if (config === undefined) throw new UserError(say('error').join('\n'));
+  return { config, raw: value as Record<string, unknown>, warnings: say('warning') };
+}
+
+export interface MeshConfigFileOptions {
+  readonly file: string;
+  /** Told after a change that could be read. */
+  readonly onChange: (read: ReadMeshConfig) => void;
+  /** Told once of each version of the file that could not be; the last good one stays in force. */
+  readonly onProblem: (message: string) => void;
+  readonly clock?: Clock;
+  /** Milliseconds between looks at the file, for file systems that send no events. */
+  readonly pollMs?: number;
+}
+
+const POLL_MS = 10_000;
+const EMPTY: ReadMeshConfig = { config: {}, raw: {}, warnings: [] };
+
+/** The file of `--meshConfig`, followed while it changes. A file that is not there is the default mesh. */
+export class MeshConfigFile {
+  readonly #options: MeshConfigFileOptions;
+  readonly #watch: DirectoryWatch;
+  #text: string | undefined;
+  #reading: Promise<void> = Promise.resolve();
+  #cancelPoll: Cancel | undefined;
+  #closed = false;
+
+  private constructor(options: MeshConfigFileOptions) {
+    this.#options = options;
+    this.#watch = new DirectoryWatch({ quiet: 4, atMost: 50 }, () => this.#lookSoon());
+  }
+
+  /** Reads the file. Throws a {@link UserError} if it is there and makes no sense: there is no good one to fall back to. */
+  static async open(options: MeshConfigFileOptions): Promise<{ file: MeshConfigFile; read: ReadMeshConfig }> {
+    const file = new MeshConfigFile({ ...options, file: path.resolve(options.file) });
+    file.#watch.setDirectories(new Set([path.dirname(file.#options.file)]));
+    file.#text = await file.#readText();
+    const read = file.#text === undefined ? EMPTY : readMeshConfig(file.#text, options.file);
+    file.#schedulePoll();
+    return { file, read };
+  }
+
+  get isThere(): boolean {
+    return this.#text !== undefined;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#watch.close();
+    this.#cancelPoll?.();
+  }
+
+  #schedulePoll(): void {
+    const { clock = systemClock, pollMs = POLL_MS } = this.#options;
+    if (this.#closed) return;
+    this.#cancelPoll = clock.setTimer(pollMs, () => {
+      this.#watch.setDirectories(new Set([path.dirname(this.#options.file)]));
+      this.#lookSoon();
+      this.#schedulePoll();
+    });
+  }
+
+  #lookSoon(): void {
+    this.#reading = this.#reading.then(() => this.#look());
+  }
+
+  async #look(): Promise<void> {
+    if (this.#closed) return;
+    try {
+      const text = await this.#readText();
+      if (text === this.#text || this.#closed) return;
+      this.#text = text;
+      this.#options.onChange(text === undefined ? EMPTY : readMeshConfig(text, this.#options.file));
+    } catch (error) {
+      this.#options.onProblem(messageOf(error));
+    }
+  }
+
+  async #readText(): Promise<string | undefined> {
+    try {
+      return await readFile(this.#options.file, 'utf8');
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+      throw new UserError(`the mesh configuration ${this.#options.file} cannot be read: ${messageOf(error)}`);
+    }
+  }
+}
