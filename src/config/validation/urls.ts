@@ -1,5 +1,5 @@
 /** Characters that Go's URL parser, which decides for Istio, does not take in a host. */
-const BAD_HOST = /[\s"<>\\^`{|}\u0000-\u001f\u007f]/;
+const BAD_HOST = /[\s\\^`{|}\u0000-\u001f\u007f]|%[0-7]/;
 
 interface ParsedUrl {
   readonly scheme: string;
@@ -24,7 +24,9 @@ function parseUrl(text: string): ParsedUrl | string {
   const port = /^(?:\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/.exec(host);
   if (port === null) return `has a host that is not one: ${JSON.stringify(host)}`;
   if (!/^\d*$/.test(port[1] ?? '')) return `has a port that is not a number: ${JSON.stringify(port[1])}`;
-  if (/%(?![0-9a-fA-F]{2})/.test(rest)) return 'has a % that is not followed by two hexadecimal digits';
+  const [beforeQuery = '', ...afterQuery] = rest.split(/\?[^#]*/);
+  if (/%(?![0-9a-fA-F]{2})/.test(beforeQuery + afterQuery.join('')))
+    return 'has a % that is not followed by two hexadecimal digits';
   return { scheme, port: port[1] ?? '' };
 }
 
@@ -41,8 +43,9 @@ const PLUGIN_SCHEMES = new Set(['', 'file', 'http', 'https', 'oci']);
 
 /** What is wrong with the address of a WebAssembly module, as a clause, or undefined. Without a scheme it is an image. */
 export function checkPluginUrl(text: string): string | undefined {
-  // An address without a scheme is taken for that of an image, so that `registry:5000/image` is one.
+  // Without a scheme it is an image; `registry:5000/image` is none, since everything before the colon is a scheme.
   const isAbsolute = text.startsWith('/') || /^[A-Za-z][A-Za-z0-9+.-]*:/.test(text);
+  if (!isAbsolute && text.includes('#')) return 'must not have a # in the name of an image';
   let url = parseUrl(isAbsolute ? text : `http://${text}`);
   if (typeof url === 'string' && isAbsolute) url = parseUrl(`http://${text}`);
   if (typeof url === 'string') return url;
