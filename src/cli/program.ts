@@ -6,6 +6,7 @@ import { messageOf, UserError } from '../base/errors.ts';
  * a module, and prints; it is loaded only when it is asked for, because a sidecar must not pay for the others.
  */
 const commands: readonly CommandEntry[] = [
+  { name: 'proxy', summary: 'Run the data plane: what Envoy is in Istio', load: () => import('./proxy.ts') },
   { name: 'ca', summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
   { name: 'validate', aliases: ['v'], summary: 'Check configuration files', load: () => import('./validate.ts') },
 ];

@@ -76,6 +76,8 @@ export interface OutgoingStream {
   reset(reason: ResetReason): void;
   /** Stops (true) or resumes the flow of body from the peer; calls nest, as many resumes as stops are needed. */
   pauseReading(pause: boolean): void;
+  /** Servers: the connection is to end with this exchange. HTTP/2 connections do not care about one exchange. */
+  endConnection?(): void;
   /** Bytes of body that were accepted by `sendData` and have not been handed to the Output. */
   readonly bufferedBytes: number;
 }

@@ -242,6 +242,7 @@ export class ActiveStream implements StreamHandler, PassSink {
       return;
     }
     stats.downstream_rq_failed_path_normalization++;
+    this.#out.endConnection?.();
     this.sendLocalReply({ status: 400, body: '', details: 'path_normalization_failed' });
   }
 

@@ -139,7 +139,12 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     this.#streams.delete(stream);
     if (this.#streams.size > 0) return;
     this.#idleSince = this.worker.timers.now();
-    if (this.#goneAway) this.#closeGently();
+    if (this.#goneAway) this.#closeWhenSent();
+  }
+
+  /** The codec may hold responses that wait for the peer's window: the connection goes when they have left. */
+  #closeWhenSent(): void {
+    if (this.#codec === undefined || this.#codec.activeStreams === 0) this.#closeGently();
   }
 
   onConnectionError(): void {
@@ -194,7 +199,7 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     this.#drainTimer = this.worker.timers.start(this.config.drainTimeoutMs, () => {
       codec.goAway();
       this.#goneAway = true;
-      if (this.#streams.size === 0) this.#closeGently();
+      if (this.#streams.size === 0) this.#closeWhenSent();
     });
   }
 

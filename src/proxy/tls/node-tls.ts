@@ -12,6 +12,7 @@ interface Internals {
   /** From now on errors are emitted as `error`. */
   _releaseControl(): boolean;
   setServername(name: string): void;
+  setSession(session: Buffer): void;
 }
 
 const internals = (socket: tls.TLSSocket): Internals => socket as unknown as Internals;
@@ -40,9 +41,9 @@ export function wrapSocket(socket: net.Socket, options: TlsSocketOptions): tls.T
     // The server's handshake fails without a certificate; that it does not fail with a bad one is our business anyway.
     rejectUnauthorized: options.requirePeerCertificate,
     ALPNProtocols: options.alpn,
-    session: options.session,
   });
   if (!options.isServer) {
+    if (options.session) internals(wrapped).setSession(options.session);
     if (options.servername) internals(wrapped).setServername(options.servername);
     internals(wrapped)._start();
   }
@@ -59,6 +60,21 @@ export function chainVerdict(socket: tls.TLSSocket): string | undefined {
   if (typeof handle?.verifyError !== 'function') return 'UNSPECIFIED';
   const error = handle.verifyError();
   return error ? (error.code ?? 'UNSPECIFIED') : undefined;
+}
+
+/**
+ * Hands over the sessions that a client's connection may be resumed with, for as long as it lasts. For admitted
+ * connections only: from Node 26 on `tls.connect` alone can say that a peer was verified, without which the event
+ * `session` does not come.
+ */
+export function onSession(socket: tls.TLSSocket, take: (session: Buffer) => void): void {
+  const verified = Object.getOwnPropertySymbols(socket).find((symbol) => symbol.description === 'verified');
+  if (verified !== undefined) (socket as unknown as Record<symbol, boolean>)[verified] = true;
+  socket.on('session', take);
+  // Under TLS 1.2 the session has come with the handshake.
+  if (socket.getProtocol() === 'TLSv1.3') return;
+  const session = socket.getSession();
+  if (session) take(session);
 }
 
 /** To be called once the handshake was admitted: until then errors are swallowed. */

@@ -67,11 +67,15 @@ export const NO_POLICY: PeerPolicy = {
   trustDigest: '',
 };
 
-/** Reads a validation context. What cannot be honoured goes to `errors`; the result then is not to be used. */
+/**
+ * Reads a validation context, whole or a part that is yet to be merged with another. What cannot be honoured goes to
+ * `errors`; the result then is not to be used.
+ */
 export function peerPolicy(
   proto: CertificateValidationContext,
   bundles: TrustBundles,
   errors: ConfigErrors,
+  extent: 'whole' | 'part' = 'whole',
 ): PeerPolicy {
   const spiffe = proto.customValidatorConfig && spiffeBundles(proto, bundles, errors);
   const trust = loadTrust(proto, bundles, errors);
@@ -82,7 +86,7 @@ export function peerPolicy(
   );
   const keys = new Set(proto.verifyCertificateSpki.map((k, i) => spki(k, errors.at('verify_certificate_spki').at(i))));
   const lists = [...(trust?.crls ?? []), ...loadCrls(proto, errors)];
-  checkCombination(proto, trust, spiffe, errors);
+  if (extent === 'whole') checkCombination(proto, trust, spiffe, errors);
 
   const leafOnly = proto.onlyVerifyLeafCertCrl;
   const leafCrls = leafOnly ? parseCrls(lists, errors) : [];

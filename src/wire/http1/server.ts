@@ -261,6 +261,10 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
     this.#callbacks.onConnectionError('stream reset');
   }
 
+  endConnection(): void {
+    this.#closing = true;
+  }
+
   pauseReading(pause: boolean): void {
     this.#pauses += pause ? 1 : -1;
     this.#notePause();

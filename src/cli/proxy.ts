@@ -1,0 +1,44 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+function seconds(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('a whole number of seconds is needed.');
+  return Number(text);
+}
+
+/** `isthmus proxy`: the data plane alone, with Envoy's flags. */
+export function define(command: Command): void {
+  command
+    .option('-c, --config-path <file>', 'path to the bootstrap, YAML or JSON')
+    .option('--config-yaml <text>', 'bootstrap text, merged over the file')
+    .addOption(
+      new Option('--mode <mode>', 'serve, or validate the configuration and end')
+        .choices(['serve', 'validate'])
+        .default('serve'),
+    )
+    .option('--concurrency <n>', 'number of worker threads', seconds, 1)
+    .option('-l, --log-level <level>', 'trace, debug, info, warning, error, critical or off', 'info')
+    .option('--component-log-level <list>', 'levels of components: main:debug,config:trace')
+    .option('--log-path <file>', 'where logs go; standard error unless told')
+    .option('--service-node <name>', 'node id, over the one of the bootstrap')
+    .option('--service-cluster <name>', 'node cluster, over the one of the bootstrap')
+    .option('--drain-time-s <seconds>', 'how long connections have when their listener goes', seconds, 600)
+    .option('--parent-shutdown-time-s <seconds>', 'how long a replaced process stays', seconds, 900)
+    .option('--admin-address-path <file>', 'file to write the address of the admin interface to')
+    .option('--base-id <n>', 'distinguishes the proxies of one machine', seconds, 0)
+    .option('--restart-epoch <n>', 'count of hot restarts', seconds, 0)
+    .addOption(new Option('--use-dynamic-base-id').hideHelp())
+    .addOption(new Option('--disable-hot-restart').hideHelp())
+    .addOption(new Option('--cpuset-threads').hideHelp())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  isthmus proxy -c bootstrap.yaml
+  isthmus proxy -c bootstrap.yaml --mode validate
+  isthmus proxy -c bootstrap.json -l debug --component-log-level config:trace`,
+    )
+    .action(async (options) => {
+      const { runProxy } = await import('../app/proxy.ts');
+      process.exitCode = await runProxy(options);
+    });
+}

@@ -1,0 +1,348 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { type Listener as ListenerProto, ListenerSchema } from '../../api/gen/envoy/config/listener/v3/listener_pb.ts';
+import { TYPE_URL_PREFIX } from '../../api/registry.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { RawResource, Rejection, Subscription } from '../../xds/client/config-source.ts';
+import { ConfigErrors } from '../config/errors.ts';
+import type { ConfigSourceSpec } from '../context.ts';
+import { StatGroup } from '../observe/stats.ts';
+import { formatAddress, type SocketAddress } from './connection.ts';
+import { Listener, type ListenerLookup } from './listener.ts';
+import { compileListener, disposeChain, type ListenerConfig, type ListenerEnvironment } from './listener-config.ts';
+import type { InitTarget } from './network-filter.ts';
+
+const TYPE = TYPE_URL_PREFIX + ListenerSchema.typeName;
+
+class ListenerManagerStats extends StatGroup {
+  readonly gauges: ReadonlySet<string> = new Set([
+    'total_filter_chains_draining',
+    'total_listeners_active',
+    'total_listeners_draining',
+    'total_listeners_warming',
+    'workers_started',
+  ]);
+  listener_added = 0;
+  listener_create_failure = 0;
+  listener_create_success = 0;
+  listener_in_place_updated = 0;
+  listener_modified = 0;
+  listener_removed = 0;
+  listener_stopped = 0;
+  total_filter_chains_draining = 0;
+  total_listeners_active = 0;
+  total_listeners_draining = 0;
+  total_listeners_warming = 0;
+  workers_started = 0;
+}
+
+interface Entry {
+  readonly listener: Listener;
+  readonly proto: ListenerProto;
+  readonly version: string;
+  readonly lastUpdated: number;
+  readonly dynamic: boolean;
+}
+
+/** A listener as `/config_dump` shows it. */
+export interface ListenerDump {
+  readonly name: string;
+  readonly proto: ListenerProto;
+  readonly version: string;
+  readonly lastUpdated: number;
+  readonly dynamic: boolean;
+  readonly state: 'active' | 'warming';
+  /** Why the last update of it was refused, or undefined. */
+  readonly error: { readonly details: string; readonly lastAttempt: number } | undefined;
+}
+
+interface Warming {
+  readonly config: ListenerConfig;
+  readonly proto: ListenerProto;
+  readonly version: string;
+  readonly dynamic: boolean;
+  cancelled: boolean;
+}
+
+/** All listeners of a worker: those of the bootstrap, and those that LDS sends. */
+export class ListenerManager implements ListenerLookup {
+  readonly stats = new ListenerManagerStats();
+  readonly #environment: ListenerEnvironment;
+  readonly #drainMs: number;
+  readonly #active = new Map<string, Entry>();
+  readonly #warming = new Map<string, Warming>();
+  readonly #errors = new Map<string, { details: string; lastAttempt: number }>();
+  #lds: Subscription | undefined = undefined;
+  #ldsAnswered = false;
+  #whenInitialized: (() => void) | undefined = undefined;
+  #draining = false;
+
+  constructor(environment: ListenerEnvironment, drainMs: number) {
+    this.#environment = environment;
+    this.#drainMs = drainMs;
+    environment.worker.stats.add(
+      { prefix: 'listener_manager.', prometheusPrefix: 'envoy_listener_manager_', labels: [] },
+      this.stats,
+    );
+  }
+
+  *dump(): Generator<ListenerDump> {
+    for (const [name, { proto, version, lastUpdated, dynamic }] of this.#active) {
+      yield { name, proto, version, lastUpdated, dynamic, state: 'active', error: this.#errors.get(name) };
+    }
+    for (const [name, { proto, version, dynamic }] of this.#warming) {
+      yield { name, proto, version, lastUpdated: 0, dynamic, state: 'warming', error: this.#errors.get(name) };
+    }
+  }
+
+  /** The listeners that take connections, with where they really listen. */
+  *listening(): Generator<{ readonly listener: Listener; readonly addresses: readonly SocketAddress[] }> {
+    for (const { listener } of this.#active.values()) yield { listener, addresses: listener.boundAddresses };
+  }
+
+  byAddress(address: SocketAddress): Listener | undefined {
+    let any: Listener | undefined;
+    for (const { listener } of this.#active.values()) {
+      for (const at of listener.config.addresses) {
+        if (at.port !== address.port || listener.config.useOriginalDst) continue;
+        if (at.address === address.address) return listener;
+        if (at.address === '0.0.0.0' || at.address === '::') any = listener;
+      }
+    }
+    return any;
+  }
+
+  /** Adds a listener of the bootstrap. Rejects if it cannot listen. */
+  async addStatic(proto: ListenerProto, errors: ConfigErrors): Promise<void> {
+    const config = compileListener(proto, this.#environment, undefined, errors);
+    if (config === undefined) return;
+    const name = proto.name || formatAddress(config.addresses[0]);
+    await new Promise<void>((resolve, reject) => {
+      this.#warm(name, { config, proto, version: '', dynamic: false, cancelled: false }, (error) =>
+        error ? reject(error) : resolve(),
+      );
+    });
+  }
+
+  /** Subscribes to LDS. */
+  subscribe(source: ConfigSourceSpec): void {
+    const { worker } = this.#environment;
+    this.#lds = worker.configSource(source).subscribe(TYPE, undefined, {
+      onUpdate: (resources, removed, settle) => {
+        worker.flushQueue.run(() => this.#update(resources, removed, settle));
+      },
+      onMissing: () => {
+        this.#ldsAnswered = true;
+        this.#checkInitialized();
+      },
+    });
+  }
+
+  /** Calls back once when the listeners of the bootstrap, and of the first LDS update if there is LDS, take connections. */
+  whenInitialized(callback: () => void): void {
+    this.#whenInitialized = callback;
+    this.#checkInitialized();
+  }
+
+  #checkInitialized(): void {
+    if (this.#whenInitialized === undefined || this.#warming.size > 0) return;
+    if (this.#lds !== undefined && !this.#ldsAnswered) return;
+    const callback = this.#whenInitialized;
+    this.#whenInitialized = undefined;
+    this.stats.workers_started = 1;
+    callback();
+  }
+
+  #update(
+    resources: readonly RawResource[],
+    removed: readonly string[],
+    settle: (rejections: readonly Rejection[]) => void,
+  ): void {
+    const rejections: Rejection[] = [];
+    let binding = 1;
+    const done = () => {
+      if (--binding > 0) return;
+      this.#ldsAnswered = true;
+      settle(rejections);
+      this.#checkInitialized();
+    };
+    for (const name of removed) this.#remove(name);
+    for (const { name, version, bytes } of resources) {
+      const problem = this.#take(name, version, bytes, (error) => {
+        if (error) rejections.push(this.#reject(name, messageOf(error)));
+        done();
+      });
+      if (problem === undefined) binding++;
+      else if (problem !== '') rejections.push(this.#reject(name, problem));
+    }
+    done();
+  }
+
+  #reject(name: string, reason: string): Rejection {
+    this.stats.listener_create_failure++;
+    this.#errors.set(name, { details: reason, lastAttempt: this.#environment.worker.timers.wallClock() });
+    return { name, reason };
+  }
+
+  /**
+   * Takes one listener. Returns what is wrong with it, an empty string if nothing is to be done, or undefined if it is
+   * on its way: `bound` is called when its sockets listen, which is all that an ACK waits for.
+   */
+  #take(name: string, version: string, bytes: Uint8Array, bound: (error?: Error) => void): string | undefined {
+    const errors = new ConfigErrors();
+    try {
+      const proto = fromBinary(ListenerSchema, bytes);
+      const key = proto.name || name;
+      const before = this.#active.get(key);
+      if (before?.dynamic === false) return '';
+      const config = compileListener(proto, this.#environment, before?.listener.config, errors);
+      if (config === undefined) return errors.toString();
+      const others = this.#portOwner(config, key);
+      if (others !== undefined) {
+        for (const chain of config.chains) if (!before?.listener.config.chains.includes(chain)) disposeChain(chain);
+        return `error adding listener: '${key}' has duplicate address '${formatAddress(config.addresses[0])}' as existing listener '${others}'`;
+      }
+      this.#errors.delete(key);
+      this.#warm(key, { config, proto, version, dynamic: true, cancelled: false }, bound);
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+
+  #portOwner(config: ListenerConfig, name: string): string | undefined {
+    if (!config.bindToPort) return undefined;
+    for (const [other, { listener }] of this.#active) {
+      if (other === name || !listener.config.bindToPort) continue;
+      const clash = listener.config.addresses.some((a) =>
+        config.addresses.some((b) => a.port !== 0 && a.address === b.address && a.port === b.port),
+      );
+      if (clash) return other;
+    }
+    return undefined;
+  }
+
+  /** Waits for what the listener needs, then puts it in the place of the one before. */
+  #warm(name: string, warming: Warming, bound: (error?: Error) => void): void {
+    const earlier = this.#warming.get(name);
+    if (earlier !== undefined) this.#cancelWarming(name, earlier, warming.config);
+    this.#warming.set(name, warming);
+    this.#note();
+    // An ACK says that the update was taken, not that everything it refers to has come.
+    if (warming.dynamic && warming.config.pending.length > 0) bound();
+    whenAllReady(warming.config.pending, () => {
+      if (warming.cancelled) return;
+      void this.#activate(name, warming).then(
+        () => {
+          if (!(warming.dynamic && warming.config.pending.length > 0)) bound();
+        },
+        (error: Error) => {
+          this.#warming.delete(name);
+          this.#note();
+          this.#environment.worker.log.warn(`listener ${name}: ${messageOf(error)}`);
+          if (warming.dynamic && warming.config.pending.length > 0) this.#reject(name, messageOf(error));
+          else bound(error);
+          this.#checkInitialized();
+        },
+      );
+    });
+  }
+
+  async #activate(name: string, warming: Warming): Promise<void> {
+    const { worker, clusters } = this.#environment;
+    const { config, proto, version, dynamic } = warming;
+    const before = this.#active.get(name);
+    const entry = { proto, version, dynamic, lastUpdated: worker.timers.wallClock() };
+    if (before !== undefined && sameSockets(before.listener.config, config)) {
+      this.#warming.delete(name);
+      before.listener.update(config, this.#drainMs);
+      this.stats.listener_in_place_updated++;
+      this.stats.listener_modified++;
+      this.#active.set(name, { ...entry, listener: before.listener });
+    } else {
+      const listener = new Listener(config, worker, clusters, this);
+      await listener.bind();
+      if (warming.cancelled) {
+        listener.closeSockets();
+        return;
+      }
+      this.#warming.delete(name);
+      before?.listener.close(this.#drainMs);
+      if (before) this.stats.listener_modified++;
+      else this.stats.listener_added++;
+      this.#active.set(name, { ...entry, listener });
+      if (this.#draining) listener.drain();
+    }
+    this.stats.listener_create_success++;
+    this.#note();
+    this.#checkInitialized();
+  }
+
+  #cancelWarming(name: string, warming: Warming, replacement: ListenerConfig | undefined): void {
+    warming.cancelled = true;
+    this.#warming.delete(name);
+    const kept = new Set([...(replacement?.chains ?? []), ...(this.#active.get(name)?.listener.config.chains ?? [])]);
+    for (const chain of warming.config.chains) if (!kept.has(chain)) disposeChain(chain);
+  }
+
+  #remove(name: string): void {
+    const warming = this.#warming.get(name);
+    if (warming?.dynamic) this.#cancelWarming(name, warming, undefined);
+    const entry = this.#active.get(name);
+    if (entry?.dynamic) {
+      this.#active.delete(name);
+      entry.listener.close(this.#drainMs);
+      this.stats.listener_removed++;
+    }
+    this.#errors.delete(name);
+    this.#note();
+  }
+
+  #note(): void {
+    this.stats.total_listeners_active = this.#active.size;
+    this.stats.total_listeners_warming = this.#warming.size;
+  }
+
+  /** Asks connections to end (`/drain_listeners`). Unless graceful, listeners stop taking new ones at once. */
+  drain(options: { readonly graceful: boolean; readonly inboundOnly: boolean }): void {
+    if (!options.inboundOnly) this.#draining = true;
+    for (const { listener } of this.#active.values()) {
+      if (options.inboundOnly && listener.config.direction !== 'inbound') continue;
+      if (!options.graceful) {
+        listener.closeSockets();
+        this.stats.listener_stopped++;
+      }
+      listener.drain();
+    }
+  }
+
+  /** Connections that are open on all listeners. */
+  get activeConnections(): number {
+    let count = 0;
+    for (const { listener } of this.#active.values()) count += listener.activeConnections;
+    return count;
+  }
+
+  close(): void {
+    this.#lds?.close();
+    for (const { listener } of this.#active.values()) listener.close(0);
+  }
+}
+
+function sameSockets(a: ListenerConfig, b: ListenerConfig): boolean {
+  return (
+    a.bindToPort === b.bindToPort && a.addresses.map(formatAddress).join() === b.addresses.map(formatAddress).join()
+  );
+}
+
+function whenAllReady(targets: readonly InitTarget[], callback: () => void): void {
+  let left = targets.length;
+  if (left === 0) {
+    callback();
+    return;
+  }
+  for (const target of targets) {
+    target.whenReady(() => {
+      if (--left === 0) callback();
+    });
+  }
+}

@@ -1,0 +1,46 @@
+import { StatGroup, type StatsStore } from './observe/stats.ts';
+
+const GAUGES: ReadonlySet<string> = new Set([
+  'concurrency',
+  'days_until_first_cert_expiring',
+  'hot_restart_epoch',
+  'live',
+  'memory_allocated',
+  'memory_heap_size',
+  'memory_physical_size',
+  'parent_connections',
+  'seconds_until_first_ocsp_response_expiring',
+  'state',
+  'stats_recent_lookups',
+  'total_connections',
+  'uptime',
+  'version',
+]);
+
+/** Statistics of the process (Envoy's `server.`). */
+export class ServerStats extends StatGroup {
+  readonly gauges = GAUGES;
+  concurrency = 1;
+  days_until_first_cert_expiring = 0;
+  debug_assertion_failures = 0;
+  dynamic_unknown_fields = 0;
+  envoy_bug_failures = 0;
+  hot_restart_epoch = 0;
+  live = 0;
+  memory_allocated = 0;
+  memory_heap_size = 0;
+  memory_physical_size = 0;
+  parent_connections = 0;
+  seconds_until_first_ocsp_response_expiring = 0;
+  state = 0;
+  static_unknown_fields = 0;
+  stats_recent_lookups = 0;
+  total_connections = 0;
+  uptime = 0;
+  version = 0;
+  wip_protos = 0;
+
+  show(store: StatsStore): void {
+    store.add({ prefix: 'server.', prometheusPrefix: 'envoy_server_', labels: [] }, this);
+  }
+}

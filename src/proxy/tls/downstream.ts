@@ -1,0 +1,263 @@
+import type net from 'node:net';
+import type tls from 'node:tls';
+import {
+  type DownstreamTlsContext,
+  DownstreamTlsContextSchema,
+  DownstreamTlsContext_OcspStaplePolicy as OcspPolicy,
+} from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { ClientHello } from '../../wire/clienthello/clienthello.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import { checkSupported } from '../config/supported.ts';
+import { durationMs } from '../config/values.ts';
+import { admit } from './admission.ts';
+import { CertificateSelector } from './certificate-selector.ts';
+import { ContextMaterial, type Material } from './context-material.ts';
+import { type HandshakeFacts, refused, secretsMissing } from './failure.ts';
+import { type Judgement, refuseSoon, shakeHands } from './handshake.ts';
+import type { KeyPair } from './key-pair.ts';
+import { chainVerdict } from './node-tls.ts';
+import type { SecretHandle, SecretManager } from './secrets.ts';
+import { type ContextLease, TICKET_KEY_LIFETIME_MS, type TicketSource } from './secure-context.ts';
+import type { TransportStats } from './stats.ts';
+import { SUPPORTED } from './supported.ts';
+import { connectionInfo } from './tls-info.ts';
+import type { CertificateFacts, DownstreamTransport, Handshake, TlsOutcome } from './transport.ts';
+
+/** BoringSSL's default. */
+const SESSION_TIMEOUT_MS = 7_200_000;
+const MAX_SESSION_TIMEOUT_S = 2 ** 31 - 1;
+
+interface ServerContext {
+  readonly pair: KeyPair;
+  readonly lease: ContextLease;
+}
+
+/** What new connections are accepted with, until a secret changes. */
+interface Generation {
+  readonly material: Material;
+  readonly requires: boolean;
+  readonly selector: CertificateSelector<ServerContext>;
+  readonly contexts: readonly ServerContext[];
+  readonly epoch: number;
+}
+
+/** Makes the server's TLS of a filter chain. Undefined, with errors, for what cannot be honoured. */
+export function downstreamTransport(
+  proto: DownstreamTlsContext,
+  secrets: SecretManager,
+  stats: TransportStats,
+  errors: ConfigErrors,
+): DownstreamTransport | undefined {
+  const before = errors.list.length;
+  checkSupported(DownstreamTlsContextSchema, proto, SUPPORTED, errors);
+  if (errors.list.length > before) return undefined;
+  const transport = new Downstream(proto, secrets, stats, errors);
+  if (errors.list.length === before) return transport;
+  transport.close();
+  return undefined;
+}
+
+class Downstream implements DownstreamTransport {
+  readonly #secrets: SecretManager;
+  readonly #stats: TransportStats;
+  readonly #material: ContextMaterial;
+  readonly #requireClientCertificate: boolean;
+  readonly #fullScan: boolean;
+  readonly #ticketsOff: boolean;
+  readonly #ticketKeys: SecretHandle<Buffer> | undefined;
+  readonly #sessionTimeoutSeconds: number;
+  #generation: Generation | undefined = undefined;
+  #stale = true;
+  #closed = false;
+
+  constructor(proto: DownstreamTlsContext, secrets: SecretManager, stats: TransportStats, errors: ConfigErrors) {
+    this.#secrets = secrets;
+    this.#stats = stats;
+    this.#requireClientCertificate = proto.requireClientCertificate ?? false;
+    this.#fullScan = proto.fullScanCertsOnSniMismatch ?? false;
+    const timeoutMs = durationMs(proto.sessionTimeout, SESSION_TIMEOUT_MS);
+    this.#sessionTimeoutSeconds = Math.min(Math.floor(timeoutMs / 1000), MAX_SESSION_TIMEOUT_S);
+    if (proto.ocspStaplePolicy === OcspPolicy.MUST_STAPLE) {
+      errors.add('ocsp_staple_policy', 'MUST_STAPLE is not supported, because OCSP staples are not');
+    }
+    const changed = () => {
+      this.#stale = true;
+      stats.factory.ssl_context_update_by_sds++;
+    };
+    const common = errors.at('common_tls_context');
+    this.#material = new ContextMaterial(proto.commonTlsContext, true, secrets, common, changed);
+    const context = proto.commonTlsContext;
+    if (!context?.tlsCertificates.length && !context?.tlsCertificateSdsSecretConfigs.length) {
+      common.add('', 'a server needs tls_certificates or tls_certificate_sds_secret_configs');
+    }
+    const tickets = proto.sessionTicketKeysType;
+    this.#ticketsOff = tickets.case === 'disableStatelessSessionResumption' && tickets.value;
+    this.#ticketKeys =
+      tickets.case === 'sessionTicketKeys'
+        ? secrets.inline('sessionTicketKeys', tickets.value, errors.at('session_ticket_keys'), changed)
+        : tickets.case === 'sessionTicketKeysSdsSecretConfig'
+          ? secrets.named(
+              'sessionTicketKeys',
+              tickets.value,
+              errors.at('session_ticket_keys_sds_secret_config'),
+              changed,
+            )
+          : undefined;
+    if (!errors.any) this.#checkNow(errors);
+  }
+
+  /** Finds what is wrong with secrets that are there already while somebody can still be told. */
+  #checkNow(errors: ConfigErrors): void {
+    const common = errors.at('common_tls_context');
+    const material = this.#material.read(common);
+    if (material === undefined || common.any) return;
+    if (this.#requireClientCertificate && !material.policy.asks) {
+      // Envoy takes this, and lets everybody in.
+      errors.add(
+        'require_client_certificate',
+        'needs a validation context with trusted_ca or hashes: without one no certificate would be verified',
+      );
+      return;
+    }
+    try {
+      this.#current();
+    } catch (error) {
+      common.add('', messageOf(error));
+    }
+  }
+
+  get ready(): boolean {
+    return this.#missing().length === 0;
+  }
+
+  get certificates(): CertificateFacts[] {
+    return this.#material.certificates;
+  }
+
+  #missing(): string[] {
+    const { missing } = this.#material;
+    if (this.#ticketKeys && this.#ticketKeys.value === undefined) missing.push(this.#ticketKeys.name);
+    return missing;
+  }
+
+  accept(raw: net.Socket, hello: ClientHello, done: (outcome: TlsOutcome) => void): Handshake {
+    const generation = this.#usable();
+    if (generation === undefined) {
+      this.#stats.factory.downstream_context_secrets_not_ready++;
+      const missing = this.#missing();
+      return refuseSoon(raw, secretsMissing(missing.length > 0 ? missing : [this.#material.complaint]), done);
+    }
+    const { pair, lease } = generation.selector.select(hello);
+    const { policy } = generation.material;
+    const facts: HandshakeFacts = { peerRole: 'client', sni: hello.sni, alpn: hello.alpn, own: pair, policy };
+    const overlap = hello.alpn.some((protocol) => this.#material.alpn.includes(protocol));
+    return shakeHands(
+      raw,
+      {
+        socketOptions: {
+          secureContext: lease.context,
+          isServer: true,
+          requestCert: policy.asks,
+          requirePeerCertificate: generation.requires,
+          // Without overlap Node would end the handshake; Envoy goes on without ALPN.
+          alpn: overlap ? this.#material.alpnWire : undefined,
+        },
+        facts,
+        mayRefuse: policy.asks,
+        judge: (socket) => this.#judge(socket, generation, pair, facts),
+        failed: () => this.#stats.ssl.connection_error++,
+      },
+      done,
+    );
+  }
+
+  #judge(socket: tls.TLSSocket, { material, requires }: Generation, pair: KeyPair, facts: HandshakeFacts): Judgement {
+    const { policy } = material;
+    const x509 = policy.asks ? socket.getPeerX509Certificate() : undefined;
+    const peer = x509 && this.#secrets.peerCertificates.read(x509);
+    const version = socket.getProtocol() ?? '';
+    const resumed = socket.isSessionReused();
+    const admission = admit({
+      peerRole: 'client',
+      policy,
+      certificateRequired: requires,
+      peer,
+      verdict: policy.asks ? chainVerdict(socket) : undefined,
+      resumed,
+      version,
+      expectedNames: [],
+      expectedServerName: undefined,
+      enforceRsaKeyUsage: true,
+      now: this.#secrets.now(),
+    });
+    const { ssl } = this.#stats;
+    if (!admission.admitted) {
+      ssl.connection_error++;
+      if (admission.statistic) ssl[admission.statistic]++;
+      return { failure: refused(admission, peer, version, facts), alert: admission.alert };
+    }
+    if (resumed) ssl.session_reused++;
+    if (peer === undefined) ssl.no_certificate++;
+    const certificate = peer && this.#secrets.peerCertificates.facts(peer, admission.validated);
+    const info = connectionInfo(socket, { version, resumed, sni: facts.sni, peer: certificate, own: pair });
+    ssl.negotiated(info.cipher, version);
+    return { info };
+  }
+
+  #usable(): Generation | undefined {
+    try {
+      return this.#current();
+    } catch {
+      // The certificate was read before, so this is a key that OpenSSL's security level will not have.
+      return this.#generation;
+    }
+  }
+
+  #current(): Generation | undefined {
+    const now = this.#secrets.now();
+    const epoch = Math.floor(now / TICKET_KEY_LIFETIME_MS);
+    if ((!this.#stale && this.#generation?.epoch === epoch) || this.#closed) return this.#generation;
+    if (this.#ticketKeys && this.#ticketKeys.value === undefined) return undefined;
+    const material = this.#material.current();
+    if (material === undefined) return undefined;
+    const { policy, keyPairs } = material;
+    if (this.#requireClientCertificate && !policy.asks) return this.#generation;
+    const requires = policy.requires || (this.#requireClientCertificate && policy.asks);
+    const contexts = keyPairs.map((pair) => ({ pair, lease: this.#lease(pair, material, requires, epoch) }));
+    for (const { lease } of this.#generation?.contexts ?? []) lease.release();
+    const selector = new CertificateSelector(
+      contexts.map((context) => [context.pair, context] as const),
+      this.#fullScan,
+    );
+    this.#generation = { material, requires, selector, contexts, epoch };
+    this.#stale = false;
+    return this.#generation;
+  }
+
+  #lease(keyPair: KeyPair, { policy }: Material, requiresCertificate: boolean, epoch: number): ContextLease {
+    const off: TicketSource = { kind: 'off' };
+    const secret = this.#ticketKeys?.value ?? this.#secrets.ticketSecret;
+    return this.#secrets.secureContexts.acquire(
+      {
+        isServer: true,
+        parameters: this.#material.parameters,
+        keyPair,
+        policy,
+        requiresCertificate,
+        tickets: this.#ticketsOff || policy.needsChain ? off : { kind: 'secret', secret },
+        sessionTimeoutSeconds: this.#sessionTimeoutSeconds,
+      },
+      // Keys that somebody configured are replaced by whoever did.
+      this.#ticketKeys ? 0 : epoch,
+    );
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#material.close();
+    this.#ticketKeys?.close();
+    for (const { lease } of this.#generation?.contexts ?? []) lease.release();
+    this.#generation = undefined;
+  }
+}

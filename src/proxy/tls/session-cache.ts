@@ -1,0 +1,37 @@
+/**
+ * TLS sessions that this proxy may resume as a client, in all its clusters together: a bounded number, the oldest
+ * going first. A key stands for the context, the address and the server name that a session was made with.
+ */
+export class SessionCache {
+  readonly #sessions = new Map<string, Buffer[]>();
+  readonly #limit: number;
+
+  /** `limit` counts keys. */
+  constructor(limit = 1024) {
+    this.#limit = limit;
+  }
+
+  /** Keeps a session, and no more than `max` of its key. */
+  put(key: string, session: Buffer, max: number): void {
+    if (max === 0) return;
+    const list = this.#sessions.get(key) ?? [];
+    list.push(session);
+    if (list.length > max) list.splice(0, list.length - max);
+    this.#sessions.delete(key);
+    this.#sessions.set(key, list);
+    if (this.#sessions.size > this.#limit) this.#sessions.delete(this.#sessions.keys().next().value!);
+  }
+
+  /** Takes the newest one out: under TLS 1.3 a ticket is for one use (RFC 8446 appendix C.4). */
+  take(key: string): Buffer | undefined {
+    const list = this.#sessions.get(key);
+    const session = list?.pop();
+    if (list?.length === 0) this.#sessions.delete(key);
+    return session;
+  }
+
+  /** Forgets all of a context. */
+  forget(prefix: string): void {
+    for (const key of this.#sessions.keys()) if (key.startsWith(prefix)) this.#sessions.delete(key);
+  }
+}

@@ -1,0 +1,48 @@
+import { StatGroup } from '../observe/stats.ts';
+
+const NO_GAUGES: ReadonlySet<string> = new Set();
+
+/** TLS statistics of one listener or cluster (Envoy's `listener.ADDRESS.ssl.` and `cluster.NAME.ssl.`). */
+export class TlsStats extends StatGroup {
+  readonly gauges = NO_GAUGES;
+  connection_error = 0;
+  handshake = 0;
+  session_reused = 0;
+  no_certificate = 0;
+  fail_verify_no_cert = 0;
+  fail_verify_error = 0;
+  fail_verify_san = 0;
+  fail_verify_cert_hash = 0;
+  readonly #negotiated = new Map<string, number>();
+
+  /** Counts a handshake that was admitted, by `ciphers.` and `versions.`. */
+  negotiated(cipher: string, version: string): void {
+    this.handshake++;
+    this.#count(`ciphers.${cipher}`);
+    this.#count(`versions.${version}`);
+  }
+
+  #count(name: string): void {
+    this.#negotiated.set(name, (this.#negotiated.get(name) ?? 0) + 1);
+  }
+
+  override dynamic(): Iterable<readonly [string, number]> {
+    return this.#negotiated;
+  }
+}
+
+/** What became of contexts when secrets changed (`server_ssl_socket_factory.`, `client_ssl_socket_factory.`). */
+export class TlsFactoryStats extends StatGroup {
+  readonly gauges = NO_GAUGES;
+  downstream_context_secrets_not_ready = 0;
+  ssl_context_update_by_sds = 0;
+  upstream_context_secrets_not_ready = 0;
+}
+
+/** The two groups of one transport; whoever owns it shows them under its own name. */
+export interface TransportStats {
+  readonly ssl: TlsStats;
+  readonly factory: TlsFactoryStats;
+}
+
+export const newTransportStats = (): TransportStats => ({ ssl: new TlsStats(), factory: new TlsFactoryStats() });

@@ -1,0 +1,61 @@
+import os from 'node:os';
+import type { Bootstrap } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
+import type { Logger } from '../base/log.ts';
+import type { ConfigSource } from '../xds/client/config-source.ts';
+import { ipFamily } from './config/values.ts';
+import type { ConfigSourceSpec, NodeIdentity, WorkerContext } from './context.ts';
+import { FlushQueue } from './net/flush-queue.ts';
+import { StatsStore } from './observe/stats.ts';
+import { TimerWheel } from './timers.ts';
+
+/** The context of a worker; where resources come from is told once the clusters stand that they come through. */
+export class Worker implements WorkerContext {
+  readonly node: NodeIdentity;
+  readonly flushQueue = new FlushQueue();
+  readonly timers: TimerWheel;
+  readonly stats = new StatsStore();
+  readonly log: Logger;
+  readonly random: () => number;
+  #sources: ((spec: ConfigSourceSpec) => ConfigSource) | undefined = undefined;
+
+  constructor(node: NodeIdentity, log: Logger, random: () => number = Math.random) {
+    this.node = node;
+    this.log = log;
+    this.random = random;
+    this.timers = new TimerWheel((work) => this.flushQueue.run(work));
+  }
+
+  setSources(sources: (spec: ConfigSourceSpec) => ConfigSource): void {
+    this.#sources = sources;
+  }
+
+  configSource(spec: ConfigSourceSpec): ConfigSource {
+    if (this.#sources === undefined) throw new Error('configuration sources are not there yet');
+    return this.#sources(spec);
+  }
+}
+
+/** The bootstrap's `node`, with what the command line says over it. */
+export function nodeIdentity(
+  bootstrap: Bootstrap,
+  flags: { readonly serviceNode?: string; readonly serviceCluster?: string },
+): NodeIdentity {
+  const { node } = bootstrap;
+  return {
+    id: flags.serviceNode || node?.id || '',
+    cluster: flags.serviceCluster || node?.cluster || '',
+    metadata: node?.metadata ?? {},
+    region: node?.locality?.region ?? '',
+    zone: node?.locality?.zone ?? '',
+    subZone: node?.locality?.subZone ?? '',
+    localAddress: localAddress(),
+  };
+}
+
+/** First address of an interface that is not loopback, as Envoy's local info has it; loopback if there is none. */
+function localAddress(): string {
+  for (const addresses of Object.values(os.networkInterfaces())) {
+    for (const { address, internal } of addresses ?? []) if (!internal && ipFamily(address) === 4) return address;
+  }
+  return '127.0.0.1';
+}
