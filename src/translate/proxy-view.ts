@@ -17,13 +17,14 @@ import { reuseList } from '../registry/reuse.ts';
 import type { Service, ServiceTarget } from '../registry/service.ts';
 import type { Features } from './features.ts';
 import { type DestinationRule, ruleFor } from './index/destination-rules.ts';
-import { type Patch, patchesFor } from './index/envoy-filters.ts';
+import { patchesFor } from './index/envoy-filters.ts';
 import { type MergedGateway, mergeGateways, servicesOfGateway } from './index/gateway-merge.ts';
 import type { Indexes } from './index/indexes.ts';
 import { buildGatewayScope, buildScope, type SidecarScope } from './index/sidecar-scope.ts';
-import { idOf, Memo } from './memo.ts';
+import { Memo } from './memo.ts';
 import type { Mesh } from './mesh.ts';
 import type { ProxyNode } from './node.ts';
+import { PatchSet } from './patch/patch-set.ts';
 
 export type IpMode = 'IPv4' | 'IPv6' | 'Dual';
 
@@ -43,7 +44,7 @@ export class ProxyView {
   readonly scope: SidecarScope;
   /** The Gateways that select it; undefined if none does, and for sidecars. */
   readonly gateway: MergedGateway | undefined;
-  readonly patches: readonly Patch[];
+  readonly patches: PatchSet;
   readonly ipMode: IpMode;
   /**
    * Everything about the node itself that shapes its filters and clusters: proxies with the same key share them. Its
@@ -60,7 +61,7 @@ export class ProxyView {
     targets: readonly ServiceTarget[];
     scope: SidecarScope;
     gateway: MergedGateway | undefined;
-    patches: readonly Patch[];
+    patches: PatchSet;
   }) {
     this.node = parts.node;
     this.indexes = parts.indexes;
@@ -148,6 +149,11 @@ function keyOf(node: ProxyNode, labels: Labels, locality: Locality, ipMode: IpMo
   return JSON.stringify([rest, labels, locality, ipMode]);
 }
 
+/** Part of keys for what depends on DestinationRules that are only for some workloads. */
+export function rulesByWorkload(proxy: ProxyView): string {
+  return proxy.indexes.destinationRules.hasSelectors ? JSON.stringify(proxy.labels) : '';
+}
+
 /** Makes proxies, with the same parts as in the snapshot before where they did not change. */
 export class ProxyBuilder {
   readonly #features: Features;
@@ -156,7 +162,6 @@ export class ProxyBuilder {
   readonly #lastScopes = new Map<string, SidecarScope>();
   readonly #gateways = new Memo<MergedGateway>();
   readonly #filters = new WeakMap<ProxyNode, readonly ConfigObject<EnvoyFilterSpec>[]>();
-  readonly #patches = new Memo<readonly Patch[]>();
 
   constructor(features: Features) {
     this.#features = features;
@@ -187,7 +192,7 @@ export class ProxyBuilder {
       targets,
       scope: this.#scope(indexes, node, sidecar),
       gateway: node.type === 'router' ? this.#gateway(indexes, node, labels, targets) : undefined,
-      patches: this.#patches.get([filters], `${node.istioVersion} ${idOf(node)}`, () => patchesFor(filters, node)),
+      patches: PatchSet.of(patchesFor(filters, node)),
     });
     this.#known.set(node, { indexes, proxy });
     return proxy;

@@ -8,9 +8,11 @@ import {
 import { LocalityLbEndpointsSchema } from '../../api/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts';
 import type { ConnectionPool } from '../../config/kinds/shared/traffic-policy.ts';
 import type { IngressListener } from '../../config/kinds/sidecar/schema.ts';
+import type { ConfigObject } from '../../config/object.ts';
 import { isIpv4, isIpv6 } from '../../registry/address.ts';
 import { parseProtocol } from '../../registry/protocol.ts';
 import type { Service, ServicePort, ServiceTarget } from '../../registry/service.ts';
+import type { Origin } from '../index/virtual-service.ts';
 import { configPath } from '../metadata.ts';
 import { delimited, inboundCluster } from '../names.ts';
 import { duration, socketAddress } from '../proto/values.ts';
@@ -24,6 +26,7 @@ import { statName } from './stat-name.ts';
 export interface InboundCluster {
   readonly cluster: Cluster;
   readonly hosts: readonly string[];
+  readonly sources: readonly (Origin | ConfigObject)[];
 }
 
 interface InboundRequest {
@@ -52,7 +55,7 @@ export function inboundClusters(proxy: ProxyView): InboundCluster[] {
   const own = new Set(ingress.map((listener) => listener.port?.number ?? 0));
   return [
     ...(proxy.features.mergeSidecarInbound ? fromTargets(proxy, own) : []),
-    ...ingress.flatMap((listener) => fromIngress(proxy, listener)),
+    ...ingress.flatMap((listener, i) => fromIngress(proxy, listener, i)),
   ];
 }
 
@@ -79,6 +82,7 @@ function fromTargets(proxy: ProxyView, except: ReadonlySet<number>): InboundClus
         services: uniqueHosts(services.filter((s) => !s.meshExternal || !service.meshExternal)),
       }),
       hosts: targets.map((target) => target.service.hostname),
+      sources: targets.map((target) => target.service.source),
     };
   });
 }
@@ -88,7 +92,7 @@ function uniqueHosts(services: readonly Service[]): Service[] {
   return services.filter(({ hostname }) => !seen.has(hostname) && seen.add(hostname));
 }
 
-function fromIngress(proxy: ProxyView, listener: IngressListener): InboundCluster[] {
+function fromIngress(proxy: ProxyView, listener: IngressListener, index: number): InboundCluster[] {
   const number = listener.port?.number ?? 0;
   const endpoint = endpointOf(proxy, listener.defaultEndpoint ?? '');
   if (endpoint === undefined) return [];
@@ -104,7 +108,7 @@ function fromIngress(proxy: ProxyView, listener: IngressListener): InboundCluste
     service: target?.service,
     services: target !== undefined && !target.service.meshExternal ? [target.service] : [],
   });
-  return [{ cluster, hosts: [hostname] }];
+  return [{ cluster, hosts: [hostname], sources: [{ object: scope.sidecar!, path: ['spec', 'ingress', index] }] }];
 }
 
 /**

@@ -37,6 +37,8 @@ export class DestinationRuleIndex {
   readonly #rootPrivate = new HostMap<DestinationRule[]>();
   readonly #merge: Memo<DestinationRule>;
   readonly #found = new Map<string, readonly DestinationRule[]>();
+  /** Whether any rule is for some workloads only. */
+  readonly hasSelectors: boolean;
 
   constructor(
     objects: readonly ConfigObject<DestinationRuleSpec>[],
@@ -45,6 +47,7 @@ export class DestinationRuleIndex {
   ) {
     this.#options = options;
     this.#merge = merged;
+    this.hasSelectors = objects.some((object) => object.spec.workloadSelector !== undefined);
     const ordered = [
       ...objects.filter((object) => object.spec.workloadSelector !== undefined),
       ...objects.filter((object) => object.spec.workloadSelector === undefined),

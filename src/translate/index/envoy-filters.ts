@@ -2,11 +2,11 @@ import { RE2JS } from 're2js';
 import type { ConfigPatch, EnvoyFilterSpec } from '../../config/kinds/envoy-filter/schema.ts';
 import type { ConfigObject } from '../../config/object.ts';
 import { type Labels, selects } from '../../registry/labels.ts';
-import { reuseList } from '../../registry/reuse.ts';
+import { perObject, reuseList } from '../../registry/reuse.ts';
 import type { ProxyNode } from '../node.ts';
 import type { Origin } from './virtual-service.ts';
 
-/** One patch of an EnvoyFilter that applies to a proxy. */
+/** One patch of an EnvoyFilter. */
 export interface Patch {
   readonly spec: ConfigPatch;
   readonly origin: Origin;
@@ -56,14 +56,16 @@ export class EnvoyFilterIndex {
   }
 }
 
+const patchesOf = perObject((object: ConfigObject<EnvoyFilterSpec>): readonly Patch[] =>
+  (object.spec.configPatches ?? []).map((spec, i) => ({
+    spec,
+    origin: { object, path: ['spec', 'configPatches', i] },
+  })),
+);
+
 /** The patches of those EnvoyFilters whose `match.proxy` is met, in order. */
 export function patchesFor(filters: readonly ConfigObject<EnvoyFilterSpec>[], node: ProxyNode): Patch[] {
-  return filters.flatMap((object) =>
-    (object.spec.configPatches ?? []).flatMap((spec, i) => {
-      if (!matchesProxy(spec, node)) return [];
-      return [{ spec, origin: { object, path: ['spec', 'configPatches', i] } }];
-    }),
-  );
+  return filters.flatMap((object) => patchesOf(object).filter(({ spec }) => matchesProxy(spec, node)));
 }
 
 function matchesProxy({ match }: ConfigPatch, node: ProxyNode): boolean {

@@ -3,8 +3,9 @@ import type { GatewaySpec } from '../../config/kinds/gateway/schema.ts';
 import type { RequestAuthenticationSpec } from '../../config/kinds/request-authentication/schema.ts';
 import type { TelemetrySpec } from '../../config/kinds/telemetry/schema.ts';
 import type { ConfigObject } from '../../config/object.ts';
+import type { ServiceEndpoints } from '../../registry/endpoint.ts';
 import type { Registry } from '../../registry/registry.ts';
-import { sameItems } from '../../registry/reuse.ts';
+import { perObject, sameItems } from '../../registry/reuse.ts';
 import type { Features } from '../features.ts';
 import { Memo } from '../memo.ts';
 import { type Mesh, type MeshSnapshot, meshOf } from '../mesh.ts';
@@ -31,6 +32,11 @@ export interface Indexes {
   readonly authorization: PolicyIndex<AuthorizationPolicySpec>;
   readonly telemetry: PolicyIndex<TelemetrySpec>;
   readonly envoyFilters: EnvoyFilterIndex;
+  /**
+   * Another object whenever endpoints change in a way that clusters show: identities, endpoints that are found by DNS, and
+   * those of services without a list to choose from. Endpoints come and go without.
+   */
+  readonly clusterEndpoints: object;
 }
 
 export interface IndexOptions {
@@ -38,6 +44,23 @@ export interface IndexOptions {
   /** Suffix of the names of Kubernetes services. */
   readonly domain: string;
 }
+
+/** What of the endpoints is in clusters, each part the same object as long as it does not change. */
+const endpointsInClusters = perObject((registry: Registry): readonly unknown[] =>
+  registry.services.all.flatMap((service): unknown[] => {
+    const endpoints = registry.endpoints(service);
+    return service.resolution === 'STATIC' ? [endpoints.serviceAccounts, tlsModes(endpoints)] : [endpoints];
+  }),
+);
+
+/** By port, whether some endpoint takes no mutual TLS. */
+const tlsModes = perObject(({ endpoints }: ServiceEndpoints): string => {
+  const ports = new Map<string, boolean>();
+  for (const { portName, tlsMode } of endpoints) {
+    ports.set(portName, ports.get(portName) === true || tlsMode === 'disabled');
+  }
+  return JSON.stringify([...ports].sort());
+});
 
 /** One part of the indexes, kept as long as what it is made from is the same. */
 class Part<T> {
@@ -69,6 +92,7 @@ export class IndexBuilder {
   readonly #authorization = new Part<PolicyIndex<AuthorizationPolicySpec>>();
   readonly #telemetry = new Part<PolicyIndex<TelemetrySpec>>();
   readonly #envoyFilters = new Part<EnvoyFilterIndex>();
+  readonly #clusterEndpoints = new Part<object>();
 
   constructor(options: IndexOptions) {
     this.#options = options;
@@ -133,6 +157,7 @@ export class IndexBuilder {
         [mesh, ...envoyFilters],
         () => new EnvoyFilterIndex(envoyFilters, rootNamespace),
       ),
+      clusterEndpoints: this.#clusterEndpoints.get(endpointsInClusters(registry), () => ({})),
     };
   }
 }

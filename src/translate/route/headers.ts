@@ -15,13 +15,6 @@ export interface HeaderEdits {
   readonly responseHeadersToRemove: string[];
 }
 
-export const NO_EDITS: HeaderEdits = {
-  requestHeadersToAdd: [],
-  requestHeadersToRemove: [],
-  responseHeadersToAdd: [],
-  responseHeadersToRemove: [],
-};
-
 /** Edits (VirtualService `headers`). Setting the host is not among them: Envoy rewrites that elsewhere. */
 export function headerEdits({ request, response }: Headers): HeaderEdits {
   return {

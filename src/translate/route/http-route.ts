@@ -15,7 +15,7 @@ import { type Labels, selects } from '../../registry/labels.ts';
 import type { Service } from '../../registry/service.ts';
 import type { Features } from '../features.ts';
 import type { DestinationRule } from '../index/destination-rules.ts';
-import type { HttpRule, VirtualService } from '../index/virtual-service.ts';
+import type { HttpRule, Origin, VirtualService } from '../index/virtual-service.ts';
 import type { Mesh } from '../mesh.ts';
 import { configMetadata } from '../metadata.ts';
 import { outboundCluster, parseClusterName } from '../names.ts';
@@ -24,7 +24,7 @@ import { duration } from '../proto/values.ts';
 import { corsOf } from './cors.ts';
 import { faultOf } from './fault.ts';
 import { hashOfDestination, hashPolicy } from './hash-policy.ts';
-import { authorityOf, headerEdits, NO_EDITS } from './headers.ts';
+import { authorityOf, headerEdits } from './headers.ts';
 import { isCatchAll, routeMatch } from './match.ts';
 import { fraction, wholeFraction } from './percent.ts';
 import { redirectOf } from './redirect.ts';
@@ -48,23 +48,28 @@ export interface RouteContext {
 }
 
 /** Routes of a VirtualService's HTTP rules, up to the first that takes every request. */
-export function httpRoutes(context: RouteContext, vs: VirtualService): Route[] {
+export function httpRoutes(
+  context: RouteContext,
+  vs: VirtualService,
+): { readonly routes: Route[]; readonly origins: Origin[] } {
   const routes: Route[] = [];
+  const origins: Origin[] = [];
+  const add = (rule: HttpRule, match: HttpMatch | undefined) => {
+    const route = httpRoute(context, vs, rule, match);
+    if (route === undefined) return undefined;
+    routes.push(route);
+    if (origins.at(-1) !== rule.origin) origins.push(rule.origin);
+    return route;
+  };
   for (const rule of vs.http) {
     const matches = rule.route.match ?? [];
     if (matches.length === 0) {
-      const route = httpRoute(context, vs, rule, undefined);
-      if (route !== undefined) routes.push(route);
-      return routes;
+      add(rule, undefined);
+      break;
     }
-    for (const match of matches) {
-      const route = httpRoute(context, vs, rule, match);
-      if (route === undefined) continue;
-      routes.push(route);
-      if (isCatchAll(route.match)) return routes;
-    }
+    if (matches.some((match) => isCatchAll(add(rule, match)?.match))) break;
   }
-  return routes;
+  return { routes, origins };
 }
 
 function httpRoute(
@@ -80,7 +85,7 @@ function httpRoute(
     match: routeMatch(match, vs.semantics),
     metadata: configMetadata(vs.source),
     statPrefix: match?.statPrefix ?? '',
-    ...(route.headers === undefined ? NO_EDITS : headerEdits(route.headers)),
+    ...headerEdits(route.headers ?? {}),
   });
   if (route.redirect !== undefined) {
     const redirect = redirectOf(route.redirect, context.port, context.isTls, vs.semantics);

@@ -25,7 +25,7 @@ export function retryPolicy(policy: HttpRetry | undefined, hashes: boolean): Ret
     retryHostPredicate: ignorePrevious
       ? [filter('envoy.retry_host_predicates.previous_hosts', PreviousHostsPredicateSchema, {})]
       : [],
-    ...(hashes ? {} : { hostSelectionRetryMaxAttempts: 5n }),
+    hostSelectionRetryMaxAttempts: 5n,
     ...(policy?.perTryTimeout === undefined ? {} : { perTryTimeout: duration(policy.perTryTimeout) }),
     ...(policy?.retryRemoteLocalities
       ? {
@@ -38,6 +38,11 @@ export function retryPolicy(policy: HttpRetry | undefined, hashes: boolean): Ret
   });
 }
 
+/** Status codes that have a name (Go's `http.StatusText`): only those are read as codes. */
+const STATUS_CODE = /^(10[0-3]|20[0-8]|226|30[0-578]|4(0\d|1[0-8]|2[1-6]|28|29|31|51)|50[0-8]|510|511)$/;
+
+const BY_CODES = 'retriable-status-codes';
+
 /** Numbers among the conditions are status codes. */
 function parseRetryOn(text: string | undefined): { retryOn: string; codes: number[] } {
   if (!text) return { retryOn: DEFAULT_RETRY_ON, codes: [] };
@@ -45,8 +50,8 @@ function parseRetryOn(text: string | undefined): { retryOn: string; codes: numbe
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
-  const codes = parts.filter((part) => /^\d+$/.test(part)).map(Number);
-  const conditions = parts.filter((part) => !/^\d+$/.test(part));
-  if (codes.length > 0 && !conditions.includes('retriable-status-codes')) conditions.push('retriable-status-codes');
-  return { retryOn: conditions.join(','), codes };
+  const codes = parts.filter((part) => STATUS_CODE.test(part)).map(Number);
+  const conditions = parts.filter((part) => !STATUS_CODE.test(part)).join();
+  const retryOn = codes.length > 0 && !conditions.includes(BY_CODES) ? `${conditions},${BY_CODES}` : conditions;
+  return { retryOn, codes };
 }

@@ -1,0 +1,47 @@
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { type RouteConfiguration, RouteConfigurationSchema } from '../../api/gen/envoy/config/route/v3/route_pb.ts';
+import { concat, lengthDelimited } from '../proto/wire.ts';
+import { type VirtualHostSpec, virtualHostBytes, virtualHostMessage } from './virtual-host.ts';
+
+/** A route configuration before it is encoded. */
+export interface RouteTable {
+  readonly name: string;
+  readonly hosts: readonly VirtualHostSpec[];
+  /** Whether the proxy has anything of that name; a table that it only still asks for is empty. */
+  readonly known: boolean;
+}
+
+export function emptyTable(name: string): RouteTable {
+  return { name, hosts: [], known: false };
+}
+
+/** Number of `virtual_hosts` in envoy.config.route.v3.RouteConfiguration. */
+const VIRTUAL_HOSTS_FIELD = 2;
+
+/** Bodies of direct responses up to what validation lets pass; Envoy's own limit is 4 KiB. */
+const MAX_DIRECT_RESPONSE_BODY = 1024 * 1024;
+
+export function routeTableBytes(table: RouteTable): Uint8Array {
+  return concat([
+    toBinary(RouteConfigurationSchema, create(RouteConfigurationSchema, shellOf(table))),
+    ...table.hosts.flatMap((host) => lengthDelimited(VIRTUAL_HOSTS_FIELD, virtualHostBytes(host))),
+  ]);
+}
+
+export function routeTableMessage(table: RouteTable): RouteConfiguration {
+  const message = create(RouteConfigurationSchema, shellOf(table));
+  message.virtualHosts = table.hosts.map(virtualHostMessage);
+  return message;
+}
+
+function shellOf({ name, known }: RouteTable): MessageInitShape<typeof RouteConfigurationSchema> {
+  const shell = { name, validateClusters: false };
+  return known
+    ? { ...shell, ignorePortInHostMatching: true, maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE_BODY }
+    : shell;
+}
+
+/** Virtual hosts by name, as istiod sends them. */
+export function byName(a: VirtualHostSpec, b: VirtualHostSpec): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
