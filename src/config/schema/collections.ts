@@ -53,6 +53,7 @@ export interface MapSchema<T> extends Schema<Readonly<Record<string, T>>> {
 /** Any keys, all values of one schema. */
 export function map<S extends Schema<unknown>>(values: S, options: MapOptions = {}): MapSchema<Infer<S>> {
   const schema = values as unknown as Schema<Infer<S>>;
+  const isLenient = values.type === 'string';
   return {
     type: 'map',
     values: schema,
@@ -66,9 +67,11 @@ export function map<S extends Schema<unknown>>(values: S, options: MapOptions = 
         context.path.push(key);
         const wrong = options.key?.(key);
         if (wrong !== undefined) context.error(wrong);
-        if (value[key] === null || value[key] === undefined) context.error('must not be empty');
+        // Kubernetes takes a key without a value, as people write it in ConfigMaps, for an empty string.
+        const given = value[key] ?? (isLenient && context.unknownFields === 'warning' ? '' : undefined);
+        if (given === undefined) context.error('must not be empty');
         else {
-          const read = schema.read(value[key], context);
+          const read = schema.read(given, context);
           if (read !== undefined) setOwn(result, key, read);
         }
         context.path.pop();

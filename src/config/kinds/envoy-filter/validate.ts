@@ -44,23 +44,15 @@ const MATCHES: Readonly<Partial<Record<ApplyTo, ObjectMatch>>> = {
   CLUSTER: 'cluster',
 };
 
-/** What may be matched in a waypoint proxy, whose listeners are not split by service. */
-const WAYPOINT_OBJECTS = new Set<ApplyTo>([
-  'NETWORK_FILTER',
-  'HTTP_FILTER',
-  'HTTP_ROUTE',
-  'ROUTE_CONFIGURATION',
-  'VIRTUAL_HOST',
-  'CLUSTER',
-]);
-
 function validateMatch(applyTo: ApplyTo, match: Match, report: Report): void {
   const wanted = MATCHES[applyTo];
   if (wanted === undefined) return;
   for (const other of ['listener', 'routeConfiguration', 'cluster', 'waypoint'] as const) {
     if (match[other] === undefined || other === wanted) continue;
-    if (other === 'waypoint' && match.context === 'WAYPOINT' && WAYPOINT_OBJECTS.has(applyTo)) continue;
-    report.error(`has no meaning for applyTo ${applyTo}; use ${wanted}`, other);
+    const wrong = `has no meaning for applyTo ${applyTo}; use ${wanted}`;
+    // Listeners of a waypoint proxy are matched by its own kind of match, whatever the patch applies to.
+    if (match.context !== 'WAYPOINT') report.error(wrong, other);
+    else if (other !== 'waypoint') report.warning(wrong, other);
   }
   const filter = match.listener?.filterChain?.filter;
   if (wanted !== 'listener' || filter === undefined) return;
