@@ -8,6 +8,7 @@ import { messageOf, UserError } from '../base/errors.ts';
 const commands: readonly CommandEntry[] = [
   { name: 'proxy', summary: 'Run the data plane: what Envoy is in Istio', load: () => import('./proxy.ts') },
   { name: 'ca', summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
+  { name: 'discovery', summary: 'Run the control plane', load: () => import('./discovery.ts') },
   { name: 'validate', aliases: ['v'], summary: 'Check configuration files', load: () => import('./validate.ts') },
 ];
 

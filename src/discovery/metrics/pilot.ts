@@ -35,7 +35,7 @@ export class PilotMetrics {
   readonly #triggers: Value;
   readonly #updates: Value;
 
-  constructor(version: string, startedAt: number) {
+  constructor(version: string, startedAt = performance.now()) {
     const { registry } = this;
     registry.observed('pilot_info', 'The version of this control plane.', () => [[{ version }, 1]]);
     registry.observed('istio_build', 'The build that runs.', () => [[{ component: 'pilot', tag: version }, 1]]);

@@ -64,8 +64,9 @@ export class PushScheduler {
     this.#unsubscribe = options.source.subscribe(({ at }) => {
       for (const proxy of options.proxies) {
         proxy.progress.pendingSince ??= at;
-        this.enqueue(proxy);
+        this.#line(proxy);
       }
+      this.#pump();
     });
   }
 
@@ -86,10 +87,7 @@ export class PushScheduler {
 
   /** Gives a proxy its turn as soon as there is a place. */
   enqueue(proxy: ConnectedProxy): void {
-    const { progress } = proxy;
-    if (progress.busy || progress.closed) return;
-    progress.queuedAt ??= this.#now();
-    this.#queue.add(proxy);
+    this.#line(proxy);
     this.#pump();
   }
 
@@ -116,6 +114,13 @@ export class PushScheduler {
     this.#queue.delete(proxy);
     this.#release(proxy);
     this.#pump();
+  }
+
+  #line(proxy: ConnectedProxy): void {
+    const { progress } = proxy;
+    if (progress.busy || progress.closed) return;
+    progress.queuedAt ??= this.#now();
+    this.#queue.add(proxy);
   }
 
   #release(proxy: ConnectedProxy): void {

@@ -1,4 +1,5 @@
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import type { Clock } from '../../base/clock.ts';
 import { codeOf, messageOf, UserError } from '../../base/errors.ts';
 import { formatAddress } from './address.ts';
 
@@ -8,8 +9,41 @@ export interface SocketListener {
   readonly address: string;
   /** Takes no new connections. */
   stop(): void;
+  /** Settles when all connections have ended, or after this long. */
+  drained(ms: number, clock: Clock): Promise<void>;
   /** Ends those that are left. */
   destroy(): void;
+}
+
+/** The connections of one listener. */
+export class Connections {
+  readonly #sockets = new Set<Socket>();
+  #onEmpty: (() => void) | undefined;
+
+  add(socket: Socket): void {
+    this.#sockets.add(socket);
+    // A connection that fails concerns no one else.
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      this.#sockets.delete(socket);
+      if (this.#sockets.size === 0) this.#onEmpty?.();
+    });
+  }
+
+  drained(ms: number, clock: Clock): Promise<void> {
+    if (this.#sockets.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = clock.setTimer(ms, resolve);
+      this.#onEmpty = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  destroy(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
 }
 
 /** Listens, and hands each socket on. Throws a {@link UserError} that says what to do when the address is taken. */
@@ -18,21 +52,17 @@ export async function listen(
   options: ListenOptions,
   onSocket: (socket: Socket) => void,
 ): Promise<SocketListener> {
-  const sockets = new Set<Socket>();
+  const connections = new Connections();
   const server = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    // A connection that fails concerns no one else.
-    socket.on('error', () => socket.destroy());
+    connections.add(socket);
     onSocket(socket);
   });
   await bind(flag, server, options);
   return {
     address: formatAddress(server.address()),
     stop: () => server.close(),
-    destroy: () => {
-      for (const socket of sockets) socket.destroy();
-    },
+    drained: (ms, clock) => connections.drained(ms, clock),
+    destroy: () => connections.destroy(),
   };
 }
 

@@ -4,7 +4,7 @@ import { createServer, type DetailedPeerCertificate, type SecureContextOptions, 
 import type { Logger } from '../../base/log.ts';
 import { formatAddress } from './address.ts';
 import type { ServerCredentials } from './server-certificate.ts';
-import { bind, type SocketListener } from './sockets.ts';
+import { bind, Connections, type SocketListener } from './sockets.ts';
 
 export interface TlsSettings {
   /** `--tls-min-version`. */
@@ -38,7 +38,7 @@ export async function listenTls(
   log: Logger,
   onSocket: (socket: TLSSocket) => void,
 ): Promise<TlsListener> {
-  const sockets = new Set<TLSSocket>();
+  const connections = new Connections();
   const presented = new Map<string, readonly Uint8Array[]>();
   const server = createServer(
     {
@@ -50,13 +50,9 @@ export async function listenTls(
       noDelay: true,
     },
     (socket) => {
-      sockets.add(socket);
+      connections.add(socket);
       const peer = `${socket.remoteAddress}:${socket.remotePort}`;
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => {
-        sockets.delete(socket);
-        presented.delete(peer);
-      });
+      socket.on('close', () => presented.delete(peer));
       const chain = chainOf(socket.getPeerCertificate(true));
       if (chain && !socket.authorized) {
         log.warn(`refused a client certificate from ${peer}: ${socket.authorizationError}`);
@@ -74,9 +70,8 @@ export async function listenTls(
   return {
     address: formatAddress(server.address()),
     stop: () => server.close(),
-    destroy: () => {
-      for (const socket of sockets) socket.destroy();
-    },
+    drained: (ms, clock) => connections.drained(ms, clock),
+    destroy: () => connections.destroy(),
     setCredentials: (next) => server.setSecureContext(contextOf(next, settings)),
     certificatesOf: (peer) => presented.get(peer),
   };

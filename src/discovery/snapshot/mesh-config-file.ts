@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Cancel, type Clock, systemClock } from '../../base/clock.ts';
-import { codeOf, formatLocation, messageOf, UserError } from '../../base/errors.ts';
+import { codeOf, formatLocation, messageOf, type SourceLocation, UserError } from '../../base/errors.ts';
 import { type MeshConfig, meshConfigSchema } from '../../config/kinds/mesh-config/schema.ts';
-import { formatPath } from '../../config/object.ts';
+import { type FieldPath, formatPath } from '../../config/object.ts';
 import { readWith } from '../../config/schema/index.ts';
 import { DirectoryWatch } from '../../config/store/watch.ts';
 import { parseYaml } from '../../config/yaml/parse.ts';
@@ -17,8 +17,15 @@ export interface ReadMeshConfig {
   readonly warnings: readonly string[];
 }
 
-/** Reads istio.mesh.v1alpha1.MeshConfig from YAML. Throws a {@link UserError} with everything that is wrong, and where. */
-export function readMeshConfig(text: string, file: string): ReadMeshConfig {
+/**
+ * Reads istio.mesh.v1alpha1.MeshConfig from YAML; `locate` says where its fields stand if the text is part of something
+ * larger. Throws a {@link UserError} with everything that is wrong, and where.
+ */
+export function readMeshConfig(
+  text: string,
+  file: string,
+  locate?: (path: FieldPath) => SourceLocation,
+): ReadMeshConfig {
   const { documents, problems } = parseYaml(text, file);
   if (problems.length > 0) {
     throw new UserError(problems.map(({ at, message }) => `${formatLocation(at)}: ${message}`).join('\n'));
@@ -31,7 +38,10 @@ export function readMeshConfig(text: string, file: string): ReadMeshConfig {
   const say = (severity: 'error' | 'warning') =>
     violations
       .filter((v) => v.severity === severity)
-      .map((v) => `${formatLocation(document!.locate(v.path))}: ${[formatPath(v.path), v.message].join(' ').trim()}`);
+      .map(
+        (v) =>
+          `${formatLocation((locate ?? document!.locate)(v.path))}: ${[formatPath(v.path), v.message].join(' ').trim()}`,
+      );
   if (config === undefined) throw new UserError(say('error').join('\n'));
   return { config, raw: value as Record<string, unknown>, warnings: say('warning') };
 }
@@ -40,7 +50,7 @@ export interface MeshConfigFileOptions {
   readonly file: string;
   /** Told after a change that could be read. */
   readonly onChange: (read: ReadMeshConfig) => void;
-  /** Told once of each version of the file that could not be; the last good one stays in force. */
+  /** Told once of each version of the file that could not be, and when it is gone; the last good one stays in force. */
   readonly onProblem: (message: string) => void;
   readonly clock?: Clock;
   /** Milliseconds between looks at the file, for file systems that send no events. */
@@ -48,6 +58,7 @@ export interface MeshConfigFileOptions {
 }
 
 const POLL_MS = 10_000;
+const EMPTY_FILE_GRACE_MS = 40;
 const EMPTY: ReadMeshConfig = { config: {}, raw: {}, warnings: [] };
 
 /** The file of `--meshConfig`, followed while it changes. A file that is not there is the default mesh. */
@@ -55,6 +66,8 @@ export class MeshConfigFile {
   readonly #options: MeshConfigFileOptions;
   readonly #watch: DirectoryWatch;
   #text: string | undefined;
+  /** The last text, or the absence of one, that could not be taken. */
+  #refused: { readonly text: string | undefined } | undefined;
   #reading: Promise<void> = Promise.resolve();
   #cancelPoll: Cancel | undefined;
   #closed = false;
@@ -100,14 +113,28 @@ export class MeshConfigFile {
 
   async #look(): Promise<void> {
     if (this.#closed) return;
+    let text: string | undefined;
     try {
-      const text = await this.#readText();
-      if (text === this.#text || this.#closed) return;
+      text = await this.#readText();
+      if (!text && this.#text) {
+        await this.#grace();
+        text = await this.#readText();
+      }
+      if (text === this.#text || this.#closed || (this.#refused && this.#refused.text === text)) return;
+      if (text === undefined) throw new UserError(`${this.#options.file} is gone`);
+      const read = readMeshConfig(text, this.#options.file);
       this.#text = text;
-      this.#options.onChange(text === undefined ? EMPTY : readMeshConfig(text, this.#options.file));
+      this.#refused = undefined;
+      this.#options.onChange(read);
     } catch (error) {
+      this.#refused = { text };
       this.#options.onProblem(messageOf(error));
     }
+  }
+
+  /** A file that is suddenly empty or gone may be one that is being written. */
+  #grace(): Promise<void> {
+    return new Promise((done) => (this.#options.clock ?? systemClock).setTimer(EMPTY_FILE_GRACE_MS, done));
   }
 
   async #readText(): Promise<string | undefined> {

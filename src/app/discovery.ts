@@ -1,0 +1,209 @@
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { systemClock } from '../base/clock.ts';
+import { messageOf, UserError } from '../base/errors.ts';
+import { Logging, type LogStream } from '../base/log.ts';
+import { parseDuration } from '../config/schema/index.ts';
+import { FileStore } from '../config/store/file-store.ts';
+import type { ConfigStore } from '../config/store/store.ts';
+import { ControlPlane } from '../discovery/control-plane.ts';
+import { isFolder, openSecurity, type Security } from '../discovery/security.ts';
+import { parseAddress } from '../discovery/server/address.ts';
+import type { Keepalive } from '../discovery/server/grpc-server.ts';
+import { controlPlaneNames, type ServerCredentials } from '../discovery/server/server-certificate.ts';
+import { openServers, type Servers } from '../discovery/server/servers.ts';
+import type { TlsSettings } from '../discovery/server/tls-listener.ts';
+import { MeshSettings } from '../discovery/snapshot/mesh-settings.ts';
+import { featuresFromEnv } from '../translate/features.ts';
+import { meshOf } from '../translate/mesh.ts';
+import { MeshTranslator } from '../translate/translator.ts';
+
+/** Where the control plane listens; the empty text is nowhere. */
+export interface DiscoveryAddresses {
+  readonly grpcAddr: string;
+  readonly secureGRPCAddr: string;
+  readonly httpAddr: string;
+  readonly monitoringAddr: string;
+}
+
+export interface DiscoveryOptions {
+  readonly configDir: string;
+  readonly meshConfig: string;
+  readonly addresses: DiscoveryAddresses;
+  readonly domain: string;
+  readonly clusterId: string;
+  /** Namespace of the control plane, and root namespace of a mesh that names none. */
+  readonly namespace: string;
+  readonly keepalive: Keepalive;
+  readonly tls: TlsSettings;
+  readonly tlsCertFile: string | undefined;
+  readonly tlsKeyFile: string | undefined;
+  readonly caCertFile: string | undefined;
+  /** Folder with the files of `cacerts`. */
+  readonly cacertsDir: string | undefined;
+  /** Folder for what must survive a restart: the accepted configuration, our own root, the key that signs tokens. */
+  readonly stateDir: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+}
+
+/** A control plane that runs. */
+export interface RunningDiscovery {
+  readonly addresses: Servers['addresses'];
+  readonly store: ConfigStore;
+  readonly controlPlane: ControlPlane;
+  /** Ends streams and listeners, and settles when nothing is left. */
+  stop(): Promise<void>;
+}
+
+/** Istio's default of `ROOT_CA_DIR`. */
+const DEFAULT_CACERTS_DIR = './etc/cacerts';
+/** `PILOT_PUSH_THROTTLE`, where it is not set. */
+const DEFAULT_PUSH_THROTTLE = 100;
+
+export function discoveryLogging(format: 'istio' | 'json', stream: LogStream): Logging {
+  return new Logging({ format, stream });
+}
+
+/** Starts the control plane: configuration, authority, listeners. Throws a UserError that says what to change. */
+export async function startDiscovery(options: DiscoveryOptions, logging: Logging): Promise<RunningDiscovery> {
+  const { env, namespace, addresses } = options;
+  const clock = systemClock;
+  const log = logging.scope('default');
+  const listeners = {
+    grpc: parseAddress('grpcAddr', addresses.grpcAddr),
+    secureGrpc: parseAddress('secureGRPCAddr', addresses.secureGRPCAddr),
+    http: parseAddress('httpAddr', addresses.httpAddr),
+    monitoring: parseAddress('monitoringAddr', addresses.monitoringAddr),
+  };
+  const closers: (() => void | Promise<void>)[] = [];
+  const stop = async () => {
+    for (const close of closers.reverse().splice(0)) await close();
+  };
+  try {
+    const store = await FileStore.open({
+      directory: options.configDir,
+      ...(options.stateDir === undefined ? {} : { stateDirectory: path.join(options.stateDir, 'config') }),
+      onProblem: (message) => logging.scope('file').error(message),
+    });
+    closers.push(() => store.close());
+    let apply: ((config: MeshSettings['config']) => void) | undefined;
+    const settings = await MeshSettings.open({
+      file: options.meshConfig,
+      store,
+      namespace,
+      log: logging.scope('model'),
+      clock,
+      onChange: (config) => apply?.(config),
+    });
+    closers.push(() => settings.close());
+    const controlPlane = new ControlPlane({
+      store,
+      settings,
+      translator: new MeshTranslator({ features: featuresFromEnv(env), domain: options.domain }),
+      registry: {
+        domain: options.domain,
+        clusterId: options.clusterId,
+        network: '',
+        allocateAddresses: env.PILOT_ENABLE_IP_AUTOALLOCATE !== 'false',
+      },
+      clock,
+      logging,
+      version: options.version,
+      instance: env.POD_NAME || hostname(),
+      maxPushes: positive(env.PILOT_PUSH_THROTTLE) ?? DEFAULT_PUSH_THROTTLE,
+      checkIdentity: env.PILOT_ENABLE_XDS_IDENTITY_CHECK !== 'false',
+    });
+    closers.push(() => controlPlane.close());
+    apply = (config) => controlPlane.source.setMesh(config);
+
+    const security = listeners.secureGrpc ? await openAuthority(options, settings, controlPlane, logging) : undefined;
+    if (security) closers.push(() => security.close());
+    const servers = await openServers({
+      controlPlane,
+      logging,
+      clock,
+      version: options.version,
+      keepalive: options.keepalive,
+      ...listeners,
+      security,
+      tls: options.tls,
+      tlsFiles: await readTlsFiles(options),
+      dnsNames: controlPlaneNames(namespace, env.REVISION),
+      authenticateXds: env.XDS_AUTH !== 'false',
+    });
+    // Streams end before the sockets under them are drained.
+    closers.push(async () => {
+      controlPlane.close();
+      await servers.close();
+    });
+    const { number, config } = controlPlane.source.snapshot;
+    const where = Object.entries(servers.addresses).map(([name, address]) => `${name} ${address}`);
+    log.info(`discovery is ready: ${where.join(', ')}; snapshot ${number} with ${config.size} objects`);
+    return { addresses: servers.addresses, store, controlPlane, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function openAuthority(
+  options: DiscoveryOptions,
+  settings: MeshSettings,
+  controlPlane: ControlPlane,
+  logging: Logging,
+): Promise<Security> {
+  const { env } = options;
+  const plugged = options.cacertsDir ?? env.ROOT_CA_DIR ?? DEFAULT_CACERTS_DIR;
+  const isGiven = options.cacertsDir !== undefined || (await isFolder(plugged));
+  const security = await openSecurity({
+    certificates: isGiven ? plugged : undefined,
+    stateDirectory: options.stateDir,
+    mesh: meshOf(settings.config),
+    audiences: (env.TOKEN_AUDIENCES || 'istio-ca').split(','),
+    jwtRule: env.JWT_RULE || undefined,
+    defaultTtlMs: duration(env, 'DEFAULT_WORKLOAD_CERT_TTL'),
+    maxTtlMs: duration(env, 'MAX_WORKLOAD_CERT_TTL'),
+    rootTtlMs: duration(env, 'CITADEL_SELF_SIGNED_CA_CERT_TTL'),
+    clock: systemClock,
+    log: logging.scope('serverca'),
+    metrics: controlPlane.certificateMetrics(),
+  });
+  controlPlane.observeAuthority(security.authority);
+  const { source, signer } = security.authority.describe();
+  logging.scope('serverca').info(`certificates are signed with ${source} (${signer.subject})`);
+  return security;
+}
+
+async function readTlsFiles(options: DiscoveryOptions): Promise<ServerCredentials | undefined> {
+  const { tlsCertFile, tlsKeyFile, caCertFile } = options;
+  if (!tlsCertFile && !tlsKeyFile) return undefined;
+  if (!tlsCertFile || !tlsKeyFile || !caCertFile)
+    throw new UserError('--tlsCertFile, --tlsKeyFile and --caCertFile belong together; give all three or none');
+  const read = async (flag: string, file: string) => {
+    try {
+      return await readFile(file, 'utf8');
+    } catch (error) {
+      throw new UserError(`--${flag} ${file} cannot be read: ${messageOf(error)}`);
+    }
+  };
+  return {
+    chain: await read('tlsCertFile', tlsCertFile),
+    key: await read('tlsKeyFile', tlsKeyFile),
+    roots: await read('caCertFile', caCertFile),
+  };
+}
+
+function positive(text: string | undefined): number | undefined {
+  const number = Number(text);
+  return text && Number.isInteger(number) && number > 0 ? number : undefined;
+}
+
+function duration(env: DiscoveryOptions['env'], name: string): number | undefined {
+  const text = env[name];
+  if (!text) return undefined;
+  const ms = parseDuration(text);
+  if (ms === undefined || ms <= 0) throw new UserError(`${name} must be a duration such as 24h, not ${text}`);
+  return ms;
+}

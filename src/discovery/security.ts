@@ -1,0 +1,138 @@
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import { messageOf, UserError } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import { TrustDomains } from '../base/spiffe.ts';
+import type { CertificateAuthority } from '../ca/authority/authority.ts';
+import { type DirectoryAuthority, openDirectory, openSelfSigned } from '../ca/authority/directory.ts';
+import { CertificateService } from '../ca/service/certificate-service.ts';
+import type { CertificateMetrics } from '../ca/service/metrics.ts';
+import type { Authenticator } from '../ca/tokens/authenticator.ts';
+import { CertificateAuthenticator } from '../ca/tokens/certificate-authenticator.ts';
+import {
+  KUBERNETES_ALGORITHMS,
+  localKeys,
+  remoteKeys,
+  TokenAuthenticator,
+  type TrustedIssuer,
+} from '../ca/tokens/token-authenticator.ts';
+import { TokenIssuer } from '../ca/tokens/token-issuer.ts';
+import type { Mesh } from '../translate/mesh.ts';
+
+export interface SecurityOptions {
+  /** Folder with `ca-cert.pem`, `ca-key.pem`, `root-cert.pem`, `cert-chain.pem`; undefined makes a root of our own. */
+  readonly certificates: string | undefined;
+  /** Where the root and the key that signs tokens are kept; undefined forgets them with the process. */
+  readonly stateDirectory: string | undefined;
+  readonly mesh: Pick<Mesh, 'trustDomain' | 'trustDomainAliases'>;
+  /** `TOKEN_AUDIENCES`. */
+  readonly audiences: readonly string[];
+  /** `JWT_RULE`: an issuer outside of the mesh whose tokens are accepted as well. */
+  readonly jwtRule: string | undefined;
+  /** `DEFAULT_WORKLOAD_CERT_TTL`, `MAX_WORKLOAD_CERT_TTL`, `CITADEL_SELF_SIGNED_CA_CERT_TTL`; milliseconds. */
+  readonly defaultTtlMs: number | undefined;
+  readonly maxTtlMs: number | undefined;
+  readonly rootTtlMs: number | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: CertificateMetrics;
+}
+
+/** Who signs certificates, and who may ask for what. */
+export interface Security {
+  readonly authority: CertificateAuthority;
+  readonly authenticators: readonly Authenticator[];
+  readonly certificates: CertificateService;
+  close(): Promise<void>;
+}
+
+/** The `iss` claim of tokens that the mesh issues itself. */
+export const TOKEN_ISSUER = 'isthmus';
+
+/** Opens the authority and what proves who calls. Throws a UserError that names the file or the setting. */
+export async function openSecurity(options: SecurityOptions): Promise<Security> {
+  const { mesh, clock, log, metrics } = options;
+  const state = await openState(options);
+  const authority = await openAuthority(options, state.directory);
+  const trustDomains = new TrustDomains(mesh.trustDomain, mesh.trustDomainAliases);
+  const tokens = await TokenIssuer.open(path.join(state.directory, 'tokens'), { issuer: TOKEN_ISSUER, clock });
+  const issuers: TrustedIssuer[] = [
+    { issuer: TOKEN_ISSUER, keys: localKeys(tokens.jwks()), audiences: options.audiences },
+    ...(options.jwtRule ? [readJwtRule(options.jwtRule)] : []),
+  ];
+  const { trustDomain } = mesh;
+  const authenticators = [
+    new CertificateAuthenticator({ roots: () => authority.roots(), trustDomains, clock }),
+    ...issuers.map((issuer) => new TokenAuthenticator({ issuer, trustDomain, clock })),
+  ];
+  const audit = log;
+  return {
+    authority,
+    authenticators,
+    certificates: new CertificateService({
+      authority,
+      authenticators,
+      trustDomains,
+      clock,
+      metrics,
+      audit: ({ outcome, ...record }) =>
+        outcome === 'issued'
+          ? audit.info('certificate issued', { ...record })
+          : audit.warn('certificate refused', { ...record }),
+    }),
+    close: async () => {
+      authority.close();
+      await state.release();
+    },
+  };
+}
+
+async function openState({ stateDirectory, log }: SecurityOptions) {
+  if (stateDirectory !== undefined) return { directory: stateDirectory, release: async () => {} };
+  const directory = await mkdtemp(path.join(tmpdir(), 'isthmus-discovery-'));
+  log.warn('the root certificate and the token key live only as long as this process; give --stateDir to keep them');
+  return { directory, release: () => rm(directory, { recursive: true, force: true }) };
+}
+
+async function openAuthority(options: SecurityOptions, stateDirectory: string): Promise<DirectoryAuthority> {
+  const { certificates, mesh, clock, log, defaultTtlMs, maxTtlMs, rootTtlMs } = options;
+  const common = {
+    trustDomain: mesh.trustDomain,
+    clock,
+    defaultTtlMs,
+    maxTtlMs,
+    onError: (error: unknown) => log.error(`the authority stays as it was: ${messageOf(error)}`),
+  };
+  if (certificates === undefined)
+    return openSelfSigned(path.join(stateDirectory, 'ca'), { ...common, ...(rootTtlMs ? { rootTtlMs } : {}) });
+  return openDirectory(certificates, common);
+}
+
+/** `JWT_RULE`, JSON of Istio's JWTRule: issuer, audiences, and jwksUri or jwks. */
+function readJwtRule(text: string): TrustedIssuer {
+  let rule: { issuer?: unknown; audiences?: unknown; jwksUri?: unknown; jwks?: unknown };
+  try {
+    rule = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`JWT_RULE is not JSON: ${messageOf(error)}`);
+  }
+  const { issuer, audiences, jwksUri, jwks } = rule;
+  if (typeof issuer !== 'string' || issuer === '') throw new UserError('JWT_RULE must name an issuer');
+  if (!Array.isArray(audiences) || audiences.length === 0 || !audiences.every((a) => typeof a === 'string'))
+    throw new UserError('JWT_RULE must list the audiences, one of which a token must have');
+  const common = { issuer, audiences, algorithms: KUBERNETES_ALGORITHMS };
+  if (typeof jwks === 'string') return { ...common, keys: localKeys(JSON.parse(jwks)) };
+  if (typeof jwksUri !== 'string' || !URL.canParse(jwksUri)) throw new UserError('JWT_RULE must have jwksUri or jwks');
+  return { ...common, keys: remoteKeys(new URL(jwksUri)) };
+}
+
+/** Whether a folder is there. */
+export async function isFolder(directory: string): Promise<boolean> {
+  try {
+    return (await stat(directory)).isDirectory();
+  } catch {
+    return false;
+  }
+}

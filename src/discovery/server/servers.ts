@@ -1,0 +1,148 @@
+import type { Server as HttpServer } from 'node:http';
+import type { ListenOptions } from 'node:net';
+import type { Clock } from '../../base/clock.ts';
+import type { Logging } from '../../base/log.ts';
+import type { ControlPlane } from '../control-plane.ts';
+import type { Security } from '../security.ts';
+import { DiscoveryGrpcServer, type Keepalive } from './grpc-server.ts';
+import { debugRoutes, type HttpServerOptions, monitoringRoutes, serveHttp } from './http-server.ts';
+import { ServerCertificate, type ServerCredentials } from './server-certificate.ts';
+import { listen, type SocketListener } from './sockets.ts';
+import { listenTls, type TlsListener, type TlsSettings } from './tls-listener.ts';
+
+export interface ServersOptions {
+  readonly controlPlane: ControlPlane;
+  readonly logging: Logging;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly keepalive: Keepalive;
+  /** Undefined turns a listener off. */
+  readonly grpc: ListenOptions | undefined;
+  readonly secureGrpc: ListenOptions | undefined;
+  readonly http: ListenOptions | undefined;
+  readonly monitoring: ListenOptions | undefined;
+  /** Needed for `secureGrpc`. */
+  readonly security: Security | undefined;
+  readonly tls: TlsSettings;
+  /** Key, chain and roots from files, instead of a certificate from our own authority. */
+  readonly tlsFiles: ServerCredentials | undefined;
+  readonly dnsNames: readonly string[];
+  /** False serves discovery on the secured port without asking who calls (`XDS_AUTH`). */
+  readonly authenticateXds: boolean;
+}
+
+/** What is bound, by what it serves. */
+export interface Servers {
+  readonly addresses: Readonly<Partial<Record<'grpc' | 'secureGrpc' | 'http' | 'monitoring', string>>>;
+  close(): Promise<void>;
+}
+
+/** How long connections get to end by themselves when the process stops. */
+const DRAIN_MS = 500;
+
+/** Opens the listeners, all or none. Throws a UserError that names the flag of the one that cannot be opened. */
+export async function openServers(options: ServersOptions): Promise<Servers> {
+  const addresses: Partial<Record<'grpc' | 'secureGrpc' | 'http' | 'monitoring', string>> = {};
+  const closers: (() => Promise<void>)[] = [];
+  let ready = false;
+  const close = async () => {
+    ready = false;
+    await Promise.all(closers.map((one) => one()));
+  };
+  try {
+    if (options.grpc) {
+      const { address, closer } = await openPlain(options, options.grpc);
+      addresses.grpc = address;
+      closers.push(closer);
+    }
+    if (options.secureGrpc && options.security) {
+      const { address, closer } = await openSecure(options, options.secureGrpc, options.security);
+      addresses.secureGrpc = address;
+      closers.push(closer);
+    }
+    const http = httpOptions(options, () => ready);
+    for (const [name, flag, address, routes] of [
+      ['http', 'httpAddr', options.http, debugRoutes(http)],
+      ['monitoring', 'monitoringAddr', options.monitoring, monitoringRoutes(http)],
+    ] as const) {
+      if (!address) continue;
+      const opened = await serveHttp(flag, address, routes, http);
+      addresses[name] = opened.address;
+      closers.push(() => closeHttp(opened.server));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  ready = true;
+  return { addresses, close };
+}
+
+async function openPlain(options: ServersOptions, address: ListenOptions) {
+  const server = new DiscoveryGrpcServer({
+    discovery: options.controlPlane.discovery,
+    authenticators: undefined,
+    certificates: options.security?.certificates,
+    keepalive: options.keepalive,
+  });
+  const listener = await listen('grpcAddr', address, (socket) => server.accept(socket));
+  return { address: listener.address, closer: () => closeGrpc(server, listener, options.clock) };
+}
+
+async function openSecure(options: ServersOptions, address: ListenOptions, security: Security) {
+  const log = options.logging.scope('ads');
+  let listener: TlsListener | undefined;
+  const certificate = options.tlsFiles
+    ? undefined
+    : await ServerCertificate.issue({
+        authority: security.authority,
+        dnsNames: options.dnsNames,
+        clock: options.clock,
+        log: options.logging.scope('serverca'),
+        onRenewed: (credentials) => listener?.setCredentials(credentials),
+      });
+  const server = new DiscoveryGrpcServer({
+    discovery: options.controlPlane.discovery,
+    authenticators: options.authenticateXds ? security.authenticators : undefined,
+    certificates: security.certificates,
+    certificatesOf: (peer) => listener?.certificatesOf(peer),
+    keepalive: options.keepalive,
+  });
+  const credentials = options.tlsFiles ?? certificate!.credentials;
+  const accept = (socket: Parameters<DiscoveryGrpcServer['accept']>[0]) => server.accept(socket);
+  listener = await listenTls('secureGRPCAddr', address, credentials, options.tls, log, accept);
+  const opened = listener;
+  return {
+    address: opened.address,
+    closer: async () => {
+      certificate?.certificate.close();
+      await closeGrpc(server, opened, options.clock);
+    },
+  };
+}
+
+async function closeGrpc(server: DiscoveryGrpcServer, listener: SocketListener, clock: Clock): Promise<void> {
+  listener.stop();
+  server.drain(DRAIN_MS);
+  await listener.drained(DRAIN_MS, clock);
+  server.close();
+  listener.destroy();
+}
+
+function httpOptions(options: ServersOptions, ready: () => boolean): HttpServerOptions {
+  return {
+    debug: options.controlPlane.debug,
+    ready,
+    version: options.version,
+    metrics: () => options.controlPlane.metrics.registry.text(),
+    authenticators: options.security?.authenticators ?? [],
+    log: options.logging.scope('default'),
+  };
+}
+
+function closeHttp(server: HttpServer): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
