@@ -163,7 +163,7 @@ function readSpec(
   violations: Violation[],
 ): unknown {
   const inSpec = definition.layout === 'spec';
-  const context = new ReadContext(inSpec ? ['spec'] : [], { unknownFields: definition.unknownFields });
+  const context = new ReadContext(inSpec ? ['spec'] : [], definition);
   const { apiVersion: _v, kind: _k, metadata: _m, status: _s, ...body } = value;
   const spec = definition.schema.read(inSpec ? (value.spec ?? {}) : body, context) ?? {};
   violations.push(...context.violations);

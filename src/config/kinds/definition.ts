@@ -25,6 +25,8 @@ export interface KindDefinition<Id extends string = string, Spec = unknown> {
   readonly layout: 'spec' | 'body';
   /** Istio's kinds refuse a field they do not know; Kubernetes' own warn, since no one mesh knows all of Kubernetes. */
   readonly unknownFields: 'error' | 'warning';
+  /** Whether its values are secrets, which no message may show. */
+  readonly confidential?: boolean;
   readonly schema: Schema<Spec>;
   /** The rules that a schema cannot hold. Only called for objects that their schema accepts. */
   validate?(object: ConfigObject<Spec>, report: Report): void;

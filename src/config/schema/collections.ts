@@ -1,5 +1,5 @@
 import { isRecord } from './object.ts';
-import { type Infer, nameOf, type Schema } from './schema.ts';
+import type { Infer, Schema } from './schema.ts';
 
 export interface ArrayOptions {
   readonly minItems?: number;
@@ -19,7 +19,7 @@ export function array<S extends Schema<unknown>>(items: S, options: ArrayOptions
     items: item,
     read(value, context) {
       if (!Array.isArray(value)) {
-        context.error(`must be a list, not ${nameOf(value)}`);
+        context.error(`must be a list, not ${context.nameOf(value)}`);
         return undefined;
       }
       if (value.length < minItems)
@@ -59,7 +59,7 @@ export function map<S extends Schema<unknown>>(values: S, options: MapOptions = 
     values: schema,
     read(value, context) {
       if (!isRecord(value)) {
-        context.error(`must be an object, not ${nameOf(value)}`);
+        context.error(`must be an object, not ${context.nameOf(value)}`);
         return undefined;
       }
       const result: Record<string, Infer<S>> = {};
@@ -98,7 +98,7 @@ export function struct(): StructSchema {
     type: 'struct',
     read(value, context) {
       if (isRecord(value)) return value;
-      context.error(`must be an object, not ${nameOf(value)}`);
+      context.error(`must be an object, not ${context.nameOf(value)}`);
       return undefined;
     },
   };

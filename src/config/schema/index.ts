@@ -8,7 +8,7 @@ export {
   type StructSchema,
   struct,
 } from './collections.ts';
-export { ReadContext, type ReadOptions, type Violation } from './context.ts';
+export { nameOf, ReadContext, type ReadOptions, type Violation } from './context.ts';
 export { formatDuration, parseDuration } from './duration.ts';
 export { isRecord, type ObjectOf, type ObjectSchema, object, required } from './object.ts';
 export {
@@ -34,4 +34,4 @@ export {
   uint32,
   uint64,
 } from './scalars.ts';
-export { type Infer, nameOf, type Reading, readWith, type Schema, type SchemaType } from './schema.ts';
+export { type Infer, type Reading, readWith, type Schema, type SchemaType } from './schema.ts';

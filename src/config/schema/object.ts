@@ -1,5 +1,5 @@
 import type { ReadContext } from './context.ts';
-import { type Infer, nameOf, type Schema } from './schema.ts';
+import type { Infer, Schema } from './schema.ts';
 import { closest, didYouMean } from './suggest.ts';
 
 /** Marks a field of an object as one that must be there. */
@@ -43,7 +43,7 @@ export function object<F extends Fields>(fields: F, options: ObjectOptions<F> = 
 
   function read(value: unknown, context: ReadContext): ObjectOf<F> | undefined {
     if (!isRecord(value)) {
-      context.error(`must be an object, not ${nameOf(value)}`);
+      context.error(`must be an object, not ${context.nameOf(value)}`);
       return undefined;
     }
     const result: Record<string, unknown> = {};

@@ -1,6 +1,6 @@
-import type { ReadContext } from './context.ts';
+import { nameOf, type ReadContext } from './context.ts';
 import { parseDuration } from './duration.ts';
-import { nameOf, type Schema } from './schema.ts';
+import type { Schema } from './schema.ts';
 import { closest, didYouMean } from './suggest.ts';
 
 export interface StringOptions {
@@ -16,14 +16,14 @@ export interface StringSchema extends Schema<string> {
 }
 
 /** What to say of a value that should be a string; YAML 1.1 takes words for booleans that people mean as words. */
-export function notAString(value: unknown): string {
+export function notAString(value: unknown, name = nameOf(value)): string {
   const hint =
     typeof value === 'number'
       ? '; put it in quotes'
       : typeof value === 'boolean'
         ? '; put it in quotes (YAML takes y, n, yes, no, on and off for booleans)'
         : '';
-  return `must be a string, not ${nameOf(value)}${hint}`;
+  return `must be a string, not ${name}${hint}`;
 }
 
 export function string(options: StringOptions = {}): StringSchema {
@@ -33,7 +33,7 @@ export function string(options: StringOptions = {}): StringSchema {
     options,
     read(value, context) {
       if (typeof value !== 'string') {
-        context.error(notAString(value));
+        context.error(notAString(value, context.nameOf(value)));
         return undefined;
       }
       if (value.length < minLength)
@@ -63,7 +63,9 @@ export function enumOf<const V extends string>(...values: readonly V[]): EnumSch
     read(value, context) {
       if (typeof value === 'string' && known.has(value)) return value as V;
       const guess = typeof value === 'string' ? didYouMean(closest(value, values)) : '';
-      context.error(`must be one of ${values.filter((v) => v !== '').join(', ')}, not ${nameOf(value)}${guess}`);
+      context.error(
+        `must be one of ${values.filter((v) => v !== '').join(', ')}, not ${context.nameOf(value)}${guess}`,
+      );
       return undefined;
     },
   };
@@ -87,7 +89,7 @@ export function integer(min: number, max: number): IntegerSchema {
     read(value, context) {
       const number = numberOf(value, /^-?(0|[1-9]\d{0,18})$/, context);
       if (number === undefined || !Number.isInteger(number)) {
-        context.error(`must be a whole number, not ${nameOf(value)}`);
+        context.error(`must be a whole number, not ${context.nameOf(value)}`);
         return undefined;
       }
       if (number < min || number > max) {
@@ -116,7 +118,7 @@ export function double(): NumberSchema {
     read(value, context) {
       const number = numberOf(value, /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/, context);
       if (number !== undefined && Number.isFinite(number)) return number;
-      context.error(`must be a number, not ${nameOf(value)}`);
+      context.error(`must be a number, not ${context.nameOf(value)}`);
       return undefined;
     },
   };
@@ -139,7 +141,7 @@ export function boolean(): BooleanSchema {
     read(value, context) {
       if (typeof value === 'boolean') return value;
       const hint = value === 'true' || value === 'false' ? '; remove the quotes' : '';
-      context.error(`must be true or false, not ${nameOf(value)}${hint}`);
+      context.error(`must be true or false, not ${context.nameOf(value)}${hint}`);
       return undefined;
     },
   };
@@ -156,7 +158,7 @@ export function duration(): DurationSchema {
     read(value, context) {
       const milliseconds = typeof value === 'string' ? parseDuration(value) : undefined;
       if (milliseconds === undefined) {
-        context.error(`must be a duration such as 1.5s, 300ms or 1h30m, not ${nameOf(value)}`);
+        context.error(`must be a duration such as 1.5s, 300ms or 1h30m, not ${context.nameOf(value)}`);
       }
       return milliseconds;
     },
@@ -174,8 +176,8 @@ export function bytes(): BytesSchema {
   return {
     type: 'bytes',
     read(value, context) {
-      if (typeof value === 'string' && BASE64.test(value.replaceAll(/\s/g, ''))) return value;
-      context.error(typeof value === 'string' ? 'is not base64' : `must be base64 text, not ${nameOf(value)}`);
+      if (typeof value === 'string' && BASE64.test(value.replaceAll(/[\r\n]/g, ''))) return value;
+      context.error(typeof value === 'string' ? 'is not base64' : `must be base64 text, not ${context.nameOf(value)}`);
       return undefined;
     },
   };
@@ -191,7 +193,7 @@ export function intOrString(): IntOrStringSchema {
     type: 'int-or-string',
     read(value, context) {
       if (typeof value === 'string' || (typeof value === 'number' && Number.isInteger(value))) return value;
-      context.error(`must be a whole number or a string, not ${nameOf(value)}`);
+      context.error(`must be a whole number or a string, not ${context.nameOf(value)}`);
       return undefined;
     },
   };

@@ -47,19 +47,3 @@ export function readWith<T>(
   const failed = context.violations.some((v) => v.severity === 'error');
   return { value: failed ? undefined : read, violations: context.violations };
 }
-
-/** `the string "x"`, `the number 5`, `a list`, ...: how a message calls a value that is of the wrong type. */
-export function nameOf(value: unknown): string {
-  if (value === null || value === undefined) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
-  switch (typeof value) {
-    case 'string':
-      return `the string ${JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)}`;
-    case 'number':
-      return `the number ${value}`;
-    case 'boolean':
-      return `the boolean ${value}`;
-    default:
-      return 'an object';
-  }
-}

@@ -8,8 +8,8 @@ export function validateJwks(text: string, report: Report): void {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
-  } catch (error) {
-    report.error(`must be a JSON Web Key Set: ${messageOf(error)}`);
+  } catch {
+    report.error('must be a JSON Web Key Set, and is not even JSON');
     return;
   }
   if (!isRecord(parsed)) {

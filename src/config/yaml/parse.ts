@@ -109,7 +109,11 @@ function inBlock(
 /** The parser's words for an error, and what usually causes it. */
 function explain(error: YAMLError, source: string): string {
   if (error.code === 'RESOURCE_EXHAUSTION') return 'is nested too deeply';
-  const sentence = error.message.split('\n', 1)[0]!.replace(/ at line \d+, column \d+:?$/, '');
+  // Some messages end with the text that they are about, which may be a secret.
+  const sentence = error.message
+    .split('\n', 1)[0]!
+    .replace(/ at line \d+, column \d+:?$/, '')
+    .replace(/: ["'].*$/, '');
   const line = source.slice(source.lastIndexOf('\n', error.pos[0] - 1) + 1, error.pos[1]);
   const hint = /^\s*\t/.test(line)
     ? '; indent with spaces, YAML does not allow tabs'

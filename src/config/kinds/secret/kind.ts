@@ -10,6 +10,7 @@ export const secretKind = defineKind({
   namespaced: true,
   layout: 'body',
   unknownFields: 'warning',
+  confidential: true,
   schema: secretSchema,
   validate: validateSecret,
   columns: [
