@@ -18,7 +18,6 @@ export interface Candidate {
   readonly peer: PeerChain | undefined;
   /** OpenSSL's verdict on the peer's chain, undefined if it is content; see `chainVerdict`. */
   readonly verdict: string | undefined;
-  readonly resumed: boolean;
   /** `TLSv1.3`. */
   readonly version: string;
   /** SANs that the request insists on, besides what the policy does. */
@@ -123,12 +122,12 @@ function keyUsageProblem(
 }
 
 function chainRefusal(peer: PeerChain, candidate: Candidate): Refusal | undefined {
-  const { policy, now, resumed } = candidate;
+  const { policy, now } = candidate;
   const chain = policy.spiffe
     ? spiffeRefusal(peer, policy.spiffe, candidate)
     : trustRefusal(peer, policy.trust!, candidate);
-  if (chain || policy.allowExpired || !resumed) return chain;
-  // OpenSSL's verdict is of the day when the session was made.
+  if (chain || policy.allowExpired) return chain;
+  // For a resumed session OpenSSL's verdict is of the day when that was made.
   const { leaf } = peer;
   if (now < leaf.validFrom) return chainError(VerifyError.NotYetValid, 0, leaf);
   return now > leaf.validTo ? chainError(VerifyError.Expired, 0, leaf) : undefined;
@@ -145,7 +144,7 @@ const day = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).r
 function explainVerifyError(error: number, about: string, certificate: Certificate): string {
   switch (error) {
     case VerifyError.UnableToGetIssuerLocally:
-      return `the issuer of ${about}, ${certificate.issuer || 'which has no name'}, is neither trusted nor sent along`;
+      return `the issuer ${about === 'it' ? '' : `of ${about}, `}"${certificate.issuer}" is neither trusted nor sent along`;
     case VerifyError.Expired:
       return `${about} expired on ${day(certificate.validTo)}`;
     case VerifyError.NotYetValid:

@@ -69,6 +69,8 @@ class Downstream implements DownstreamTransport {
   readonly #sessionTimeoutSeconds: number;
   #generation: Generation | undefined = undefined;
   #stale = true;
+  /** Why the secrets that came last cannot be used. */
+  #complaint = '';
   #closed = false;
 
   constructor(proto: DownstreamTlsContext, secrets: SecretManager, stats: TransportStats, errors: ConfigErrors) {
@@ -83,8 +85,9 @@ class Downstream implements DownstreamTransport {
     }
     const changed = () => {
       this.#stale = true;
-      stats.factory.ssl_context_update_by_sds++;
+      if (this.#generation) stats.factory.ssl_context_update_by_sds++;
     };
+    const before = errors.list.length;
     const common = errors.at('common_tls_context');
     this.#material = new ContextMaterial(proto.commonTlsContext, true, secrets, common, changed);
     const context = proto.commonTlsContext;
@@ -104,27 +107,23 @@ class Downstream implements DownstreamTransport {
               changed,
             )
           : undefined;
-    if (!errors.any) this.#checkNow(errors);
+    if (errors.list.length === before) this.#checkNow(errors);
   }
 
   /** Finds what is wrong with secrets that are there already while somebody can still be told. */
   #checkNow(errors: ConfigErrors): void {
-    const common = errors.at('common_tls_context');
-    const material = this.#material.read(common);
-    if (material === undefined || common.any) return;
-    if (this.#requireClientCertificate && !material.policy.asks) {
-      // Envoy takes this, and lets everybody in.
-      errors.add(
-        'require_client_certificate',
-        'needs a validation context with trusted_ca or hashes: without one no certificate would be verified',
-      );
-      return;
-    }
-    try {
-      this.#current();
-    } catch (error) {
-      common.add('', messageOf(error));
-    }
+    const before = errors.list.length;
+    const material = this.#material.read(errors.at('common_tls_context'));
+    if (material === undefined || errors.list.length > before) return;
+    const problem = this.#problemWith(material);
+    if (problem) errors.add('require_client_certificate', problem);
+    else if (this.#current() === undefined && this.ready) errors.add('common_tls_context', this.#complaint);
+  }
+
+  /** Envoy takes a context that requires certificates and verifies none, and lets everybody in. */
+  #problemWith({ policy }: Material): string | undefined {
+    if (!this.#requireClientCertificate || policy.asks) return undefined;
+    return 'needs a validation context with trusted_ca or hashes: without one no certificate would be asked for';
   }
 
   get ready(): boolean {
@@ -142,11 +141,10 @@ class Downstream implements DownstreamTransport {
   }
 
   accept(raw: net.Socket, hello: ClientHello, done: (outcome: TlsOutcome) => void): Handshake {
-    const generation = this.#usable();
+    const generation = this.#current();
     if (generation === undefined) {
       this.#stats.factory.downstream_context_secrets_not_ready++;
-      const missing = this.#missing();
-      return refuseSoon(raw, secretsMissing(missing.length > 0 ? missing : [this.#material.complaint]), done);
+      return refuseSoon(raw, secretsMissing(this.#missing(), this.#material.complaint || this.#complaint), done);
     }
     const { pair, lease } = generation.selector.select(hello);
     const { policy } = generation.material;
@@ -184,7 +182,6 @@ class Downstream implements DownstreamTransport {
       certificateRequired: requires,
       peer,
       verdict: policy.asks ? chainVerdict(socket) : undefined,
-      resumed,
       version,
       expectedNames: [],
       expectedServerName: undefined,
@@ -205,34 +202,40 @@ class Downstream implements DownstreamTransport {
     return { info };
   }
 
-  #usable(): Generation | undefined {
-    try {
-      return this.#current();
-    } catch {
-      // The certificate was read before, so this is a key that OpenSSL's security level will not have.
-      return this.#generation;
-    }
-  }
-
   #current(): Generation | undefined {
-    const now = this.#secrets.now();
-    const epoch = Math.floor(now / TICKET_KEY_LIFETIME_MS);
+    const epoch = Math.floor(this.#secrets.now() / TICKET_KEY_LIFETIME_MS);
     if ((!this.#stale && this.#generation?.epoch === epoch) || this.#closed) return this.#generation;
     if (this.#ticketKeys && this.#ticketKeys.value === undefined) return undefined;
     const material = this.#material.current();
     if (material === undefined) return undefined;
-    const { policy, keyPairs } = material;
-    if (this.#requireClientCertificate && !policy.asks) return this.#generation;
-    const requires = policy.requires || (this.#requireClientCertificate && policy.asks);
-    const contexts = keyPairs.map((pair) => ({ pair, lease: this.#lease(pair, material, requires, epoch) }));
-    for (const { lease } of this.#generation?.contexts ?? []) lease.release();
-    const selector = new CertificateSelector(
-      contexts.map((context) => [context.pair, context] as const),
-      this.#fullScan,
-    );
-    this.#generation = { material, requires, selector, contexts, epoch };
     this.#stale = false;
+    try {
+      const next = this.#build(material, epoch);
+      for (const { lease } of this.#generation?.contexts ?? []) lease.release();
+      this.#generation = next;
+    } catch (error) {
+      this.#complaint = messageOf(error);
+      if (this.#generation) this.#secrets.log.warn(`TLS keeps its last secrets: ${this.#complaint}`);
+    }
     return this.#generation;
+  }
+
+  /** Throws why the material cannot be used. */
+  #build(material: Material, epoch: number): Generation {
+    const problem = this.#problemWith(material);
+    if (problem) throw new Error(`require_client_certificate ${problem}`);
+    const { policy, keyPairs } = material;
+    const requires = policy.requires || this.#requireClientCertificate;
+    const contexts: ServerContext[] = [];
+    try {
+      for (const pair of keyPairs) contexts.push({ pair, lease: this.#lease(pair, material, requires, epoch) });
+    } catch (error) {
+      for (const { lease } of contexts) lease.release();
+      throw error;
+    }
+    const entries = contexts.map((context) => [context.pair, context] as const);
+    const selector = new CertificateSelector(entries, this.#fullScan);
+    return { material, requires, selector, contexts, epoch };
   }
 
   #lease(keyPair: KeyPair, { policy }: Material, requiresCertificate: boolean, epoch: number): ContextLease {

@@ -26,10 +26,14 @@ function failure(reason: string, explanation: string): TlsFailure {
   return { reason: bounded(reason), explanation: bounded(explanation), secretsMissing: false };
 }
 
-/** The context has no secrets yet, or none that it can use. */
-export const secretsMissing = (names: readonly string[]): TlsFailure => ({
+/** The context has no secrets yet, or none that it can use; `complaint` says why not. */
+export const secretsMissing = (names: readonly string[], complaint: string): TlsFailure => ({
   reason: 'TLS error: Secret is not supplied by SDS',
-  explanation: `there is no certificate or trust bundle yet to make TLS with; waiting for ${names.join(', ')}`,
+  explanation: bounded(
+    names.length > 0
+      ? `no TLS yet: waiting for the secret ${names.join(', ')}.`
+      : `no TLS: the secrets that came do not go with the configuration (${complaint}).`,
+  ),
   secretsMissing: true,
 });
 
@@ -59,12 +63,10 @@ export function abandoned(facts: HandshakeFacts): TlsFailure {
   return failure('', `${parts.join('; ')}.`);
 }
 
-/** Nothing that should happen. */
+/** The peer's certificate, or our own judging of it, broke down: that admits nobody. */
 export function defect(why: string, facts: HandshakeFacts): TlsFailure {
-  return failure(
-    'TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:TLS_error_end',
-    `the certificate of the ${facts.peerRole} could not be read: ${why}.`,
-  );
+  const reason = tlsErrorReason(boringSslError('CERTIFICATE_VERIFY_FAILED'));
+  return failure(reason, `the certificate of the ${facts.peerRole} could not be judged: ${why}.`);
 }
 
 function describePeer({ leaf, others }: PeerChain): string {

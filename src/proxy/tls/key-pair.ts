@@ -1,4 +1,5 @@
 import crypto, { type KeyObject, type X509Certificate } from 'node:crypto';
+import tls from 'node:tls';
 import type { TlsCertificate } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { ConfigErrors } from '../config/errors.ts';
@@ -59,6 +60,13 @@ export function loadKeyPair(proto: TlsCertificate, errors: ConfigErrors): KeyPai
   }
   const chainPem = certificates.map((c) => c.pem).join('');
   const keyPem = key.bytes.toString('latin1');
+  try {
+    tls.createSecureContext({ cert: chainPem, key: keyPem, passphrase, ca: [] });
+  } catch (error) {
+    // Such as a signature with SHA-1, which is below the security level of today's OpenSSL.
+    errors.add('', `TLS cannot be made with the certificate from ${chain.origin}: ${messageOf(error)}`);
+    return undefined;
+  }
   const digest = crypto.createHash('sha256').update(chainPem).update(keyPem).digest('base64');
   return { origin: chain.origin, leaf, chainPem, keyPem, passphrase, digest, ...kind };
 }

@@ -50,16 +50,20 @@ export function wrapSocket(socket: net.Socket, options: TlsSocketOptions): tls.T
   return wrapped;
 }
 
+const UNSPECIFIED = 'UNSPECIFIED';
+
 /**
- * What OpenSSL found when it verified the peer's chain, with the certificates of the context as trust anchors: its code,
- * or undefined if it is content, which it also is when there is no certificate. For a resumed session it is what was
+ * What OpenSSL found when it verified the peer's chain, with the certificates of the context as trust anchors: its code
+ * or text, or undefined if it is content, which it also is when there is no certificate. For a resumed session it is what was
  * found when the session was made. Where Node no longer tells, everything counts as unverified.
  */
 export function chainVerdict(socket: tls.TLSSocket): string | undefined {
   const handle = internals(socket)._handle;
-  if (typeof handle?.verifyError !== 'function') return 'UNSPECIFIED';
+  if (typeof handle?.verifyError !== 'function') return UNSPECIFIED;
   const error = handle.verifyError();
-  return error ? (error.code ?? 'UNSPECIFIED') : undefined;
+  if (!error) return undefined;
+  // Node has no code for all of OpenSSL's results; its message is OpenSSL's text.
+  return error.code && error.code !== UNSPECIFIED ? error.code : error.message || UNSPECIFIED;
 }
 
 /**

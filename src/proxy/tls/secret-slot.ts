@@ -1,3 +1,4 @@
+import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { ConfigErrors } from '../config/errors.ts';
 import type { FileWatcher } from './file-watcher.ts';
@@ -73,7 +74,12 @@ export class SecretSlot<Proto, Value> {
 
   #load(proto: Proto, errors: ConfigErrors): Value | undefined {
     const before = errors.list.length;
-    const value = this.#kind.load(proto, errors);
+    let value: Value | undefined;
+    try {
+      value = this.#kind.load(proto, errors);
+    } catch (error) {
+      errors.add('', messageOf(error));
+    }
     if (value === undefined || errors.list.length > before) return undefined;
     for (const { check } of this.#users) {
       const problem = check?.(value);

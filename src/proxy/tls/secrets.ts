@@ -15,6 +15,7 @@ import {
 import { SPIFFECertValidatorConfigSchema } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.ts';
 import { TYPE_URL_PREFIX, typeNameOf } from '../../api/registry.ts';
 import { messageOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/log.ts';
 import type { RawResource, Rejection, Subscription } from '../../xds/client/config-source.ts';
 import { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
@@ -103,6 +104,7 @@ export class SecretManager {
   readonly peerCertificates = new PeerCertificates();
   readonly sessions = new SessionCache();
   readonly ticketSecret: Buffer;
+  readonly log: Logger;
   readonly #context: SecretManagerOptions['context'];
   readonly #watcher: FileWatcher;
   readonly #kinds: Kinds;
@@ -111,6 +113,7 @@ export class SecretManager {
 
   constructor({ context, ticketSecret }: SecretManagerOptions) {
     this.#context = context;
+    this.log = context.log;
     this.ticketSecret = ticketSecret ? Buffer.from(ticketSecret) : crypto.randomBytes(32);
     this.#watcher = new FileWatcher(context.timers, context.log);
     this.#kinds = secretKinds(this.trustBundles);
@@ -161,7 +164,7 @@ export class SecretManager {
         [config.name],
         {
           onUpdate: (resources, removed, settle) => settle(this.#update(added, resources, removed)),
-          onMissing: () => this.#context.log.warn(`the secret ${config.name} has not come; what needs it waits`),
+          onMissing: () => this.log.warn(`the secret ${config.name} has not come; what needs it waits`),
         },
         { initialFetchTimeoutMs: durationMs(config.sdsConfig.initialFetchTimeout, 15_000) },
       );
@@ -180,8 +183,8 @@ export class SecretManager {
   ): SecretHandle<Values[C]> | undefined {
     const key = crypto.randomUUID();
     const shared = this.#add(key, kind, name, false);
-    const handle = this.#handle<C>(key, shared, onChange, check);
     shared.slot.offer(proto, '', this.now(), errors);
+    const handle = this.#handle<C>(key, shared, onChange, check);
     if (shared.slot.value !== undefined) return handle;
     handle.close();
     return undefined;
@@ -189,7 +192,7 @@ export class SecretManager {
 
   #add(key: string, kind: Case, name: string, dynamic: boolean): Shared {
     const secretKind = this.#kinds[kind] as SecretKind<unknown, unknown>;
-    const slot = new SecretSlot(name, secretKind, this.#watcher, this.#context.log);
+    const slot = new SecretSlot(name, secretKind, this.#watcher, this.log);
     const shared: Shared = { kind, slot, subscription: undefined, dynamic };
     this.#shared.set(key, shared);
     return shared;
@@ -225,13 +228,10 @@ export class SecretManager {
       const errors = new ConfigErrors();
       this.#offer(shared, resource, errors);
       if (!errors.any) continue;
-      this.#context.log.warn(
-        `the secret ${slot.name} was refused${slot.value ? ', keeping the last one' : ''}: ${errors}`,
-      );
+      this.log.warn(`the secret ${slot.name} was refused${slot.value ? ', keeping the last one' : ''}: ${errors}`);
       rejections.push({ name: slot.name, reason: errors.toString() });
     }
-    if (removed.includes(slot.name))
-      this.#context.log.warn(`the secret ${slot.name} was removed; keeping the last one`);
+    if (removed.includes(slot.name)) this.log.warn(`the secret ${slot.name} was removed; keeping the last one`);
     return rejections;
   }
 

@@ -4,7 +4,10 @@ import type { TlsInfo } from '../net/connection.ts';
 
 /** Why a TLS connection was not admitted: one record per failure, for the access log, the log and counters. */
 export interface TlsFailure {
-  /** Short and stable, in the style of Envoy's `%DOWNSTREAM_TRANSPORT_FAILURE_REASON%`: `TLS_error:|...`. */
+  /**
+   * Envoy's own words: `TLS_error:|268435581:SSL routines:...:TLS_error_end`. Formatters put underscores for its spaces.
+   * Empty where Envoy has none, such as for a peer that just goes away.
+   */
   readonly reason: string;
   /** For people: both identities, what was expected, fingerprints of both roots, SNI, ALPN, the alert by name. */
   readonly explanation: string;
@@ -38,11 +41,13 @@ export interface DownstreamTransport {
 export interface UpstreamTlsOverride {
   /** SNI: auto_sni, or the downstream's. */
   readonly sni?: string;
+  /** Name of the host that is connected to, for contexts with `auto_host_sni`. */
+  readonly hostname?: string;
   /** ALPN list instead of the context's: filter state `envoy.network.application_protocols`, or `auto_config`. */
   readonly alpn?: readonly string[];
   /** ALPN list where the context has none: what the protocol of the connection calls for. */
   readonly defaultAlpn?: readonly string[];
-  /** SANs instead of the context's: auto_san_validation, or filter state. */
+  /** SANs of which the server must have one, besides what the context asks for: auto_san_validation, or filter state. */
   readonly subjectAltNames?: readonly string[];
 }
 

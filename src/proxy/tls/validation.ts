@@ -89,7 +89,8 @@ export function peerPolicy(
   if (extent === 'whole') checkCombination(proto, trust, spiffe, errors);
 
   const leafOnly = proto.onlyVerifyLeafCertCrl;
-  const leafCrls = leafOnly ? parseCrls(lists, errors) : [];
+  const parsed = parseCrls(lists, errors);
+  const leafCrls = leafOnly ? parsed : [];
   const crls = leafOnly ? [] : lists;
   const lax = proto.allowExpiredCertificate;
   if (lax && crls.length > 0) {

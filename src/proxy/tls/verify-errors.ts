@@ -87,8 +87,12 @@ const NUMBERS: Readonly<Record<string, number>> = {
 
 const CRL_ERRORS: ReadonlySet<number> = new Set([3, 8, 11, 12, 23, 35, 36]);
 
-/** The number of a result by Node's name for it; 1, which is "unspecified", for those that have none. */
-export const verifyErrorNumber = (code: string): number => NUMBERS[code] ?? 1;
+/** The number of a result by Node's name for it, or by OpenSSL's text; 1, which is "unspecified", for any other. */
+export function verifyErrorNumber(code: string): number {
+  if (Object.hasOwn(NUMBERS, code)) return NUMBERS[code];
+  for (const [number, { text }] of ROWS) if (text === code) return number;
+  return 1;
+}
 
 /** `X509_verify_cert: certificate verification error at depth 0: certificate has expired`, as Envoy puts it. */
 export function describeVerifyError(error: number, depth: number): string {

@@ -1,0 +1,273 @@
+import type net from 'node:net';
+import type tls from 'node:tls';
+import {
+  type UpstreamTlsContext,
+  UpstreamTlsContextSchema,
+} from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
+import { messageOf } from '../../base/errors.ts';
+import { ConfigErrors } from '../config/errors.ts';
+import { checkSupported } from '../config/supported.ts';
+import { admit } from './admission.ts';
+import { ContextMaterial, encodeAlpn, type Material } from './context-material.ts';
+import { type HandshakeFacts, refused, secretsMissing } from './failure.ts';
+import { type Judgement, refuseSoon, shakeHands } from './handshake.ts';
+import { chainVerdict, onSession } from './node-tls.ts';
+import type { SecretManager } from './secrets.ts';
+import type { ContextLease } from './secure-context.ts';
+import type { TransportStats } from './stats.ts';
+import { SUPPORTED } from './supported.ts';
+import { connectionInfo } from './tls-info.ts';
+import type { CertificateFacts, Handshake, TlsOutcome, UpstreamTlsOverride, UpstreamTransport } from './transport.ts';
+
+/** Envoy's default for `max_session_keys`. */
+const DEFAULT_SESSIONS = 1;
+const MAX_SNI = 255;
+
+/** Fields of UpstreamTlsContext that are newer than our copy of the API, by number. */
+const NewerField = { AutoHostSni: 6, AutoSniSanValidation: 7 } as const;
+
+/** What new connections are made with, until a secret changes. */
+interface Generation {
+  readonly material: Material;
+  readonly lease: ContextLease;
+}
+
+let nextId = 1;
+
+/** Makes the client's TLS of a cluster. Undefined, with errors, for what cannot be honoured. */
+export function upstreamTransport(
+  proto: UpstreamTlsContext,
+  secrets: SecretManager,
+  stats: TransportStats,
+  errors: ConfigErrors,
+): UpstreamTransport | undefined {
+  const before = errors.list.length;
+  checkSupported(UpstreamTlsContextSchema, proto, SUPPORTED, errors);
+  if (errors.list.length > before) return undefined;
+  const transport = new Upstream(proto, secrets, stats, errors);
+  if (errors.list.length === before) return transport;
+  transport.close();
+  return undefined;
+}
+
+class Upstream implements UpstreamTransport {
+  generation = 0;
+  readonly #id = nextId++;
+  readonly #secrets: SecretManager;
+  readonly #stats: TransportStats;
+  readonly #material: ContextMaterial;
+  readonly #sni: string;
+  readonly #autoHostSni: boolean;
+  readonly #autoSniSanValidation: boolean;
+  readonly #maxSessions: number;
+  readonly #enforceRsaKeyUsage: boolean;
+  readonly #waiting = new Set<() => void>();
+  #generation: Generation | undefined = undefined;
+  #stale = true;
+  /** Why the secrets that came last cannot be used. */
+  #complaint = '';
+  #closed = false;
+
+  constructor(proto: UpstreamTlsContext, secrets: SecretManager, stats: TransportStats, errors: ConfigErrors) {
+    this.#secrets = secrets;
+    this.#stats = stats;
+    this.#sni = proto.sni;
+    this.#autoHostSni = newerFlag(proto, NewerField.AutoHostSni);
+    this.#autoSniSanValidation = newerFlag(proto, NewerField.AutoSniSanValidation);
+    this.#maxSessions = proto.maxSessionKeys ?? DEFAULT_SESSIONS;
+    this.#enforceRsaKeyUsage = proto.enforceRsaKeyUsage ?? false;
+    if (Buffer.byteLength(proto.sni) > MAX_SNI) errors.add('sni', `must not be longer than ${MAX_SNI} bytes`);
+    if (proto.allowRenegotiation) errors.add('allow_renegotiation', 'is not supported: renegotiation is insecure');
+    const common = errors.at('common_tls_context');
+    const context = proto.commonTlsContext;
+    for (const field of ['tlsCertificates', 'tlsCertificateSdsSecretConfigs'] as const) {
+      if ((context?.[field].length ?? 0) > 1) {
+        common.add('', 'Multiple TLS certificates are not supported for client contexts');
+      }
+    }
+    const before = errors.list.length;
+    this.#material = new ContextMaterial(context, false, secrets, common, () => this.#changed());
+    if (errors.list.length === before) this.#checkNow(errors);
+  }
+
+  #checkNow(errors: ConfigErrors): void {
+    const before = errors.list.length;
+    const common = errors.at('common_tls_context');
+    const material = this.#material.read(common);
+    if (material === undefined || errors.list.length > before) return;
+    if (this.#autoSniSanValidation && !material.policy.trust) {
+      errors.add('auto_sni_san_validation', 'was configured without configuring a trusted CA');
+    } else if (this.#current() === undefined) {
+      common.add('', this.#complaint);
+    }
+  }
+
+  #changed(): void {
+    this.#stale = true;
+    if (this.#generation) {
+      this.#stats.factory.ssl_context_update_by_sds++;
+      this.generation++;
+      this.#secrets.sessions.forget(`${this.#id} `);
+    }
+    if (!this.ready) return;
+    for (const callback of [...this.#waiting]) {
+      this.#waiting.delete(callback);
+      callback();
+    }
+  }
+
+  get ready(): boolean {
+    return this.#material.missing.length === 0;
+  }
+
+  whenReady(callback: () => void): { cancel(): void } {
+    if (this.ready) {
+      let cancelled = false;
+      process.nextTick(() => {
+        if (!cancelled) callback();
+      });
+      return {
+        cancel: () => {
+          cancelled = true;
+        },
+      };
+    }
+    const entry = () => callback();
+    this.#waiting.add(entry);
+    return { cancel: () => this.#waiting.delete(entry) };
+  }
+
+  get certificates(): CertificateFacts[] {
+    return this.#material.certificates;
+  }
+
+  connect(raw: net.Socket, override: UpstreamTlsOverride, done: (outcome: TlsOutcome) => void): Handshake {
+    const generation = this.#current();
+    if (generation === undefined) {
+      this.#stats.factory.upstream_context_secrets_not_ready++;
+      return refuseSoon(raw, secretsMissing(this.#material.missing, this.#material.complaint || this.#complaint), done);
+    }
+    const { material, lease } = generation;
+    const sni = override.sni || (this.#autoHostSni && override.hostname) || this.#sni;
+    const alpn = override.alpn ?? this.#material.alpn;
+    const alpnWire = override.alpn ? encodeAlpn(override.alpn, new ConfigErrors()) : this.#material.alpnWire;
+    const facts: HandshakeFacts = {
+      peerRole: 'server',
+      sni,
+      alpn,
+      own: material.keyPairs[0],
+      policy: material.policy,
+    };
+    const max = material.policy.needsChain ? 0 : this.#maxSessions;
+    const sessionKey = `${this.#id} ${raw.remoteAddress ?? ''} ${raw.remotePort ?? ''} ${sni}`;
+    return shakeHands(
+      raw,
+      {
+        socketOptions: {
+          secureContext: lease.context,
+          isServer: false,
+          requestCert: true,
+          requirePeerCertificate: false,
+          alpn: alpnWire,
+          servername: sni,
+          session: max > 0 ? this.#secrets.sessions.take(sessionKey) : undefined,
+        },
+        facts,
+        mayRefuse: true,
+        judge: (socket) => this.#judge(socket, material, facts, override),
+        admitted:
+          max === 0
+            ? undefined
+            : (socket) =>
+                onSession(socket, (session) => {
+                  if (generation === this.#generation) this.#secrets.sessions.put(sessionKey, session, max);
+                }),
+        failed: () => this.#stats.ssl.connection_error++,
+      },
+      done,
+    );
+  }
+
+  #judge(
+    socket: tls.TLSSocket,
+    { policy, keyPairs }: Material,
+    facts: HandshakeFacts,
+    override: UpstreamTlsOverride,
+  ): Judgement {
+    const x509 = socket.getPeerX509Certificate();
+    const peer = x509 && this.#secrets.peerCertificates.read(x509);
+    const version = socket.getProtocol() ?? '';
+    const resumed = socket.isSessionReused();
+    const admission = admit({
+      peerRole: 'server',
+      policy,
+      certificateRequired: true,
+      peer,
+      verdict: chainVerdict(socket),
+      version,
+      expectedNames: override.subjectAltNames ?? [],
+      expectedServerName: this.#autoSniSanValidation ? facts.sni : undefined,
+      enforceRsaKeyUsage: this.#enforceRsaKeyUsage,
+      now: this.#secrets.now(),
+    });
+    const { ssl } = this.#stats;
+    if (!admission.admitted) {
+      ssl.connection_error++;
+      if (admission.statistic) ssl[admission.statistic]++;
+      return { failure: refused(admission, peer, version, facts), alert: admission.alert };
+    }
+    if (resumed) ssl.session_reused++;
+    const certificate = peer && this.#secrets.peerCertificates.facts(peer, admission.validated);
+    const info = connectionInfo(socket, { version, resumed, sni: facts.sni, peer: certificate, own: keyPairs[0] });
+    ssl.negotiated(info.cipher, version);
+    return { info };
+  }
+
+  #current(): Generation | undefined {
+    if (!this.#stale || this.#closed) return this.#generation;
+    const material = this.#material.current();
+    if (material === undefined) return undefined;
+    this.#stale = false;
+    if (material === this.#generation?.material) return this.#generation;
+    try {
+      const lease = this.#lease(material);
+      this.#generation?.lease.release();
+      this.#generation = { material, lease };
+    } catch (error) {
+      this.#complaint = messageOf(error);
+      if (this.#generation) this.#secrets.log.warn(`TLS keeps its last secrets: ${this.#complaint}`);
+    }
+    return this.#generation;
+  }
+
+  /** Throws what OpenSSL says against the material. */
+  #lease({ keyPairs, policy }: Material): ContextLease {
+    return this.#secrets.secureContexts.acquire(
+      {
+        isServer: false,
+        parameters: this.#material.parameters,
+        keyPair: keyPairs[0],
+        policy,
+        requiresCertificate: true,
+        tickets: { kind: 'off' },
+        sessionTimeoutSeconds: 0,
+      },
+      0,
+    );
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#waiting.clear();
+    this.#material.close();
+    this.#generation?.lease.release();
+    this.#generation = undefined;
+    this.#secrets.sessions.forget(`${this.#id} `);
+  }
+}
+
+/** A boolean field that our copy of the API does not have; from the wire it is a varint. */
+function newerFlag(proto: UpstreamTlsContext, number: number): boolean {
+  const field = proto.$unknown?.findLast(({ no, wireType }) => no === number && wireType === 0);
+  return field !== undefined && field.data[0] !== 0;
+}
