@@ -101,7 +101,7 @@ export class Claims {
     for (const [path, result] of changed) this.replaceFile(path, result, touched);
     const changes = new Map<string, ConfigObject | undefined>();
     const outcome = { added: [] as string[], updated: [] as string[], removed: [] as string[], moved: [] as string[] };
-    let told = [...changed.keys()].some((path) => this.retellFile(path));
+    let told = false;
     for (const key of touched) {
       const before = snapshot.find(key);
       const claims = this.claimsOf(key);
@@ -126,6 +126,7 @@ export class Claims {
       }
       told = this.retellKey(key, claims, winner, before !== undefined) || told;
     }
+    for (const path of new Set([...changed.keys(), ...this.dirty])) told = this.retellFile(path) || told;
     if (changes.size === 0 && !told) return undefined;
     const next = snapshot.next(
       changes,

@@ -158,6 +158,26 @@ test('a file that cannot be parsed removes nothing', async (t) => {
   assert.deepEqual(names(await until(store, (s) => s.rejected.length === 0)), ['a']);
 });
 
+test('what is told of files ends with them, also of several at once', async (t) => {
+  const directory = await folder(t);
+  const store = await openStore(t, directory, { debounce: 60_000 });
+  await writeFile(join(directory, 'a.yaml'), service('a'));
+  await store.sync();
+  for (const name of ['a.yaml', 'b.yaml', 'c.yaml']) await writeFile(join(directory, name), 'a: b: c');
+  await store.sync();
+  assert.deepEqual(
+    store.snapshot.rejected.map((r) => r.lastGood),
+    [true, false, false],
+  );
+  await writeFile(join(directory, 'd.yaml'), service('a', 81));
+  await store.sync();
+  assert.equal(port(store.snapshot, 'a'), 81);
+  assert.equal(store.snapshot.rejected[0]!.lastGood, false);
+  for (const name of ['a.yaml', 'b.yaml', 'c.yaml']) await rm(join(directory, name));
+  await store.sync();
+  assert.deepEqual(store.snapshot.rejected, []);
+});
+
 test('a document that does not say who it is removes nothing either', async (t) => {
   const directory = await folder(t);
   const file = join(directory, 'a.yaml');

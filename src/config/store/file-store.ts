@@ -21,6 +21,7 @@ import {
   replaceFile,
   sameStamp,
   stampOf,
+  together,
 } from './files.ts';
 import { ObjectsSnapshot, splitKey } from './objects.ts';
 import type { ConfigChange, ConfigSnapshot } from './snapshot.ts';
@@ -188,25 +189,32 @@ export class FileStore implements ConfigStore {
   /** Reads files, and takes what they say into force. */
   private async read(paths: ReadonlySet<string>): Promise<void> {
     const changed = new Map<string, ReadResult | undefined>();
-    for (const path of paths) {
-      const known = this.files.get(path);
-      let stamp = await stampOf(path);
-      if (stamp?.size === 0 && known?.text) {
-        await new Promise((done) => setTimeout(done, EMPTY_FILE_GRACE));
-        stamp = await stampOf(path);
-      }
-      const text = stamp === undefined ? undefined : await this.readText(path);
-      if (stamp === undefined || text === undefined) {
+    for (const { item: path, outcome } of await together([...paths], (path) => this.load(path))) {
+      if (outcome === undefined) {
         this.files.delete(path);
         changed.set(path, undefined);
       } else {
+        const { stamp, text } = outcome;
         const isText = typeof text === 'string';
         if (!isText) changed.set(path, { entries: [], problems: [text], documents: [] });
-        else if (known?.text !== text) changed.set(path, readObjects(text, path, this.options));
+        else if (this.files.get(path)?.text !== text) changed.set(path, readObjects(text, path, this.options));
         this.files.set(path, { stamp, text: isText ? text : undefined });
       }
     }
     this.take(changed);
+  }
+
+  /** What a file holds now, or undefined when it is gone. */
+  private async load(
+    path: string,
+  ): Promise<{ readonly stamp: FileStamp; readonly text: string | ConfigMessage } | undefined> {
+    let stamp = await stampOf(path);
+    if (stamp?.size === 0 && this.files.get(path)?.text) {
+      await new Promise((done) => setTimeout(done, EMPTY_FILE_GRACE));
+      stamp = await stampOf(path);
+    }
+    const text = stamp === undefined ? undefined : await this.readText(path);
+    return stamp === undefined || text === undefined ? undefined : { stamp, text };
   }
 
   /** The text of a file, what is wrong with it, or undefined when it is gone. */

@@ -39,15 +39,32 @@ async function walk(directory: string, depth: number, listing: Listing): Promise
   const names = await orUndefined(readdir(directory));
   if (names === undefined) return;
   listing.directories.add(directory);
-  for (const name of names.sort()) {
-    if (name.startsWith('.')) continue;
-    const path = join(directory, name);
-    const stats = await orUndefined(stat(path));
+  const paths = names
+    .filter((name) => !name.startsWith('.'))
+    .sort()
+    .map((name) => join(directory, name));
+  for (const { item: path, outcome: stats } of await together(paths, (path) => orUndefined(stat(path)))) {
     if (stats?.isDirectory()) await walk(path, depth + 1, listing);
-    else if (stats?.isFile() && isConfigFile(name)) {
+    else if (stats?.isFile() && isConfigFile(basename(path))) {
       listing.files.set(path, { modified: stats.mtimeMs, size: stats.size, inode: stats.ino });
     }
   }
+}
+
+/** How many files are looked at or read at the same time. */
+const AT_ONCE = 32;
+
+/** Does something to many files, some of them at the same time, and gives the outcomes in the order of the items. */
+export async function together<T, R>(
+  items: readonly T[],
+  task: (item: T) => Promise<R>,
+): Promise<{ readonly item: T; readonly outcome: R }[]> {
+  const outcomes: { readonly item: T; readonly outcome: R }[] = [];
+  for (let at = 0; at < items.length; at += AT_ONCE) {
+    const batch = items.slice(at, at + AT_ONCE);
+    outcomes.push(...(await Promise.all(batch.map(async (item) => ({ item, outcome: await task(item) })))));
+  }
+  return outcomes;
 }
 
 /** The stamp of a file, or undefined when there is none. */
