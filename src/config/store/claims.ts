@@ -14,6 +14,7 @@ interface Claim {
 /** What files say about objects, as of the last time that they were read. */
 interface FileClaims {
   readonly entries: readonly ReadEntry[];
+  readonly byKey: ReadonlyMap<string, readonly ReadEntry[]>;
   readonly problems: readonly ConfigMessage[];
   /** Whether every object of the file is known: it could be parsed, and each document says who it is. */
   readonly complete: boolean;
@@ -81,9 +82,9 @@ export class Claims {
     return paths;
   }
 
-  /** What a file says about its objects, or undefined for a file that is not known. */
-  entriesOf(path: string): readonly ReadEntry[] | undefined {
-    return this.files.get(path)?.entries;
+  /** The documents of a file for an object. */
+  documentsOf(path: string, key: string): readonly ReadEntry[] {
+    return this.files.get(path)?.byKey.get(key) ?? [];
   }
 
   /** Files that have a document for the object, valid or not. */
@@ -150,9 +151,12 @@ export class Claims {
     }
     const { entries, problems } = result;
     const complete = problems.length === 0 && entries.every((e) => e.key !== undefined || e.unused);
-    this.files.set(path, { entries, problems, complete });
-    for (const { key } of entries) {
-      if (key === undefined) continue;
+    const byKey = Map.groupBy(
+      entries.filter((e) => e.key !== undefined),
+      (e) => e.key!,
+    );
+    this.files.set(path, { entries, byKey, problems, complete });
+    for (const key of byKey.keys()) {
       touched.add(key);
       const paths = this.claimants.get(key) ?? new Set();
       this.claimants.set(key, paths.add(path));
@@ -162,12 +166,7 @@ export class Claims {
   /** All documents for an object, in the order of paths and of documents in a file. */
   private claimsOf(key: string): Claim[] {
     const paths = [...(this.claimants.get(key) ?? [])].sort();
-    return paths.flatMap((path) =>
-      this.files
-        .get(path)!
-        .entries.filter((entry) => entry.key === key)
-        .map((entry) => ({ path, entry })),
-    );
+    return paths.flatMap((path) => this.documentsOf(path, key).map((entry) => ({ path, entry })));
   }
 
   private mayStillHave(path: string | undefined): boolean {

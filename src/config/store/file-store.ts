@@ -50,6 +50,9 @@ const MAX_DEBOUNCE = 50;
 /** A file that is suddenly empty may be one that is being written; this is how long its writer gets, in milliseconds. */
 const EMPTY_FILE_GRACE = 40;
 
+/** What is read of a file at all; how much of it may be YAML is a smaller number. */
+const MAX_BYTES = 128 * 1024 * 1024;
+
 interface KnownFile {
   readonly stamp: FileStamp;
   /** Undefined when it cannot be read. */
@@ -95,9 +98,14 @@ export class FileStore implements ConfigStore {
         cause: error,
       });
     }
-    const restored = (await store.state?.load(options.defaultNamespace)) ?? [];
-    if (restored.length > 0) store.current = store.claims.restore(restored, store.current);
-    await store.enqueue(() => store.rescan(new Set(restored.map((r) => r.path))));
+    try {
+      const restored = (await store.state?.load(options.defaultNamespace)) ?? [];
+      if (restored.length > 0) store.current = store.claims.restore(restored, store.current);
+      await store.enqueue(() => store.rescan(new Set(restored.map((r) => r.path))));
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
     store.schedulePoll();
     return store;
   }
@@ -213,6 +221,9 @@ export class FileStore implements ConfigStore {
       await new Promise((done) => setTimeout(done, EMPTY_FILE_GRACE));
       stamp = await stampOf(path);
     }
+    if (stamp !== undefined && stamp.size > MAX_BYTES) {
+      return { stamp, text: { message: `is larger than ${MAX_BYTES} bytes`, at: { file: path } } };
+    }
     const text = stamp === undefined ? undefined : await this.readText(path);
     return stamp === undefined || text === undefined ? undefined : { stamp, text };
   }
@@ -304,7 +315,7 @@ export class FileStore implements ConfigStore {
   }
 
   private placesIn(path: string, key: string): { readonly path: string; readonly entry: ReadEntry }[] {
-    return (this.claims.entriesOf(path) ?? []).filter((entry) => entry.key === key).map((entry) => ({ path, entry }));
+    return this.claims.documentsOf(path, key).map((entry) => ({ path, entry }));
   }
 
   private placeIn(path: string, key: string): { readonly path: string; readonly entry: ReadEntry } | undefined {

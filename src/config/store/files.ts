@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { codeOf } from '../../base/errors.ts';
+import { codeOf, UserError } from '../../base/errors.ts';
 
 /** What tells two versions of a file apart without reading it. */
 export interface FileStamp {
@@ -19,6 +19,9 @@ export interface Listing {
 /** Deeper than any folder that a person keeps, and an end to links that lead in circles. */
 const MAX_DEPTH = 24;
 
+/** More files than that are no configuration, but a folder that was named by mistake. */
+const MAX_FILES = 50_000;
+
 /** Names of files that hold configuration, as istiod's `--configDir` and kubectl's `-f` take them. */
 export function isConfigFile(name: string): boolean {
   return /\.(ya?ml|json)$/i.test(name) && !name.startsWith('.');
@@ -26,7 +29,7 @@ export function isConfigFile(name: string): boolean {
 
 /**
  * Lists the configuration files of a directory and of those within it. Names that begin with a dot are left out: the
- * links of mounted ConfigMaps, files of editors, `.git`.
+ * links of mounted ConfigMaps, files of editors, `.git`. Throws a {@link UserError} when there are too many.
  */
 export async function listDirectory(root: string): Promise<Listing> {
   const listing: Listing = { files: new Map(), directories: new Set() };
@@ -46,6 +49,8 @@ async function walk(directory: string, depth: number, listing: Listing): Promise
   for (const { item: path, outcome: stats } of await together(paths, (path) => orUndefined(stat(path)))) {
     if (stats?.isDirectory()) await walk(path, depth + 1, listing);
     else if (stats?.isFile() && isConfigFile(basename(path))) {
+      if (listing.files.size >= MAX_FILES)
+        throw new UserError(`there are more than ${MAX_FILES} configuration files in it`);
       listing.files.set(path, { modified: stats.mtimeMs, size: stats.size, inode: stats.ino });
     }
   }
