@@ -4,6 +4,7 @@ import { type ChainVerdict, verifyChain } from './chain.ts';
 import { boringSslError, tlsErrorReason } from './openssl-errors.ts';
 import type { PeerChain } from './peer-certificate.ts';
 import { anyNameMatcher, dnsMatcher, type SanMatcher } from './san-matcher.ts';
+import type { VerifyStatistic } from './stats.ts';
 import type { TrustBundle } from './trust.ts';
 import type { PeerPolicy } from './validation.ts';
 import { alertOfVerifyError, describeVerifyError, VerifyError, verifyErrorNumber } from './verify-errors.ts';
@@ -40,12 +41,7 @@ export interface Refusal {
   readonly alert: Alert;
   /** The same for people, as the end of a sentence that begins with the certificate. */
   readonly why: string;
-  readonly statistic:
-    | 'fail_verify_no_cert'
-    | 'fail_verify_error'
-    | 'fail_verify_san'
-    | 'fail_verify_cert_hash'
-    | undefined;
+  readonly statistic: VerifyStatistic | undefined;
 }
 
 /** Codes of OpenSSL's that are all right where certificates of any time are taken. */

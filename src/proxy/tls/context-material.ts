@@ -30,6 +30,7 @@ export class ContextMaterial {
   readonly alpnWire: Buffer | undefined;
   readonly #secrets: SecretManager;
   readonly #keyPairs: readonly SecretHandle<KeyPair>[];
+  readonly #validationField: string;
   readonly #base: ValidationProto | undefined;
   readonly #validation: SecretHandle<ValidationSecret> | undefined;
   #material: Material | undefined = undefined;
@@ -57,6 +58,8 @@ export class ContextMaterial {
     this.alpn = proto?.alpnProtocols ?? [];
     this.alpnWire = encodeAlpn(this.alpn, errors.at('alpn_protocols'));
     this.#keyPairs = openKeyPairs(proto, secrets, errors, changed);
+    const type = proto?.validationContextType.case;
+    this.#validationField = type === 'validationContext' ? 'validation_context' : 'combined_validation_context';
     [this.#base, this.#validation] = openValidation(proto, secrets, errors, changed);
   }
 
@@ -98,14 +101,12 @@ export class ContextMaterial {
       keyPairs.push(value);
     }
     if (this.#validation === undefined) {
-      return { keyPairs, policy: this.#base ? this.#policy(this.#base, errors) : NO_POLICY };
+      return { keyPairs, policy: NO_POLICY };
     }
     const secret = this.#validation.value;
-    return secret && { keyPairs, policy: this.#policy(mergeValidation(this.#base, secret.proto), errors) };
-  }
-
-  #policy(proto: ValidationProto, errors: ConfigErrors): PeerPolicy {
-    return peerPolicy(proto, this.#secrets.trustBundles, errors);
+    if (secret === undefined) return undefined;
+    const merged = mergeValidation(this.#base, secret.proto);
+    return { keyPairs, policy: peerPolicy(merged, this.#secrets.trustBundles, errors.at(this.#validationField)) };
   }
 
   /** Rows of `/certs`. */

@@ -164,7 +164,7 @@ class Downstream implements DownstreamTransport {
         facts,
         mayRefuse: policy.asks,
         judge: (socket) => this.#judge(socket, generation, pair, facts),
-        failed: () => this.#stats.ssl.connection_error++,
+        failed: (error) => this.#stats.ssl.failed(error),
       },
       done,
     );
@@ -190,8 +190,7 @@ class Downstream implements DownstreamTransport {
     });
     const { ssl } = this.#stats;
     if (!admission.admitted) {
-      ssl.connection_error++;
-      if (admission.statistic) ssl[admission.statistic]++;
+      ssl.refused(admission.statistic);
       return { failure: refused(admission, peer, version, facts), alert: admission.alert };
     }
     if (resumed) ssl.session_reused++;

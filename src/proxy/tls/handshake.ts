@@ -23,7 +23,7 @@ export interface HandshakeRequest {
   /** Called for a connection that was admitted, before `done`. */
   admitted?(socket: tls.TLSSocket): void;
   /** Called for a handshake that failed before it could be judged. */
-  failed(): void;
+  failed(error: Error | undefined): void;
 }
 
 const ignore = (): void => {};
@@ -80,13 +80,13 @@ class RunningHandshake implements Handshake {
 
   readonly #onError = (error: Error): void => {
     if (this.#over) return;
-    this.#request.failed();
+    this.#request.failed(error);
     this.#fail(handshakeFailed(error, this.#request.facts));
   };
 
   readonly #onEnd = (): void => {
     if (this.#over) return;
-    this.#request.failed();
+    this.#request.failed(undefined);
     this.#fail(abandoned(this.#request.facts));
   };
 

@@ -249,7 +249,7 @@ export function visit(port: number, options: tls.ConnectionOptions, say = 'ping'
   });
 }
 
-export const identity = (made: Made): tls.ConnectionOptions => ({ cert: made.pem, key: made.keyPem });
+export const identity = (made: Made): { cert: string; key: string } => ({ cert: made.pem, key: made.keyPem });
 
 /** Connects with an upstream transport, says something, and returns what came of it. */
 export async function call(

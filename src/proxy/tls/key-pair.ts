@@ -100,14 +100,16 @@ function keyKind({ publicKey }: X509Certificate): Pick<KeyPair, 'keyType' | 'cur
   return `${publicKey.asymmetricKeyType} certificates are not supported, only RSA and ECDSA are`;
 }
 
+const ENCRYPTED = /^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m;
+
 function keyProblem({ bytes }: LoadedData, passphrase: string | undefined, leaf: Certificate): string | undefined {
+  const encrypted = ENCRYPTED.test(bytes.toString('latin1'));
+  if (encrypted && passphrase === undefined) return 'it is encrypted and no password is given';
   let key: KeyObject;
   try {
     key = crypto.createPrivateKey({ key: bytes, passphrase });
-  } catch (error) {
-    const code = (error as { code?: string }).code;
-    if (code === 'ERR_MISSING_PASSPHRASE') return 'it is encrypted and no password is given';
-    return passphrase === undefined ? 'it holds no private key in PEM' : 'it cannot be decrypted with the password';
+  } catch {
+    return encrypted ? 'it cannot be decrypted with the password' : 'it holds no private key in PEM';
   }
   return leaf.x509.checkPrivateKey(key) ? undefined : 'it is not the key of the certificate (KEY_VALUES_MISMATCH)';
 }

@@ -193,6 +193,7 @@ export class SecretManager {
   #add(key: string, kind: Case, name: string, dynamic: boolean): Shared {
     const secretKind = this.#kinds[kind] as SecretKind<unknown, unknown>;
     const slot = new SecretSlot(name, secretKind, this.#watcher, this.log);
+    slot.lastUpdated = this.now();
     const shared: Shared = { kind, slot, subscription: undefined, dynamic };
     this.#shared.set(key, shared);
     return shared;

@@ -1,6 +1,10 @@
+import { codeOf } from '../../base/errors.ts';
 import { StatGroup } from '../observe/stats.ts';
 
 const NO_GAUGES: ReadonlySet<string> = new Set();
+
+/** Counters of peers that were not admitted. */
+export type VerifyStatistic = 'fail_verify_no_cert' | 'fail_verify_error' | 'fail_verify_san' | 'fail_verify_cert_hash';
 
 /** TLS statistics of one listener or cluster (Envoy's `listener.ADDRESS.ssl.` and `cluster.NAME.ssl.`). */
 export class TlsStats extends StatGroup {
@@ -20,6 +24,18 @@ export class TlsStats extends StatGroup {
     this.handshake++;
     this.#count(`ciphers.${cipher}`);
     this.#count(`versions.${version}`);
+  }
+
+  /** Counts a handshake that failed before there was a peer to judge. Peers that just go away are no errors of TLS. */
+  failed(error: Error | undefined): void {
+    const code = codeOf(error);
+    if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') this.fail_verify_no_cert++;
+    else if (code?.startsWith('ERR_SSL_')) this.connection_error++;
+  }
+
+  /** Counts a peer that was not admitted; `connection_error` is for all that have no name of their own. */
+  refused(statistic: VerifyStatistic | undefined): void {
+    this[statistic ?? 'connection_error']++;
   }
 
   #count(name: string): void {

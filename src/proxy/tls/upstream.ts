@@ -12,8 +12,10 @@ import { ContextMaterial, encodeAlpn, type Material } from './context-material.t
 import { type HandshakeFacts, refused, secretsMissing } from './failure.ts';
 import { type Judgement, refuseSoon, shakeHands } from './handshake.ts';
 import { chainVerdict, onSession } from './node-tls.ts';
+import type { PeerChain } from './peer-certificate.ts';
 import type { SecretManager } from './secrets.ts';
 import type { ContextLease } from './secure-context.ts';
+import type { KeptSession } from './session-cache.ts';
 import type { TransportStats } from './stats.ts';
 import { SUPPORTED } from './supported.ts';
 import { connectionInfo } from './tls-info.ts';
@@ -160,6 +162,8 @@ class Upstream implements UpstreamTransport {
     };
     const max = material.policy.needsChain ? 0 : this.#maxSessions;
     const sessionKey = `${this.#id} ${raw.remoteAddress ?? ''} ${raw.remotePort ?? ''} ${sni}`;
+    const kept = max > 0 ? this.#secrets.sessions.take(sessionKey) : undefined;
+    let peer: PeerChain | undefined;
     return shakeHands(
       raw,
       {
@@ -170,32 +174,44 @@ class Upstream implements UpstreamTransport {
           requirePeerCertificate: false,
           alpn: alpnWire,
           servername: sni,
-          session: max > 0 ? this.#secrets.sessions.take(sessionKey) : undefined,
+          session: kept?.session,
         },
         facts,
         mayRefuse: true,
-        judge: (socket) => this.#judge(socket, material, facts, override),
-        admitted:
-          max === 0
-            ? undefined
-            : (socket) =>
-                onSession(socket, (session) => {
-                  if (generation === this.#generation) this.#secrets.sessions.put(sessionKey, session, max);
-                }),
-        failed: () => this.#stats.ssl.connection_error++,
+        judge: (socket) => {
+          peer = this.#peerOf(socket, kept);
+          return this.#judge(socket, peer, material, facts, override);
+        },
+        admitted: (socket) => {
+          if (peer === undefined || max === 0) return;
+          const from = peer;
+          const keep = (session: Buffer) => {
+            if (generation === this.#generation) this.#secrets.sessions.put(sessionKey, { session, peer: from }, max);
+          };
+          // OpenSSL's servers send no new ticket where one was used. That an observer could see it come again (RFC 8446
+          // appendix C.4) matters to people, not between two proxies; a server that minds sends a new one.
+          if (kept && socket.isSessionReused()) keep(kept.session);
+          onSession(socket, keep);
+        },
+        failed: (error) => this.#stats.ssl.failed(error),
       },
       done,
     );
   }
 
+  #peerOf(socket: tls.TLSSocket, kept: KeptSession | undefined): PeerChain | undefined {
+    if (socket.isSessionReused()) return kept?.peer;
+    const x509 = socket.getPeerX509Certificate();
+    return x509 && this.#secrets.peerCertificates.read(x509);
+  }
+
   #judge(
     socket: tls.TLSSocket,
+    peer: PeerChain | undefined,
     { policy, keyPairs }: Material,
     facts: HandshakeFacts,
     override: UpstreamTlsOverride,
   ): Judgement {
-    const x509 = socket.getPeerX509Certificate();
-    const peer = x509 && this.#secrets.peerCertificates.read(x509);
     const version = socket.getProtocol() ?? '';
     const resumed = socket.isSessionReused();
     const admission = admit({
@@ -212,8 +228,7 @@ class Upstream implements UpstreamTransport {
     });
     const { ssl } = this.#stats;
     if (!admission.admitted) {
-      ssl.connection_error++;
-      if (admission.statistic) ssl[admission.statistic]++;
+      ssl.refused(admission.statistic);
       return { failure: refused(admission, peer, version, facts), alert: admission.alert };
     }
     if (resumed) ssl.session_reused++;
