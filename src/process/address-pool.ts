@@ -1,0 +1,55 @@
+/** The two loopback addresses of a pod. */
+export interface PodAddresses {
+  /** What others reach it by: the sidecar listens here. */
+  readonly pod: string;
+  /** What is 127.0.0.1 inside a pod: the programs listen here, and the sidecar's outbound listeners. */
+  readonly loopback: string;
+}
+
+/** First octets after 127 of the blocks: pods of mesh n are in 127.(64+n).0.0/16, their loopbacks in 127.(128+n).0.0/16. */
+const POD_BLOCK = 64;
+const LOOPBACK_BLOCK = 128;
+export const MAX_SLOTS = 60;
+const MAX_PODS = 250 * 250;
+
+/** Hands out addresses in 127.0.0.0/8 to the pods of one mesh; one and the same name gets the same address again. */
+export class AddressPool {
+  readonly #slot: number;
+  readonly #byName = new Map<string, number>();
+  readonly #used = new Set<number>();
+  #next = 0;
+
+  /** `slot` tells the meshes of one machine apart. */
+  constructor(slot: number) {
+    this.#slot = slot;
+  }
+
+  acquire(name: string): PodAddresses {
+    let index = this.#byName.get(name);
+    if (index === undefined) {
+      index = this.#free();
+      this.#byName.set(name, index);
+      this.#used.add(index);
+    }
+    const tail = `${Math.floor(index / 250)}.${(index % 250) + 1}`;
+    return {
+      pod: `127.${POD_BLOCK + this.#slot}.${tail}`,
+      loopback: `127.${LOOPBACK_BLOCK + this.#slot}.${tail}`,
+    };
+  }
+
+  #free(): number {
+    if (this.#used.size >= MAX_PODS) throw new Error('no pod address is left');
+    while (this.#used.has(this.#next)) this.#next = (this.#next + 1) % MAX_PODS;
+    const index = this.#next;
+    this.#next = (this.#next + 1) % MAX_PODS;
+    return index;
+  }
+
+  release(name: string): void {
+    const index = this.#byName.get(name);
+    if (index === undefined) return;
+    this.#byName.delete(name);
+    this.#used.delete(index);
+  }
+}
