@@ -13,6 +13,7 @@ import { HTTP_FILTERS, NETWORK_FILTERS } from './filters/index.ts';
 import { httpConnectionManagerDefinition } from './http/definition.ts';
 import { HttpFilterRegistry } from './http/filter-registry.ts';
 import { RouteSubscriptions } from './http/rds.ts';
+import type { AddressMap } from './net/address-map.ts';
 import { ListenerManager } from './net/listener-manager.ts';
 import { NetworkFilterRegistry } from './net/network-filter-registry.ts';
 import { buildAccessLog } from './observe/access-log/build.ts';
@@ -29,10 +30,14 @@ export interface ProxyOptions {
   readonly serviceCluster?: string;
   /** `--drain-time-s`: how long connections of a listener that goes have to end. */
   readonly drainMs: number;
+  /** `--file-flush-interval-msec`: how long a line of an access log may wait for others. */
+  readonly accessLogFlushMs?: number;
   /** What `/server_info` says about how the process was started. */
   readonly commandLine: Readonly<Record<string, string | number | boolean>>;
   /** Configuration sources that stand in for gRPC clusters by name. */
   readonly sources?: ReadonlyMap<string, ConfigSource>;
+  /** What addresses mean on this machine; as they are unless told. */
+  readonly addresses?: AddressMap;
 }
 
 export type ServerState = 'PRE_INITIALIZING' | 'INITIALIZING' | 'LIVE' | 'DRAINING';
@@ -59,10 +64,10 @@ export class ProxyServer {
     const { bootstrap, logging } = options;
     this.options = options;
     const log = logging.scope('main');
-    const worker = new Worker(nodeIdentity(bootstrap, options), log);
+    const worker = new Worker(nodeIdentity(bootstrap, options), log, options.addresses);
     this.worker = worker;
     this.stats.show(worker.stats);
-    this.sinks = new FileSinks(log);
+    this.sinks = new FileSinks(log, options.accessLogFlushMs);
     this.transports = new TransportSockets(worker, bootstrap.staticResources?.secrets ?? []);
     this.clusters = new ClusterManager(worker, (socket, config, errors) =>
       this.transports.upstream(socket, config, errors),

@@ -4,6 +4,7 @@ import type { Logger } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
 import { ipFamily } from './config/values.ts';
 import type { ConfigSourceSpec, NodeIdentity, WorkerContext } from './context.ts';
+import { type AddressMap, OWN_NETWORK } from './net/address-map.ts';
 import { FlushQueue } from './net/flush-queue.ts';
 import { StatsStore } from './observe/stats.ts';
 import { TimerWheel } from './timers.ts';
@@ -16,11 +17,18 @@ export class Worker implements WorkerContext {
   readonly stats = new StatsStore();
   readonly log: Logger;
   readonly random: () => number;
+  readonly addresses: AddressMap;
   #sources: ((spec: ConfigSourceSpec) => ConfigSource) | undefined = undefined;
 
-  constructor(node: NodeIdentity, log: Logger, random: () => number = Math.random) {
+  constructor(
+    node: NodeIdentity,
+    log: Logger,
+    addresses: AddressMap = OWN_NETWORK,
+    random: () => number = Math.random,
+  ) {
     this.node = node;
     this.log = log;
+    this.addresses = addresses;
     this.random = random;
     this.timers = new TimerWheel((work) => this.flushQueue.run(work));
   }

@@ -19,7 +19,8 @@ export class AdminServer {
 
   async listen(address: Address): Promise<void> {
     const errors = new ConfigErrors();
-    const at = socketAddress(address, errors.at('admin'));
+    const configured = socketAddress(address, errors.at('admin'));
+    const at = configured && this.#proxy.worker.addresses.bind(configured)[0];
     if (at === undefined) throw new UserError(errors.toString());
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error) => {

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { codeOf, messageOf } from '../../base/errors.ts';
+import type { AddressMap } from '../net/address-map.ts';
 import type { SocketAddress } from '../net/connection.ts';
 import { type NetContext, SocketConnection } from '../net/socket-connection.ts';
 import type { Timer } from '../timers.ts';
@@ -24,7 +25,11 @@ export interface ConnectHandler {
 }
 
 /** Connects, TLS included, within the time limit. The handler is called once, never from within this call. */
-export function connectUpstream(context: NetContext, options: ConnectOptions, handler: ConnectHandler): Cancelable {
+export function connectUpstream(
+  context: NetContext & { readonly addresses: AddressMap },
+  options: ConnectOptions,
+  handler: ConnectHandler,
+): Cancelable {
   return new Attempt(context, options, handler);
 }
 
@@ -37,11 +42,16 @@ class Attempt implements Cancelable {
   #handshake: Handshake | undefined = undefined;
   #over = false;
 
-  constructor(context: NetContext, options: ConnectOptions, handler: ConnectHandler) {
+  constructor(
+    context: NetContext & { readonly addresses: AddressMap },
+    options: ConnectOptions,
+    handler: ConnectHandler,
+  ) {
     this.#context = context;
     this.#options = options;
     this.#handler = handler;
-    const { address, keepalive } = options;
+    const { keepalive } = options;
+    const address = context.addresses.connect(options.address);
     const common = {
       noDelay: true,
       keepAlive: keepalive !== undefined,

@@ -79,10 +79,11 @@ export class Listener {
 
   /** Where it really listens: the port that the system gave for port 0. */
   get boundAddresses(): SocketAddress[] {
-    return this.#servers.map((server, i) => {
+    return this.#servers.flatMap((server): SocketAddress[] => {
       const at = server.address();
-      const wanted = this.config.addresses[i];
-      return at !== null && typeof at === 'object' ? { ...wanted, port: at.port } : wanted;
+      if (at === null) return [];
+      if (typeof at === 'string') return [{ address: at, port: 0, family: 0 }];
+      return [{ address: at.address, port: at.port, family: at.family === 'IPv6' ? 6 : 4 }];
     });
   }
 
@@ -90,7 +91,8 @@ export class Listener {
   async bind(): Promise<void> {
     if (!this.config.bindToPort) return;
     try {
-      for (const address of this.config.addresses) this.#servers.push(await this.#open(address));
+      const wanted = this.config.addresses.flatMap((address) => this.#worker.addresses.bind(address));
+      for (const address of wanted) this.#servers.push(await this.#open(address));
     } catch (error) {
       this.closeSockets();
       throw error;

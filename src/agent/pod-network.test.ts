@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parsePodNetwork, podAddressMap } from './pod-network.ts';
+
+const base = { pod: '127.64.0.3', loopback: '127.128.0.3', podPrefix: '127.64.' };
+const at = (text: string) => {
+  const [address, port] = text.split(':');
+  return { address, port: Number(port), family: 4 as const };
+};
+const show = (a: { address: string; port: number }) => `${a.address}:${a.port}`;
+
+test('a sidecar: wildcards are the pod, localhost is its own, low ports move up without privilege', () => {
+  const map = podAddressMap(parsePodNetwork(JSON.stringify(base)));
+  const bind = (text: string) => map.bind(at(text)).map(show);
+  assert.deepEqual(bind('0.0.0.0:8080'), ['127.64.0.3:8080']);
+  assert.deepEqual(bind('0.0.0.0:80'), ['127.64.0.3:10080']);
+  assert.deepEqual(bind('127.0.0.1:15002'), ['127.128.0.3:15002']);
+  assert.deepEqual(bind('127.0.0.1:80'), ['127.128.0.3:10080']);
+  assert.deepEqual(bind('127.64.0.3:80'), ['127.64.0.3:10080']);
+  assert.deepEqual(bind('10.0.0.1:99'), ['10.0.0.1:99']);
+  const connect = (text: string) => show(map.connect(at(text)));
+  assert.equal(connect('127.0.0.1:8080'), '127.128.0.3:8080');
+  assert.equal(connect('127.64.0.9:80'), '127.64.0.9:10080');
+  assert.equal(connect('127.64.0.9:8080'), '127.64.0.9:8080');
+  assert.equal(connect('93.184.216.34:80'), '93.184.216.34:80');
+});
+
+test('with privilege ports stay what they are', () => {
+  const map = podAddressMap(parsePodNetwork(JSON.stringify({ ...base, privileged: true })));
+  assert.deepEqual(map.bind(at('0.0.0.0:80')).map(show), ['127.64.0.3:80']);
+  assert.equal(show(map.connect(at('127.64.0.9:80'))), '127.64.0.9:80');
+});
+
+test('a gateway is published, by its service ports where it has some', () => {
+  const publish = { address: '127.0.0.1', ports: { 8080: 8080, 8443: 8443 }, skip: [15021] };
+  const map = podAddressMap(parsePodNetwork(JSON.stringify({ ...base, publish })));
+  const bind = (text: string) => map.bind(at(text)).map(show);
+  assert.deepEqual(bind('0.0.0.0:8443'), ['127.64.0.3:8443', '127.0.0.1:8443']);
+  assert.deepEqual(bind('0.0.0.0:31400'), ['127.64.0.3:31400', '127.0.0.1:31400']);
+  assert.deepEqual(bind('0.0.0.0:81'), ['127.64.0.3:10081', '127.0.0.1:8081']);
+  assert.deepEqual(bind('0.0.0.0:15021'), ['127.64.0.3:15021']);
+});

@@ -1,0 +1,18 @@
+import type { SocketAddress } from './connection.ts';
+
+/**
+ * Stands between the addresses of a configuration and those of this machine. In a pod with a network of its own there
+ * is nothing to do; where many pods share one machine's loopback, `0.0.0.0` and `127.0.0.1` mean the pod's own.
+ */
+export interface AddressMap {
+  /** Where a listener that asks for an address listens. Not empty. */
+  bind(address: SocketAddress): readonly SocketAddress[];
+  /** Where a connection to an address goes. */
+  connect(address: SocketAddress): SocketAddress;
+}
+
+/** Addresses as they are. */
+export const OWN_NETWORK: AddressMap = {
+  bind: (address) => [address],
+  connect: (address) => address,
+};
