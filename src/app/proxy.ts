@@ -15,6 +15,7 @@ export interface ProxyFlags {
   readonly serviceNode?: string;
   readonly serviceCluster?: string;
   readonly drainTimeS: number;
+  readonly fileFlushIntervalMsec?: number;
   readonly parentShutdownTimeS: number;
   readonly adminAddressPath?: string;
   readonly baseId: number;
@@ -32,6 +33,7 @@ export async function runProxy(flags: ProxyFlags): Promise<number> {
     serviceNode: flags.serviceNode,
     serviceCluster: flags.serviceCluster,
     drainMs: flags.drainTimeS * 1000,
+    accessLogFlushMs: flags.fileFlushIntervalMsec,
     commandLine: { ...flags },
   });
   const stopped = new Promise<void>((resolve) => {

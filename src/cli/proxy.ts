@@ -5,6 +5,11 @@ function seconds(text: string): number {
   return Number(text);
 }
 
+function milliseconds(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('a whole number of milliseconds is needed.');
+  return Number(text);
+}
+
 /** `isthmus proxy`: the data plane alone, with Envoy's flags. */
 export function define(command: Command): void {
   command
@@ -22,6 +27,7 @@ export function define(command: Command): void {
     .option('--service-node <name>', 'node id, over the one of the bootstrap')
     .option('--service-cluster <name>', 'node cluster, over the one of the bootstrap')
     .option('--drain-time-s <seconds>', 'how long connections have when their listener goes', seconds, 600)
+    .option('--file-flush-interval-msec <ms>', 'how long lines of access logs may wait; 1000 unless told', milliseconds)
     .option('--parent-shutdown-time-s <seconds>', 'how long a replaced process stays', seconds, 900)
     .option('--admin-address-path <file>', 'file to write the address of the admin interface to')
     .option('--base-id <n>', 'distinguishes the proxies of one machine', seconds, 0)

@@ -5,7 +5,7 @@ import type { WorkerContext } from '../context.ts';
 import type { Connection } from '../net/connection.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
-import type { Route } from '../router/route.ts';
+import type { ChosenCluster, Route } from '../router/route.ts';
 import type { RouteTable } from '../router/route-table.ts';
 import type { MatchContext } from '../router/scope.ts';
 import type { Timer } from '../timers.ts';
@@ -49,7 +49,13 @@ export class ActiveStream implements StreamHandler, PassSink {
   #requestHeaders: Headers | undefined = undefined;
   #route: Route | undefined = undefined;
   #routeKnown = false;
-  #contexts: FilterContext[] = [];
+  #chosen: ChosenCluster | undefined = undefined;
+  /** The chain of this request, and the number of its filters that have been made. */
+  #filters: readonly NamedFilter[] = [];
+  #made = 0;
+  /** Filters that the route switched on or off when the request came; a later route does not. */
+  #filterDisabled: ReadonlyMap<string, boolean> | undefined = undefined;
+  readonly #contexts: FilterContext[] = [];
   #requestPass: FilterPass | undefined = undefined;
   #responsePass: FilterPass | undefined = undefined;
   #responseStarted = false;
@@ -193,7 +199,9 @@ export class ActiveStream implements StreamHandler, PassSink {
       headers.remove('expect');
       this.#out.sendInformational(Headers.response(100));
     }
-    this.#buildFilters(filters);
+    this.#filters = filters;
+    this.#filterDisabled = this.#route?.filterDisabled;
+    this.#makeFilters();
     this.#requestPass = new FilterPass(this.#contexts, true, this, this.#bufferLimit());
     this.#requestPass.headers(headers, end, 0);
   }
@@ -278,7 +286,10 @@ export class ActiveStream implements StreamHandler, PassSink {
     this.info.routeMetadata = route?.metadata;
     this.info.virtualHostName = route?.virtualHost.name ?? '';
     const action = route?.action;
+    this.#chosen = undefined;
     if (action?.kind !== 'route') return;
+    this.#chosen = action.cluster(this.#requestHeaders!, this.owner.worker.random);
+    this.info.upstreamCluster = this.#chosen?.name ?? '';
     if (action.idleTimeoutMs !== undefined) this.setIdleTimeout(action.idleTimeoutMs);
     if (action.maxStreamDurationMs !== undefined && action.maxStreamDurationMs > 0) {
       this.setMaxDuration(action.maxStreamDurationMs);
@@ -301,26 +312,55 @@ export class ActiveStream implements StreamHandler, PassSink {
     return this.#route;
   }
 
-  clearRouteCache(): void {
-    this.#routeKnown = false;
+  /** The cluster that the route chose for this request when it was matched. */
+  get chosenCluster(): ChosenCluster | undefined {
+    if (!this.#routeKnown) this.#findRoute();
+    return this.#chosen;
   }
 
-  setRoute(route: Route): void {
+  clearRouteCache(index: number): void {
+    this.#routeKnown = false;
+    this.#unmakeFiltersBehind(index);
+  }
+
+  setRoute(route: Route, index: number): void {
     this.#route = route;
     this.#routeKnown = true;
     this.#noteRoute();
+    this.#unmakeFiltersBehind(index);
   }
 
-  #buildFilters(filters: readonly NamedFilter[]): void {
-    const disabled = this.#route?.filterDisabled;
-    for (const { name, factory, disabled: off } of filters) {
+  /**
+   * Filters are made by what the route configures for them. If the route changes before the request has come to them,
+   * they are made anew.
+   */
+  #unmakeFiltersBehind(index: number): void {
+    const contexts = this.#contexts;
+    if (index + 1 >= contexts.length || this.#requestPass === undefined || this.#requestPass.passed > index) return;
+    this.#made = contexts[index].order + 1;
+    for (const { filter } of contexts.splice(index + 1)) filter.destroy?.();
+  }
+
+  #makeFilters(): void {
+    const filters = this.#filters;
+    const disabled = this.#filterDisabled;
+    while (this.#made < filters.length) {
+      const order = this.#made++;
+      const { name, factory, disabled: off } = filters[order];
       if ((disabled === undefined ? off : (disabled.get(name) ?? off)) && !factory.terminal) continue;
-      const context = new FilterContext(this, name, this.#contexts.length);
+      const context = new FilterContext(this, name, this.#contexts.length, order);
       const filter = factory.create(context);
       if (filter === undefined) continue;
       context.filter = filter;
       this.#contexts.push(context);
     }
+  }
+
+  moreFilters(): boolean {
+    if (this.#made === this.#filters.length) return false;
+    const before = this.#contexts.length;
+    this.#makeFilters();
+    return this.#contexts.length > before;
   }
 
   isOver(request: boolean): boolean {
@@ -426,19 +466,20 @@ export class ActiveStream implements StreamHandler, PassSink {
   }
 
   continueResponse(index: number): void {
-    if (!this.over) this.#responsePass?.resume(this.#contexts.length - 1 - index);
+    if (!this.over) this.#responsePass?.resume(this.responsePlace(index));
   }
 
-  requestPass(): FilterPass | undefined {
+  get requestPass(): FilterPass | undefined {
     return this.#requestPass;
   }
 
-  responsePass(): FilterPass | undefined {
+  get responsePass(): FilterPass | undefined {
     return this.#responsePass;
   }
 
-  addResponseData(index: number, chunk: Uint8Array): void {
-    this.#responsePass?.add(this.#contexts.length - 1 - index, chunk);
+  /** Place of a filter in the order of the response. */
+  responsePlace(index: number): number {
+    return this.#contexts.length - 1 - index;
   }
 
   setBufferLimit(bytes: number): void {
@@ -467,6 +508,13 @@ export class ActiveStream implements StreamHandler, PassSink {
       request,
     );
     mapped.edits?.(headers, info);
+    if (this.#responseStarted) {
+      // Filters have seen the headers of a response already, which were not sent: this one passes them by.
+      this.passHeaders(headers, body === undefined);
+      if (body !== undefined && !this.over) this.passData(body, true);
+      return;
+    }
+    this.#makeFilters();
     this.#startResponse(headers, body === undefined, this.#contexts.length);
     if (body !== undefined && !this.over) this.#responsePass!.data(body, true);
   }

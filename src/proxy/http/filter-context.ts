@@ -3,7 +3,7 @@ import type { ResetReason } from '../../wire/http.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
 import type { Connection } from '../net/connection.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
-import type { Route } from '../router/route.ts';
+import type { ChosenCluster, Route } from '../router/route.ts';
 import type { Timers } from '../timers.ts';
 import type { ActiveStream } from './active-stream.ts';
 import { type FilterCallbacks, HeadersStatus, type HttpFilter, type LocalReply } from './filter.ts';
@@ -19,11 +19,14 @@ export class FilterContext implements FilterCallbacks, PassEntry {
   readonly #stream: ActiveStream;
   readonly #name: string;
   readonly #index: number;
+  /** Place of its factory in the configured chain; filters with nothing to do have none in the stream's. */
+  readonly order: number;
 
-  constructor(stream: ActiveStream, name: string, index: number) {
+  constructor(stream: ActiveStream, name: string, index: number, order: number) {
     this.#stream = stream;
     this.#name = name;
     this.#index = index;
+    this.order = order;
   }
 
   get info(): StreamInfo {
@@ -54,20 +57,26 @@ export class FilterContext implements FilterCallbacks, PassEntry {
     return this.#stream.route;
   }
 
+  get chosenCluster(): ChosenCluster | undefined {
+    return this.#stream.chosenCluster;
+  }
+
   routeConfig<T>(): T | undefined {
     return this.routeConfigs<T>().at(-1);
   }
 
   routeConfigs<T>(): readonly T[] {
-    return (this.#stream.route?.filterConfigs(this.#name) ?? NONE) as readonly T[];
+    const configs = this.#stream.route?.filterConfigs(this.#name) ?? NONE;
+    const own = this.#stream.chosenCluster?.filterConfig(this.#name);
+    return (own === undefined ? configs : [...configs, own]) as readonly T[];
   }
 
   clearRouteCache(): void {
-    this.#stream.clearRouteCache();
+    this.#stream.clearRouteCache(this.#index);
   }
 
   setRoute(route: Route): void {
-    this.#stream.setRoute(route);
+    this.#stream.setRoute(route, this.#index);
   }
 
   continueRequest(): void {
@@ -79,31 +88,47 @@ export class FilterContext implements FilterCallbacks, PassEntry {
   }
 
   requestBuffer(): readonly Uint8Array[] {
-    return this.#stream.requestPass()?.buffer ?? NO_CHUNKS;
+    return this.#stream.requestPass?.buffer(this.#index) ?? NO_CHUNKS;
   }
 
   responseBuffer(): readonly Uint8Array[] {
-    return this.#stream.responsePass()?.buffer ?? NO_CHUNKS;
+    return this.#stream.responsePass?.buffer(this.#responsePlace) ?? NO_CHUNKS;
   }
 
   replaceRequestBuffer(chunks: readonly Uint8Array[]): void {
-    this.#stream.requestPass()?.replaceBuffer(chunks);
+    this.#stream.requestPass?.replaceBuffer(this.#index, chunks);
   }
 
   replaceResponseBuffer(chunks: readonly Uint8Array[]): void {
-    this.#stream.responsePass()?.replaceBuffer(chunks);
+    this.#stream.responsePass?.replaceBuffer(this.#responsePlace, chunks);
+  }
+
+  get #responsePlace(): number {
+    return this.#stream.responsePlace(this.#index);
+  }
+
+  injectRequestData(chunk: Uint8Array, end: boolean): void {
+    if (!this.#stream.isOver(true)) this.#stream.requestPass?.inject(this.#index, chunk, end);
+  }
+
+  injectResponseData(chunk: Uint8Array, end: boolean): void {
+    if (!this.#stream.isOver(false)) this.#stream.responsePass?.inject(this.#responsePlace, chunk, end);
   }
 
   addRequestData(chunk: Uint8Array): void {
-    this.#stream.requestPass()?.add(this.#index, chunk);
+    this.#stream.requestPass?.add(this.#index, chunk);
   }
 
   addResponseData(chunk: Uint8Array): void {
-    this.#stream.addResponseData(this.#index, chunk);
+    this.#stream.responsePass?.add(this.#responsePlace, chunk);
+  }
+
+  addRequestTrailers(trailers: Headers): void {
+    this.#stream.requestPass?.addTrailers(this.#index, trailers);
   }
 
   addResponseTrailers(trailers: Headers): void {
-    this.#stream.responsePass()?.addTrailers(trailers);
+    this.#stream.responsePass?.addTrailers(this.#responsePlace, trailers);
   }
 
   setBufferLimit(bytes: number): void {
@@ -136,6 +161,10 @@ export class FilterContext implements FilterCallbacks, PassEntry {
 
   pauseRequest(pause: boolean): void {
     this.#stream.pauseRequest(pause);
+  }
+
+  pauseResponse(pause: boolean): void {
+    this.#stream.holdSender(false, pause);
   }
 
   onResponseBackpressure(listener: (high: boolean) => void): void {

@@ -6,7 +6,7 @@ import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
 import type { Connection } from '../net/connection.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
-import type { Route } from '../router/route.ts';
+import type { ChosenCluster, Route } from '../router/route.ts';
 import type { Timers } from '../timers.ts';
 
 /** What becomes of the headers after a filter has seen them. */
@@ -77,24 +77,34 @@ export interface FilterCallbacks {
   readonly requestHeaders: Headers;
   /** The route that was found for the request, or undefined. */
   readonly route: Route | undefined;
-  /** The most specific configuration that route, virtual host or route table hold for this filter. */
+  /** The cluster that the route chose for the request, if it names one; known since the route was found. */
+  readonly chosenCluster: ChosenCluster | undefined;
+  /** The most specific configuration that weighted cluster, route, virtual host or route table hold for this filter. */
   routeConfig<T>(): T | undefined;
   /** All of them, least specific first, for filters that add them up. */
   routeConfigs<T>(): readonly T[];
-  /** Looks for the route again, after a change of the headers that it matches on. */
+  /**
+   * Looks for the route again when it is asked for next, after a change of the headers that it matches on. Filters
+   * behind this one, if the request has not come to them, are made anew by what the new route configures.
+   */
   clearRouteCache(): void;
   setRoute(route: Route): void;
 
   continueRequest(): void;
   continueResponse(): void;
-  /** Body that waits behind this filter, in order. */
+  /** Body that this filter has stopped and that waits, in order. */
   requestBuffer(): readonly Uint8Array[];
   responseBuffer(): readonly Uint8Array[];
   replaceRequestBuffer(chunks: readonly Uint8Array[]): void;
   replaceResponseBuffer(chunks: readonly Uint8Array[]): void;
-  /** Adds body behind this filter: at its end, while `requestTrailers` or `responseTrailers` or `requestHeaders` with end runs. */
+  /** Hands body that this filter took (StopNoBuffer) on to the next one, at any time; `end` if it was the last. */
+  injectRequestData(chunk: Uint8Array, end: boolean): void;
+  injectResponseData(chunk: Uint8Array, end: boolean): void;
+  /** Adds body behind this filter, within its call for trailers, or for headers that end the message. */
   addRequestData(chunk: Uint8Array): void;
   addResponseData(chunk: Uint8Array): void;
+  /** Adds trailers behind this filter, within the call that gives it the end of the message. */
+  addRequestTrailers(trailers: Headers): void;
   addResponseTrailers(trailers: Headers): void;
   setBufferLimit(bytes: number): void;
 
@@ -109,6 +119,8 @@ export interface FilterCallbacks {
 
   /** Slows the client's sending down (true) or lets it go on; calls nest. */
   pauseRequest(pause: boolean): void;
+  /** Slows the upstream's sending down, in the same way. */
+  pauseResponse(pause: boolean): void;
   /** Called with true when the client reads too slowly for what we send, with false when it has caught up. */
   onResponseBackpressure(listener: (high: boolean) => void): void;
 }

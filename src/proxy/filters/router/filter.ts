@@ -138,8 +138,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   #send(headers: Headers, end: boolean, route: Route, action: RouteAction): void {
     const callbacks = this.#callbacks;
     const { info } = callbacks;
-    const chosen = action.cluster(headers, callbacks.random);
-    info.upstreamCluster = chosen?.name ?? '';
+    const chosen = callbacks.chosenCluster;
     const cluster = chosen && callbacks.clusters.get(chosen.name);
     if (chosen === undefined || cluster === undefined) {
       this.#config.stats.no_cluster++;

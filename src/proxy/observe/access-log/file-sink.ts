@@ -2,8 +2,8 @@ import fs from 'node:fs';
 import { messageOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 
-/** Envoy flushes every 10 s; people who follow a log want to see a request soon after they made it. */
-const FLUSH_MS = 1000;
+/** Envoy's default is 10 s; people who follow a log want to see a request soon after they made it. */
+export const FLUSH_MS = 1000;
 const FLUSH_BYTES = 64 * 1024;
 /** What is kept while a pipe does not take it; beyond this, lines are dropped and counted. */
 const MAX_BUFFERED = 4 * 1024 * 1024;
@@ -13,13 +13,15 @@ export class FileSink {
   readonly path: string;
   dropped = 0;
   readonly #log: Logger;
+  readonly #flushMs: number;
   #fd: number | undefined = undefined;
   #text = '';
   #timer: NodeJS.Timeout | undefined = undefined;
 
-  constructor(path: string, log: Logger) {
+  constructor(path: string, log: Logger, flushMs: number) {
     this.path = path;
     this.#log = log;
+    this.#flushMs = flushMs;
     this.#open();
   }
 
@@ -43,7 +45,7 @@ export class FileSink {
     this.#text += line;
     if (this.#text.length >= FLUSH_BYTES) this.flush();
     else if (this.#timer === undefined) {
-      this.#timer = setTimeout(() => this.flush(), FLUSH_MS);
+      this.#timer = setTimeout(() => this.flush(), this.#flushMs);
       this.#timer.unref();
     }
   }
@@ -64,7 +66,7 @@ export class FileSink {
         this.dropped += this.#text.split('\n').length - 1;
         this.#text = '';
       }
-      this.#timer ??= setTimeout(() => this.flush(), FLUSH_MS).unref();
+      this.#timer ??= setTimeout(() => this.flush(), this.#flushMs).unref();
     }
   }
 
@@ -81,15 +83,18 @@ export class FileSink {
 export class FileSinks {
   readonly #sinks = new Map<string, FileSink>();
   readonly #log: Logger;
+  readonly #flushMs: number;
 
-  constructor(log: Logger) {
+  /** `flushMs`: how long a line may wait for others. */
+  constructor(log: Logger, flushMs = FLUSH_MS) {
     this.#log = log;
+    this.#flushMs = flushMs;
   }
 
   get(path: string): FileSink {
     let sink = this.#sinks.get(path);
     if (sink === undefined) {
-      sink = new FileSink(path, this.#log);
+      sink = new FileSink(path, this.#log, this.#flushMs);
       this.#sinks.set(path, sink);
     }
     return sink;
