@@ -1,6 +1,6 @@
 import type { KindId, SpecOf } from '../kinds/index.ts';
 import type { ConfigMessage } from '../message.ts';
-import type { ConfigObject } from '../object.ts';
+import { type ConfigObject, objectKey } from '../object.ts';
 import type { ConfigSnapshot, Rejection } from './snapshot.ts';
 
 /** Oldest first, then by name and namespace: the order in which Istio lets one object win over another. */
@@ -126,6 +126,13 @@ export class ObjectsSnapshot implements ConfigSnapshot {
   find(key: string): ConfigObject | undefined {
     const { kind, namespace, name } = splitKey(key);
     return this.kinds.get(kind)?.get(namespace, name);
+  }
+
+  /** Keys of all objects. */
+  *keys(): Generator<string> {
+    for (const [kind, objects] of this.kinds) {
+      for (const { metadata } of objects.sorted) yield objectKey(kind, metadata.namespace, metadata.name);
+    }
   }
 
   /** The next snapshot: `changes` maps keys to new objects, or to undefined for those that are gone. */

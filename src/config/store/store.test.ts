@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { readObjects } from '../read.ts';
 import { FileStore } from './file-store.ts';
+import { LayeredStore } from './layered-store.ts';
 import { MemoryStore } from './memory-store.ts';
 import type { ConfigChange } from './snapshot.ts';
 import type { ConfigStore } from './store.ts';
@@ -18,10 +19,27 @@ spec: {ports: [{port: ${port}}]}
 
 const parse = (text: string) => readObjects(text, 'input.yaml').entries;
 
+function deletedInMemory() {
+  let keys: ReadonlySet<string> = new Set();
+  return {
+    get keys() {
+      return keys;
+    },
+    async set(next: ReadonlySet<string>) {
+      keys = next;
+    },
+  };
+}
+
 type Open = (t: TestContext, now: () => number) => Promise<ConfigStore>;
 
 const stores: Readonly<Record<string, Open>> = {
   MemoryStore: async (_, now) => new MemoryStore({ now }),
+  LayeredStore: async (_, now) =>
+    new LayeredStore(
+      { files: new MemoryStore({ now }), applied: new MemoryStore({ now }), runtime: new MemoryStore({ now }) },
+      deletedInMemory(),
+    ),
   FileStore: async (t, now) => {
     const directory = await mkdtemp(join(tmpdir(), 'store-'));
     const store = await FileStore.open({ directory, now, pollInterval: 0 });

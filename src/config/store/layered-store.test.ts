@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readObjects } from '../read.ts';
+import { LayeredStore } from './layered-store.ts';
+import { MemoryStore } from './memory-store.ts';
+import type { ConfigChange } from './snapshot.ts';
+
+const service = (name: string, port: number) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: default}
+spec: {ports: [{port: ${port}}]}
+`;
+const parse = (text: string) => readObjects(text, 'input.yaml').entries;
+const KEY = 'Service/default/web';
+
+async function mesh() {
+  const layers = { files: new MemoryStore(), applied: new MemoryStore(), runtime: new MemoryStore() };
+  await layers.files.apply(parse(service('web', 80)));
+  let keys: ReadonlySet<string> = new Set();
+  const deleted = {
+    get keys() {
+      return keys;
+    },
+    async set(next: ReadonlySet<string>) {
+      keys = next;
+    },
+  };
+  const store = new LayeredStore(layers, deleted);
+  const changes: ConfigChange[] = [];
+  store.subscribe((change) => changes.push(change));
+  const port = () => store.snapshot.get('Service', 'default', 'web')?.spec.ports?.[0]?.port;
+  return { ...layers, store, port, changes };
+}
+
+test('what is applied stands before the file, which is not touched', async () => {
+  const { store, files, port, changes } = await mesh();
+  assert.equal(port(), 80);
+  assert.deepEqual((await store.apply(parse(service('web', 81))))[0]?.outcome, 'configured');
+  assert.equal(port(), 81);
+  assert.equal(files.snapshot.get('Service', 'default', 'web')?.spec.ports?.[0]?.port, 80);
+  assert.deepEqual(
+    changes.map((c) => c.updated),
+    [[KEY]],
+  );
+  assert.equal((await store.apply(parse(service('web', 81))))[0]?.outcome, 'unchanged');
+});
+
+test('an edit of the file is heard again', async () => {
+  const { store, files, port } = await mesh();
+  await store.apply(parse(service('web', 81)));
+  await files.apply(parse(service('web', 82)));
+  await store.apply([]);
+  assert.equal(port(), 82);
+});
+
+test('deleting hides an object of a file until the file says something new', async () => {
+  const { store, files, port, changes } = await mesh();
+  assert.deepEqual(
+    (await store.remove([KEY])).map((r) => r.outcome),
+    ['deleted'],
+  );
+  assert.equal(port(), undefined);
+  assert.deepEqual(changes.at(-1)?.removed, [KEY]);
+  assert.deepEqual(
+    (await store.remove([KEY])).map((r) => r.outcome),
+    ['not found'],
+  );
+  await files.apply(parse(service('web', 83)));
+  await store.apply([]);
+  assert.equal(port(), 83);
+});
+
+test('applying a deleted object brings it back', async () => {
+  const { store, port } = await mesh();
+  await store.remove([KEY]);
+  assert.equal((await store.apply(parse(service('web', 84))))[0]?.outcome, 'created');
+  assert.equal(port(), 84);
+  await store.remove([KEY]);
+  assert.equal(port(), undefined);
+});
+
+test('the runtime adds, and wins', async () => {
+  const { store, runtime, port } = await mesh();
+  await runtime.apply(parse(service('web', 90)));
+  await runtime.apply(parse(service('gateway', 1)));
+  assert.equal(port(), 90);
+  assert.ok(store.snapshot.get('Service', 'default', 'gateway'));
+  await runtime.remove([KEY]);
+  assert.equal(port(), 80);
+});
+
+test('a dry run changes nothing', async () => {
+  const { store, port } = await mesh();
+  assert.equal((await store.apply(parse(service('web', 81)), { dryRun: true }))[0]?.outcome, 'configured');
+  assert.equal((await store.remove([KEY], { dryRun: true }))[0]?.outcome, 'deleted');
+  assert.equal(port(), 80);
+});

@@ -1,0 +1,205 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ConfigObject } from '../object.ts';
+import type { ReadEntry } from '../read.ts';
+import { refusals } from './batch.ts';
+import { canonical } from './canonical.ts';
+import { Subscribers, sameContent } from './changes.ts';
+import { ObjectsSnapshot } from './objects.ts';
+import type { ConfigChange, ConfigSnapshot } from './snapshot.ts';
+import type { ApplyResult, ConfigStore, RemoveResult, WriteOptions } from './store.ts';
+
+/** The stores that a local mesh's configuration is made of. They are closed with the whole. */
+export interface Layers {
+  /** The folder that a person keeps: read, and never written. */
+  readonly files: ConfigStore;
+  /** What was applied while the mesh runs. */
+  readonly applied: ConfigStore;
+  /** What the mesh itself adds, such as the pods that it has started. Nobody else writes it. */
+  readonly runtime: ConfigStore;
+}
+
+/** Keys of objects of the files that were deleted while the mesh runs, kept where a restart finds them. */
+export interface DeletedKeys {
+  readonly keys: ReadonlySet<string>;
+  set(keys: ReadonlySet<string>): Promise<void>;
+}
+
+/**
+ * One configuration out of three. What was applied stands before what the files say, until somebody edits the file: who
+ * spoke last is heard. Deleting an object that a file has hides it, also until the file says something new about it.
+ * The mesh's own objects stand before all.
+ */
+export class LayeredStore implements ConfigStore {
+  private readonly layers: Layers;
+  private readonly deleted: DeletedKeys;
+  private readonly subscribers = new Subscribers();
+  private readonly ends: (() => void)[];
+  private current = ObjectsSnapshot.empty;
+  private queue: Promise<unknown> = Promise.resolve();
+
+  constructor(layers: Layers, deleted: DeletedKeys) {
+    this.layers = layers;
+    this.deleted = deleted;
+    this.merge(this.allKeys());
+    if (this.current.number === 0) this.current = this.current.next(new Map(), [], []);
+    this.ends = [
+      layers.files.subscribe((change) => this.filesChanged(change)),
+      layers.applied.subscribe((change) => this.merge(keysOf(change))),
+      layers.runtime.subscribe((change) => this.merge(keysOf(change))),
+    ];
+  }
+
+  get snapshot(): ConfigSnapshot {
+    return this.current;
+  }
+
+  subscribe(listener: (change: ConfigChange) => void): () => void {
+    return this.subscribers.add(listener);
+  }
+
+  private allKeys(): Set<string> {
+    const { files, applied, runtime } = this.layers;
+    return new Set([files, applied, runtime].flatMap((store) => [...objectsOf(store).keys()]));
+  }
+
+  /** A file has said something new about objects: that holds, whatever was applied or deleted before. */
+  private filesChanged(change: ConfigChange): void {
+    const keys = keysOf(change);
+    const spoken = [...change.added, ...change.updated];
+    const stale = spoken.filter((key) => objectsOf(this.layers.applied).has(key));
+    const revived = spoken.filter((key) => this.deleted.keys.has(key));
+    if (stale.length === 0 && revived.length === 0) {
+      this.merge(keys);
+      return;
+    }
+    this.enqueue(async () => {
+      if (revived.length > 0) await this.deleted.set(without(this.deleted.keys, revived));
+      if (stale.length > 0) await this.layers.applied.remove(stale);
+      this.merge(keys);
+    }).catch(() => this.merge(keys));
+  }
+
+  private enqueue<T>(task: () => Promise<T>): Promise<T> {
+    const outcome = this.queue.then(task);
+    this.queue = outcome.catch(() => undefined);
+    return outcome;
+  }
+
+  private winner(key: string): ConfigObject | undefined {
+    const { files, applied, runtime } = this.layers;
+    const own = objectsOf(runtime).get(key) ?? objectsOf(applied).get(key);
+    if (own !== undefined) return own;
+    return this.deleted.keys.has(key) ? undefined : objectsOf(files).get(key);
+  }
+
+  private merge(keys: Iterable<string>): void {
+    const changes = new Map<string, ConfigObject | undefined>();
+    const outcome = { added: [] as string[], updated: [] as string[], removed: [] as string[], moved: [] as string[] };
+    for (const key of keys) {
+      const before = this.current.find(key);
+      const after = this.winner(key);
+      if (before === after) continue;
+      changes.set(key, after);
+      if (before === undefined) outcome.added.push(key);
+      else if (after === undefined) outcome.removed.push(key);
+      else outcome[sameContent(before, after) ? 'moved' : 'updated'].push(key);
+    }
+    const { files, applied, runtime } = this.layers;
+    const stores = [files, applied, runtime];
+    const rejected = stores.flatMap((store) => store.snapshot.rejected);
+    const warnings = stores.flatMap((store) => store.snapshot.warnings);
+    const told =
+      !isDeepStrictEqual(rejected, this.current.rejected) || !isDeepStrictEqual(warnings, this.current.warnings);
+    if (changes.size === 0 && !told) return;
+    this.current = this.current.next(changes, rejected, warnings);
+    this.subscribers.notify({ ...outcome, snapshot: this.current });
+  }
+
+  apply(entries: readonly ReadEntry[], options: WriteOptions = {}): Promise<ApplyResult[]> {
+    return this.enqueue(async () => {
+      const refused = refusals(entries);
+      const wanted: ReadEntry[] = [];
+      const results = entries.map((entry, i): ApplyResult | undefined => {
+        const { key, object, warnings } = entry;
+        const errors = refused[i];
+        if (errors !== undefined) return { key, outcome: 'error', errors, warnings };
+        if (key === undefined || object === undefined) return { key, outcome: 'unused', errors: [], warnings };
+        const before = this.current.find(key);
+        if (before !== undefined && isDeepStrictEqual(canonical(before), canonical(object))) {
+          return { key, outcome: 'unchanged', errors: [], warnings };
+        }
+        wanted.push(entry);
+        return undefined;
+      });
+      const existed = new Set(wanted.map((e) => e.key!).filter((key) => this.current.find(key) !== undefined));
+      const written = await this.layers.applied.apply(wanted, options);
+      if (!options.dryRun) {
+        const keys = wanted.map((e) => e.key!);
+        const revived = keys.filter((key) => this.deleted.keys.has(key));
+        if (revived.length > 0) await this.deleted.set(without(this.deleted.keys, revived));
+        this.merge(keys);
+      }
+      let next = 0;
+      return results.map((result) => {
+        if (result !== undefined) return result;
+        const { outcome, ...rest } = written[next++]!;
+        if (outcome === 'error') return { ...rest, outcome };
+        return { ...rest, outcome: existed.has(rest.key!) ? 'configured' : 'created' };
+      });
+    });
+  }
+
+  remove(keys: readonly string[], options: WriteOptions = {}): Promise<RemoveResult[]> {
+    return this.enqueue(async () => {
+      const seen = new Set<string>();
+      const results = keys.map((key): RemoveResult => {
+        const isThere = this.current.find(key) !== undefined && !seen.has(key);
+        seen.add(key);
+        return { key, outcome: isThere ? 'deleted' : 'not found', errors: [] };
+      });
+      if (options.dryRun) return results;
+      const gone = results.filter((r) => r.outcome === 'deleted').map((r) => r.key);
+      const hidden = gone.filter((key) => objectsOf(this.layers.files).has(key));
+      if (hidden.length > 0) await this.deleted.set(new Set([...this.deleted.keys, ...hidden]));
+      const applied = gone.filter((key) => objectsOf(this.layers.applied).has(key));
+      const failed = new Map(
+        (applied.length > 0 ? await this.layers.applied.remove(applied) : [])
+          .filter((r) => r.outcome === 'error')
+          .map((r) => [r.key, r]),
+      );
+      this.merge(gone);
+      return results.map((result) => failed.get(result.key) ?? result);
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.ends) end();
+    await this.queue;
+    await Promise.all([this.layers.files.close(), this.layers.applied.close(), this.layers.runtime.close()]);
+    this.subscribers.clear();
+  }
+}
+
+/** The objects of a store by key; every store's snapshots are of this class. */
+function objectsOf(store: ConfigStore): {
+  get(key: string): ConfigObject | undefined;
+  has(key: string): boolean;
+  keys(): Iterable<string>;
+} {
+  const snapshot = store.snapshot as ObjectsSnapshot;
+  return {
+    get: (key) => snapshot.find(key),
+    has: (key) => snapshot.find(key) !== undefined,
+    keys: () => snapshot.keys(),
+  };
+}
+
+function keysOf({ added, updated, removed, moved }: ConfigChange): string[] {
+  return [...added, ...updated, ...removed, ...moved];
+}
+
+function without(keys: ReadonlySet<string>, gone: readonly string[]): Set<string> {
+  const left = new Set(keys);
+  for (const key of gone) left.delete(key);
+  return left;
+}
