@@ -1,0 +1,122 @@
+import http from 'node:http';
+import { codeOf, messageOf, UserError } from '../../base/errors.ts';
+import type {
+  ApplyRequest,
+  ApplyResponse,
+  ConvergenceState,
+  DeleteRequest,
+  DeleteResponse,
+  ErrorResponse,
+  ObjectsResponse,
+  StateResponse,
+  WatchEvent,
+} from './api.ts';
+
+export interface ObjectsQuery {
+  readonly kinds?: readonly string[];
+  readonly namespace?: string;
+  readonly name?: string;
+}
+
+/** Talks to the control interface of a control plane on this machine. Failures are UserErrors of one sentence. */
+export class ControlClient {
+  readonly #socket: string;
+
+  /** `socket` is the path of its Unix socket. */
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  apply(request: ApplyRequest): Promise<ApplyResponse> {
+    return this.#call('POST', '/v1/apply', request);
+  }
+
+  delete(request: DeleteRequest): Promise<DeleteResponse> {
+    return this.#call('POST', '/v1/delete', request);
+  }
+
+  objects(query: ObjectsQuery): Promise<ObjectsResponse> {
+    return this.#call('GET', `/v1/objects?${queryOf(query)}`);
+  }
+
+  state(): Promise<StateResponse> {
+    return this.#call('GET', '/v1/state');
+  }
+
+  wait(snapshot: number, timeoutMs: number): Promise<ConvergenceState> {
+    return this.#call('GET', `/v1/wait?snapshot=${snapshot}&timeoutMs=${timeoutMs}`);
+  }
+
+  /**
+   * Follows objects: `onEvent` gets all of them first, then each change. `onEnd` comes once, when the control plane
+   * goes away or cannot be reached. Returns what ends the watch.
+   */
+  watch(
+    query: ObjectsQuery,
+    onEvent: (event: WatchEvent) => void,
+    onEnd: (error: Error | undefined) => void,
+  ): () => void {
+    let over = false;
+    const end = (error?: Error) => {
+      if (over) return;
+      over = true;
+      request.destroy();
+      onEnd(error);
+    };
+    const request = http.request({ socketPath: this.#socket, path: `/v1/watch?${queryOf(query)}` }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+        for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+          const line = text.slice(0, end);
+          text = text.slice(end + 1);
+          if (!over) onEvent(JSON.parse(line) as WatchEvent);
+        }
+      });
+      response.on('end', () => end());
+      response.on('error', end);
+    });
+    request.on('error', end);
+    request.end();
+    return () => {
+      over = true;
+      request.destroy();
+    };
+  }
+
+  async #call<Response>(method: string, path: string, body?: unknown): Promise<Response> {
+    const { status, text } = await this.#send(method, path, body === undefined ? undefined : JSON.stringify(body));
+    const answer = JSON.parse(text) as Response & Partial<ErrorResponse>;
+    if (status >= 400) throw new UserError(answer.error ?? `the control plane answered ${status}`);
+    return answer;
+  }
+
+  #send(method: string, path: string, body: string | undefined): Promise<{ status: number; text: string }> {
+    return new Promise((resolve, reject) => {
+      const request = http.request({ socketPath: this.#socket, method, path }, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        response.on('error', reject);
+      });
+      request.on('error', (error) => {
+        const gone = codeOf(error) === 'ENOENT' || codeOf(error) === 'ECONNREFUSED';
+        reject(
+          new UserError(
+            gone ? 'the control plane does not run' : `the control plane cannot be asked: ${messageOf(error)}`,
+          ),
+        );
+      });
+      request.end(body);
+    });
+  }
+}
+
+function queryOf({ kinds = [], namespace, name }: ObjectsQuery): string {
+  const query = new URLSearchParams(kinds.map((kind) => ['kind', kind]));
+  if (namespace !== undefined) query.set('namespace', namespace);
+  if (name !== undefined) query.set('name', name);
+  return query.toString();
+}

@@ -1,0 +1,231 @@
+import fs from 'node:fs';
+import http from 'node:http';
+import { messageOf } from '../../base/errors.ts';
+import type {
+  ApplyRequest,
+  ApplyResponse,
+  ConvergenceState,
+  DeleteRequest,
+  DeleteResponse,
+  ObjectState,
+  ObjectsResponse,
+  StateResponse,
+  WatchEvent,
+} from '../../config/control/api.ts';
+import { KINDS } from '../../config/kinds/index.ts';
+import { type ConfigObject, objectKey } from '../../config/object.ts';
+import { readObjects } from '../../config/read.ts';
+import type { ConfigChange, ConfigSnapshot } from '../../config/store/snapshot.ts';
+import type { ConfigStore } from '../../config/store/store.ts';
+import { followsConfiguration } from '../proxies/connected-proxy.ts';
+import type { Convergence } from '../proxies/convergence.ts';
+import { describeNack } from '../proxies/nack.ts';
+import type { ProxyRegistry } from '../proxies/proxy-registry.ts';
+
+const MAX_BODY = 32 * 1024 * 1024;
+const MAX_WAIT_MS = 10 * 60_000;
+
+/** What the control interface is about. */
+export interface ControlContext {
+  readonly store: ConfigStore;
+  readonly convergence: Convergence;
+  readonly proxies: ProxyRegistry;
+  /** Number of the mesh snapshot that was made of the store's present one. */
+  readonly meshSnapshot: () => number;
+  /** For objects that name no namespace. */
+  readonly defaultNamespace: string;
+}
+
+class BadRequest extends Error {}
+
+/** Serves the control interface on a Unix socket (see config/control/api.ts). */
+export class ControlServer {
+  readonly #context: ControlContext;
+  readonly #server: http.Server;
+  readonly #watches = new Set<http.ServerResponse>();
+
+  constructor(context: ControlContext) {
+    this.#context = context;
+    this.#server = http.createServer((request, response) => {
+      this.#serve(request, response).catch((error) => {
+        const status = error instanceof BadRequest ? 400 : 500;
+        if (response.headersSent) response.destroy();
+        else send(response, status, { error: messageOf(error) });
+      });
+    });
+    this.#server.requestTimeout = 0;
+  }
+
+  async listen(path: string): Promise<void> {
+    fs.rmSync(path, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(path, resolve);
+    });
+    fs.chmodSync(path, 0o600);
+  }
+
+  async close(): Promise<void> {
+    for (const response of this.#watches) response.end();
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://control');
+    switch (`${request.method} ${url.pathname}`) {
+      case 'POST /v1/apply':
+        send(response, 200, await this.#apply(await readJson<ApplyRequest>(request)));
+        return;
+      case 'POST /v1/delete':
+        send(response, 200, await this.#delete(await readJson<DeleteRequest>(request)));
+        return;
+      case 'GET /v1/objects':
+        send(response, 200, this.#objects(url.searchParams));
+        return;
+      case 'GET /v1/watch':
+        this.#watch(url.searchParams, response);
+        return;
+      case 'GET /v1/state':
+        send(response, 200, this.#state());
+        return;
+      case 'GET /v1/wait':
+        send(response, 200, await this.#wait(url.searchParams));
+        return;
+      default:
+        send(response, 404, { error: `there is no ${request.method} ${url.pathname}` });
+    }
+  }
+
+  async #apply({ sources, namespace, dryRun, waitMs }: ApplyRequest): Promise<ApplyResponse> {
+    if (!Array.isArray(sources)) throw new BadRequest('sources must be a list');
+    const read = sources.map(({ name, text }) =>
+      readObjects(text, name, { defaultNamespace: namespace ?? this.#context.defaultNamespace }),
+    );
+    const problems = read.flatMap((r) => r.problems);
+    const entries = read.flatMap((r) => r.entries);
+    const results = await this.#context.store.apply(entries, { dryRun: dryRun ?? false });
+    return { results, problems, ...(await this.#settled(waitMs, dryRun)) };
+  }
+
+  async #delete({ keys, dryRun, waitMs }: DeleteRequest): Promise<DeleteResponse> {
+    if (!Array.isArray(keys)) throw new BadRequest('keys must be a list');
+    const results = await this.#context.store.remove(keys, { dryRun: dryRun ?? false });
+    return { results, ...(await this.#settled(waitMs, dryRun)) };
+  }
+
+  async #settled(
+    waitMs: number | undefined,
+    dryRun: boolean | undefined,
+  ): Promise<{ snapshot: number; convergence?: ConvergenceState }> {
+    const snapshot = this.#context.meshSnapshot();
+    if (waitMs === undefined || dryRun) return { snapshot };
+    return { snapshot, convergence: await this.#context.convergence.waitFor(snapshot, Math.min(waitMs, MAX_WAIT_MS)) };
+  }
+
+  async #wait(query: URLSearchParams): Promise<ConvergenceState> {
+    const snapshot = Number(query.get('snapshot') ?? this.#context.meshSnapshot());
+    const timeoutMs = Number(query.get('timeoutMs') ?? 30_000);
+    if (!Number.isInteger(snapshot) || !(timeoutMs >= 0))
+      throw new BadRequest('snapshot and timeoutMs must be numbers');
+    return this.#context.convergence.waitFor(snapshot, Math.min(timeoutMs, MAX_WAIT_MS));
+  }
+
+  #objects(query: URLSearchParams): ObjectsResponse {
+    const { snapshot } = this.#context.store;
+    return { snapshot: this.#context.meshSnapshot(), objects: select(snapshot, query) };
+  }
+
+  #watch(query: URLSearchParams, response: http.ServerResponse): void {
+    const { store, meshSnapshot } = this.#context;
+    const kinds = new Set(query.getAll('kind'));
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    this.#watches.add(response);
+    const write = (event: WatchEvent) => response.write(`${JSON.stringify(event)}\n`);
+    write({ snapshot: meshSnapshot(), objects: select(store.snapshot, query), removed: [], complete: true });
+    const wanted = (key: string) => kinds.size === 0 || kinds.has(key.slice(0, key.indexOf('/')));
+    const end = store.subscribe((change: ConfigChange) => {
+      const changed = [...change.added, ...change.updated].filter(wanted);
+      const removed = change.removed.filter(wanted);
+      if (changed.length === 0 && removed.length === 0) return;
+      const objects = changed.flatMap((key) => {
+        const object = find(change.snapshot, key);
+        return object ? [stateOf(key, object)] : [];
+      });
+      write({ snapshot: meshSnapshot(), objects, removed, complete: false });
+    });
+    response.on('close', () => {
+      end();
+      this.#watches.delete(response);
+    });
+  }
+
+  #state(): StateResponse {
+    const { store, proxies, convergence, meshSnapshot } = this.#context;
+    const { size, rejected, warnings } = store.snapshot;
+    const snapshot = meshSnapshot();
+    const lags = new Map(convergence.report(snapshot).laggards.map((l) => [l.connectionId, l.reason]));
+    return {
+      snapshot,
+      objects: size,
+      rejected,
+      warnings,
+      proxies: [...proxies].filter(followsConfiguration).map((proxy) => ({
+        id: proxy.id,
+        version: proxy.node.istioVersion,
+        connected: true,
+        lag: lags.get(proxy.connectionId),
+      })),
+      nacks: proxies.nacks.map((nack) => ({ proxy: nack.proxy, message: describeNack(nack) })),
+    };
+  }
+}
+
+function select(snapshot: ConfigSnapshot, query: URLSearchParams): ObjectState[] {
+  const wanted = query.getAll('kind');
+  const namespace = query.get('namespace') ?? undefined;
+  const name = query.get('name') ?? undefined;
+  return KINDS.filter((kind) => wanted.length === 0 || wanted.includes(kind.id)).flatMap((kind) =>
+    snapshot
+      .list(kind.id, kind.namespaced ? namespace : undefined)
+      .filter((object) => name === undefined || object.metadata.name === name)
+      .map((object) => stateOf(objectKey(kind.id, object.metadata.namespace, object.metadata.name), object)),
+  );
+}
+
+function find(snapshot: ConfigSnapshot, key: string): ConfigObject | undefined {
+  const [kind, namespace, name] = key.split('/');
+  return snapshot.get(kind as (typeof KINDS)[number]['id'], namespace, name);
+}
+
+function stateOf(key: string, object: ConfigObject): ObjectState {
+  const { creationTimestamp, generation = 1 } = object.metadata;
+  return {
+    key,
+    kind: key.slice(0, key.indexOf('/')),
+    raw: object.raw,
+    creationTimestamp,
+    generation,
+    at: object.locate([]),
+  };
+}
+
+async function readJson<T>(request: http.IncomingMessage): Promise<T> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw new BadRequest(`the request is larger than ${MAX_BODY} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as T;
+  } catch {
+    throw new BadRequest('the request is not JSON');
+  }
+}
+
+function send(response: http.ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
