@@ -1,12 +1,14 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../base/clock.ts';
-import { messageOf, UserError } from '../base/errors.ts';
+import { codeOf, messageOf, UserError } from '../base/errors.ts';
 import { Logging, type LogStream } from '../base/log.ts';
 import { parseDuration } from '../config/schema/index.ts';
 import { FileStore } from '../config/store/file-store.ts';
+import { type DeletedKeys, LayeredStore } from '../config/store/layered-store.ts';
 import type { ConfigStore } from '../config/store/store.ts';
+import { ControlServer } from '../discovery/control/server.ts';
 import { ControlPlane } from '../discovery/control-plane.ts';
 import { isFolder, openSecurity, type Security } from '../discovery/security.ts';
 import { parseAddress } from '../discovery/server/address.ts';
@@ -27,8 +29,20 @@ export interface DiscoveryAddresses {
   readonly monitoringAddr: string;
 }
 
+/** What makes a control plane that can be told things while it runs, as a local mesh's is. */
+export interface ControlOptions {
+  /** Path of the Unix socket of the control interface. */
+  readonly socket: string;
+  /** Folder for the objects that are applied to it, which stand before those of the configuration folder. */
+  readonly appliedDir: string;
+  /** Folder of the objects that the mesh itself adds, which stand before all. */
+  readonly runtimeDir: string;
+}
+
 export interface DiscoveryOptions {
   readonly configDir: string;
+  /** Absent, the configuration is what the configuration folder says. */
+  readonly control: ControlOptions | undefined;
   readonly meshConfig: string;
   readonly addresses: DiscoveryAddresses;
   readonly domain: string;
@@ -82,11 +96,7 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
     for (const close of closers.reverse().splice(0)) await close();
   };
   try {
-    const store = await FileStore.open({
-      directory: options.configDir,
-      ...(options.stateDir === undefined ? {} : { stateDirectory: path.join(options.stateDir, 'config') }),
-      onProblem: (message) => logging.scope('file').error(message),
-    });
+    const store = await openStore(options, logging);
     closers.push(() => store.close());
     let apply: ((config: MeshSettings['config']) => void) | undefined;
     const settings = await MeshSettings.open({
@@ -138,6 +148,17 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
       controlPlane.close();
       await servers.close();
     });
+    if (options.control) {
+      const control = new ControlServer({
+        store,
+        convergence: controlPlane.convergence,
+        proxies: controlPlane.proxies,
+        meshSnapshot: () => controlPlane.source.snapshot.number,
+        defaultNamespace: 'default',
+      });
+      await control.listen(options.control.socket);
+      closers.push(() => control.close());
+    }
     const { number, config } = controlPlane.source.snapshot;
     const where = Object.entries(servers.addresses).map(([name, address]) => `${name} ${address}`);
     log.info(`discovery is ready: ${where.join(', ')}; snapshot ${number} with ${config.size} objects`);
@@ -146,6 +167,50 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
     await stop();
     throw error;
   }
+}
+
+async function openStore({ configDir, control, stateDir }: DiscoveryOptions, logging: Logging): Promise<ConfigStore> {
+  const open = (directory: string, name: string) =>
+    FileStore.open({
+      directory,
+      ...(stateDir === undefined ? {} : { stateDirectory: path.join(stateDir, name) }),
+      onProblem: (message) => logging.scope('file').error(message),
+    });
+  const files = await open(configDir, 'config');
+  if (!control) return files;
+  const opened: ConfigStore[] = [files];
+  try {
+    const applied = await open(control.appliedDir, 'applied');
+    opened.push(applied);
+    const runtime = await open(control.runtimeDir, 'runtime');
+    opened.push(runtime);
+    return new LayeredStore({ files, applied, runtime }, await openDeletedKeys(control.appliedDir));
+  } catch (error) {
+    for (const store of opened) await store.close();
+    throw error;
+  }
+}
+
+/** A list beside what was applied, in a file that no store reads as configuration. */
+async function openDeletedKeys(directory: string): Promise<DeletedKeys> {
+  const file = path.join(directory, '.deleted.json');
+  let keys: ReadonlySet<string>;
+  try {
+    keys = new Set(JSON.parse(await readFile(file, 'utf8')) as string[]);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw new UserError(`${file} cannot be read: ${messageOf(error)}`);
+    keys = new Set();
+  }
+  return {
+    get keys() {
+      return keys;
+    },
+    set: async (next) => {
+      await writeFile(`${file}.new`, JSON.stringify([...next]), { mode: 0o600 });
+      await rename(`${file}.new`, file);
+      keys = next;
+    },
+  };
 }
 
 async function openAuthority(

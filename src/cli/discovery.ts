@@ -1,6 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type DiscoveryOptions, discoveryLogging, startDiscovery } from '../app/discovery.ts';
+import { type ControlOptions, type DiscoveryOptions, discoveryLogging, startDiscovery } from '../app/discovery.ts';
 import { UserError } from '../base/errors.ts';
 import type { Logging, LogStream } from '../base/log.ts';
 import { parseDuration } from '../config/schema/index.ts';
@@ -27,6 +27,9 @@ interface Flags {
   readonly caCertFile?: string;
   readonly cacertsDir?: string;
   readonly stateDir?: string;
+  readonly controlSocket?: string;
+  readonly appliedDir?: string;
+  readonly runtimeDir?: string;
   readonly shutdownDuration: number;
   readonly log_output_level?: string;
   readonly log_as_json?: boolean | string;
@@ -83,6 +86,9 @@ export function define(command: Command): void {
     .option('--log_target <path>', 'where lines go: stdout, stderr or a file', append, [])
     .option('--cacertsDir <dir>', 'files of a CA: ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem')
     .option('--stateDir <dir>', 'what survives a restart: accepted configuration, own root, key of tokens')
+    .option('--controlSocket <path>', 'Unix socket to apply, delete and watch objects by')
+    .option('--appliedDir <dir>', 'objects that were applied by it; they stand before those of --configDir')
+    .option('--runtimeDir <dir>', 'objects that the mesh itself adds; they stand before all')
     .allowUnknownOption()
     .allowExcessArguments()
     .addHelpText('after', NOTES);
@@ -93,7 +99,8 @@ export function define(command: Command): void {
 }
 
 const NOTES = `
-Flags and environment are those of pilot-discovery; --cacertsDir and --stateDir are our own. A flag of
+Flags and environment are those of pilot-discovery; --cacertsDir, --stateDir and those of
+the control interface (--controlSocket, --appliedDir, --runtimeDir) are our own. A flag of
 pilot-discovery that has no effect here is named in a warning.
 
 Configuration that is not valid is logged with its file, line and column, and counted; the last good
@@ -125,6 +132,7 @@ function optionsOf(flags: Flags, configDir: string): DiscoveryOptions {
   const { grpcAddr, secureGRPCAddr, httpAddr, monitoringAddr } = flags;
   return {
     configDir,
+    control: controlOf(flags),
     meshConfig: flags.meshConfig,
     addresses: { grpcAddr, secureGRPCAddr, httpAddr, monitoringAddr },
     domain: flags.domain,
@@ -144,6 +152,13 @@ function optionsOf(flags: Flags, configDir: string): DiscoveryOptions {
     env: process.env,
     version: VERSION,
   };
+}
+
+function controlOf({ controlSocket: socket, appliedDir, runtimeDir }: Flags): ControlOptions | undefined {
+  if (socket === undefined && appliedDir === undefined && runtimeDir === undefined) return undefined;
+  if (socket === undefined || appliedDir === undefined || runtimeDir === undefined)
+    throw new UserError('--controlSocket, --appliedDir and --runtimeDir belong together; give all three or none');
+  return { socket, appliedDir, runtimeDir };
 }
 
 /** Istio's version of which behaviour and API are those here; tools compare it with that of the proxies. */
