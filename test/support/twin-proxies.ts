@@ -132,11 +132,12 @@ export async function start(t: TestContext, program: Twin['program'], options: T
   fs.writeFileSync(file, JSON.stringify({ ...options.bootstrap(env), admin: { address: socketAddress(adminPort) } }));
   const process = startProgram(t, program, file, folder, options.logLevel ?? 'warning');
   await until(`${program} is ready`, async () => {
-    process.check();
+    if (process.ended) return true;
     const response = await fetch(`http://127.0.0.1:${adminPort}/ready`);
     await response.text();
     return response.status === 200;
   });
+  process.check();
   return new Twin(env, ports, adminPort, backends);
 }
 
@@ -156,8 +157,11 @@ function startProgram(t: TestContext, program: Twin['program'], file: string, fo
     await ended;
   });
   return {
+    get ended() {
+      return child.exitCode !== null || child.signalCode !== null;
+    },
     check() {
-      if (child.exitCode === null && child.signalCode === null) return;
+      if (!this.ended) return;
       throw new Error(`${program} ended:\n${fs.readFileSync(output, 'utf8').split('\n').slice(-12).join('\n')}`);
     },
   };

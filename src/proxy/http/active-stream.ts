@@ -203,7 +203,7 @@ export class ActiveStream implements StreamHandler, PassSink {
     this.#filterDisabled = this.#route?.filterDisabled;
     this.#makeFilters();
     this.#requestPass = new FilterPass(this.#contexts, true, this, this.#bufferLimit());
-    this.#requestPass.headers(headers, end, 0);
+    this.#requestPass.headers(headers, end);
   }
 
   /** Operation names travel ahead of spans: a client's proxy names the operation, a server's proxy takes the name off. */
@@ -514,21 +514,20 @@ export class ActiveStream implements StreamHandler, PassSink {
       if (body !== undefined && !this.over) this.passData(body, true);
       return;
     }
-    this.#makeFilters();
-    this.#startResponse(headers, body === undefined, this.#contexts.length);
+    this.#startResponse(headers, body === undefined);
     if (body !== undefined && !this.over) this.#responsePass!.data(body, true);
   }
 
-  /** A response starts at filter `index` and passes those before it. */
-  respondHeaders(headers: Headers, end: boolean, index: number): void {
-    if (this.over || this.#localReply) return;
-    this.#startResponse(headers, end, index);
+  /** A response passes every filter, whichever of them it comes from. */
+  respondHeaders(headers: Headers, end: boolean): void {
+    if (!this.over && !this.#localReply) this.#startResponse(headers, end);
   }
 
-  #startResponse(headers: Headers, end: boolean, index: number): void {
+  #startResponse(headers: Headers, end: boolean): void {
+    this.#makeFilters();
     this.#responseStarted = true;
     this.#responsePass = new FilterPass(this.#contexts, false, this, this.#bufferLimit());
-    this.#responsePass.headers(headers, end, this.#contexts.length - index);
+    this.#responsePass.headers(headers, end);
   }
 
   respondData(chunk: Uint8Array, end: boolean): void {

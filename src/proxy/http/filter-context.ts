@@ -144,7 +144,7 @@ export class FilterContext implements FilterCallbacks, PassEntry {
   }
 
   respondHeaders(headers: Headers, end: boolean): void {
-    this.#stream.respondHeaders(headers, end, this.#index);
+    this.#stream.respondHeaders(headers, end);
   }
 
   respondData(chunk: Uint8Array, end: boolean): void {

@@ -118,7 +118,7 @@ function run(one: Case, request: boolean): string[] {
   pass = new FilterPass(entries, request, sink, one.limit ?? 100);
   for (const event of one.events) {
     const [word, name, argument = ''] = event.split(' ');
-    if (word === 'headers' || word === 'headers$') pass.headers(Headers.response(0), word.endsWith('$'), 0);
+    if (word === 'headers' || word === 'headers$') pass.headers(Headers.response(0), word.endsWith('$'));
     else if (word === 'trailers') pass.trailers(Headers.response(0));
     else if (word === 'resume') pass.resume(place(name));
     else if (word === 'inject')
@@ -455,6 +455,6 @@ test('filters that come up while the request is on its way see it', () => {
     holdSender() {},
     isOver: () => false,
   };
-  new FilterPass(entries, true, sink, 0).headers(Headers.request('GET', '/', 'a'), true, 0);
+  new FilterPass(entries, true, sink, 0).headers(Headers.request('GET', '/', 'a'), true);
   assert.deepEqual(seen, ['first', 'second', 'last']);
 });

@@ -55,8 +55,6 @@ export class FilterPass {
   #kept: (Uint8Array[] | undefined)[] | undefined = undefined;
   #keptBytes = 0;
   #senderHeld = false;
-  /** The filter that the message begins at. */
-  #from = 0;
   /** Bytes that may be kept at all filters together. */
   limit: number;
 
@@ -100,12 +98,11 @@ export class FilterPass {
     else entry.responseHold = hold;
   }
 
-  /** Starts the message at filter `from`. */
-  headers(headers: Headers, end: boolean, from: number): void {
+  /** Starts the message. */
+  headers(headers: Headers, end: boolean): void {
     this.#headers = headers;
     this.#headersOnly = end;
-    this.#from = from;
-    this.#continueHeaders(from);
+    this.#continueHeaders(0);
   }
 
   #continueHeaders(from: number): void {
@@ -141,7 +138,7 @@ export class FilterPass {
   }
 
   data(chunk: Uint8Array, end: boolean): void {
-    this.#deliver(chunk, end, this.#from);
+    this.#deliver(chunk, end, 0);
   }
 
   /** Gives a piece of body to the filters from `from` on. */
@@ -188,7 +185,7 @@ export class FilterPass {
 
   trailers(trailers: Headers): void {
     this.#trailers = trailers;
-    this.#deliverTrailers(this.#from);
+    this.#deliverTrailers(0);
   }
 
   #deliverTrailers(from: number): void {

@@ -110,7 +110,7 @@ export interface FilterCallbacks {
 
   /** Answers here. If a response is on its way already, the stream is reset instead. */
   sendLocalReply(reply: LocalReply): void;
-  /** Sends a response as the last filter of the chain does: it passes the filters before this one. */
+  /** Sends a response, which passes every filter of the chain from the last to the first, this one included. */
   respondInformational(headers: Headers): void;
   respondHeaders(headers: Headers, end: boolean): void;
   respondData(chunk: Uint8Array, end: boolean): void;

@@ -1,0 +1,19 @@
+import type { SupportTable } from '../../config/supported.ts';
+import { SUPPORTED as ROUTE } from '../../router/supported.ts';
+
+const pick = (names: readonly string[]): SupportTable => Object.fromEntries(names.map((name) => [name, ROUTE[name]]));
+
+/** Messages that the configurations of many filters are made of: matchers, fractions, header edits. */
+export const MATCHERS: SupportTable = pick([
+  'envoy.type.matcher.v3.StringMatcher',
+  'envoy.type.matcher.v3.RegexMatcher',
+  'envoy.type.matcher.v3.RegexMatcher.GoogleRE2',
+  'envoy.config.route.v3.HeaderMatcher',
+  'envoy.config.route.v3.QueryParameterMatcher',
+  'envoy.type.v3.Int64Range',
+  'envoy.type.v3.FractionalPercent',
+  'envoy.config.core.v3.RuntimeFractionalPercent',
+  'envoy.config.core.v3.HeaderValue',
+  'envoy.config.core.v3.HeaderValueOption',
+  'envoy.config.core.v3.TypedExtensionConfig',
+]);
