@@ -64,5 +64,5 @@ function readFile(file: string): Buffer {
 /** The folder of which a change may mean a change of a file: `watched_directory`, or the folder that the file is in. */
 export function watchedFolder(source: DataSource | undefined, watched: string | undefined): string | undefined {
   if (source?.specifier.case !== 'filename') return undefined;
-  return watched || path.dirname(source.specifier.value);
+  return watched || source.watchedDirectory?.path || path.dirname(source.specifier.value);
 }

@@ -4,6 +4,18 @@ import { describe, type TestContext, test } from 'node:test';
 import type tls from 'node:tls';
 import type { JsonObject } from '@bufbuild/protobuf';
 import {
+  alert,
+  attacks,
+  context,
+  exactly,
+  mutual,
+  revoking,
+  SPIFFE_DOMAINS,
+  trust,
+  VERSIONS,
+  type Version,
+} from './attacks.test.ts';
+import {
   type Bench,
   bench,
   downstream,
@@ -16,23 +28,10 @@ import {
   until,
   visit,
 } from './harness.test.ts';
-import { type Made, make, makeCrl, type PkiName, spiffe, testPki } from './pki.test.ts';
+import { type Made, make, type PkiName, spiffe, testPki } from './pki.test.ts';
 import { newTransportStats } from './stats.ts';
 
 const pki = await testPki();
-const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
-type Version = (typeof VERSIONS)[number];
-
-const trust = (made: Made): JsonObject => ({ trusted_ca: { inline_string: made.ownPem } });
-const client = { san_type: 'URI', matcher: { exact: 'spiffe://cluster.local/ns/a/sa/client' } };
-
-const context = (common: JsonObject = {}, more: JsonObject = {}): JsonObject => ({
-  ...more,
-  common_tls_context: { tls_certificates: [keyPairJson(pki.server)], ...common },
-});
-const mutual = (validation: JsonObject, more: JsonObject = {}): JsonObject =>
-  context({ validation_context: validation }, { require_client_certificate: true, ...more });
-
 async function serve(t: TestContext, json: JsonObject, b: Bench = bench(t)): Promise<Listening> {
   return listen(t, b, downstream(b, json));
 }
@@ -44,70 +43,13 @@ const as = (made: Made | undefined, version: Version, more: tls.ConnectionOption
   ...more,
 });
 
-const ALERTS = {
-  handshake_failure: 40,
-  bad_certificate: 42,
-  unsupported_certificate: 43,
-  certificate_revoked: 44,
-  certificate_expired: 45,
-  certificate_unknown: 46,
-  illegal_parameter: 47,
-  unknown_ca: 48,
-  decrypt_error: 51,
-  protocol_version: 70,
-  bad_certificate_hash_value: 114,
-  certificate_required: 116,
-};
-const alert = (name: keyof typeof ALERTS): string => `alert ${ALERTS[name]}`;
-
 describe('peers that are not admitted', async () => {
-  const exact = { ...trust(pki.root), match_typed_subject_alt_names: [client] };
-  const crl = { ...trust(pki.root), crl: { inline_string: await makeCrl(pki.root, [pki.wrongId]) } };
-  const SPIFFE_TYPE = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig';
-  const domains = {
-    custom_validator_config: {
-      name: 'envoy.tls.cert_validator.spiffe',
-      typed_config: {
-        '@type': SPIFFE_TYPE,
-        trust_domains: [
-          { name: 'cluster.local', trust_bundle: { inline_string: pki.root.ownPem } },
-          { name: 'other.example', trust_bundle: { inline_string: pki.other.ownPem } },
-        ],
-      },
-    },
-  };
-  type AlertName = keyof typeof ALERTS;
-  /** What the client is told, under TLS 1.2 and 1.3. */
-  const table: [string, JsonObject, PkiName | undefined, AlertName | readonly [AlertName, AlertName]][] = [
-    ['no certificate', exact, undefined, ['handshake_failure', 'certificate_required']],
-    ['another root', exact, 'otherRoot', 'unknown_ca'],
-    ['expired', exact, 'expired', 'certificate_expired'],
-    ['not yet valid', exact, 'notYet', 'certificate_expired'],
-    ['another identity', exact, 'wrongId', 'certificate_unknown'],
-    ['another trust domain', exact, 'wrongDomain', 'certificate_unknown'],
-    ['no identity', exact, 'noNames', 'certificate_unknown'],
-    ['self-signed', exact, 'selfSigned', 'unknown_ca'],
-    ['intermediate missing', exact, 'noIntermediate', 'unknown_ca'],
-    ['intermediate expired', exact, 'oldIntermediate', 'certificate_expired'],
-    ['leaf used as authority', exact, 'leafAsCa', 'unknown_ca'],
-    ['chain too long for its authority', exact, 'pathLength', 'unknown_ca'],
-    ['name constraints', exact, 'constrainedName', 'certificate_unknown'],
-    ['certificate for servers', exact, 'serverOnly', 'unsupported_certificate'],
-    ['key that may not sign', exact, 'cannotSign', ['unsupported_certificate', 'illegal_parameter']],
-    ['unknown critical extension', exact, 'critical', 'certificate_unknown'],
-    ['forged signature', exact, 'forged', 'decrypt_error'],
-    ['revoked', crl, 'wrongId', 'certificate_revoked'],
-    ['no list for the intermediate', crl, 'withIntermediate', 'unknown_ca'],
-    ['another hash', { verify_certificate_hash: ['00'.repeat(32)] }, 'good', 'bad_certificate_hash_value'],
-    ['SPIFFE: signed by another domain', domains, 'otherRoot', 'certificate_unknown'],
-    ['SPIFFE: two domains', domains, 'twoDomains', 'certificate_unknown'],
-  ];
-  for (const [name, validation, made, expected] of table) {
-    for (const [i, version] of VERSIONS.entries()) {
+  for (const { name, validation, made, alerts } of await attacks()) {
+    for (const version of VERSIONS) {
       test(`${name}, ${version}`, async (t) => {
         const listening = await serve(t, mutual(validation));
         const seen = await visit(listening.port, as(made && pki[made], version));
-        assert.equal(seen.result, alert(typeof expected === 'string' ? expected : expected[i]));
+        assert.equal(seen.result, alert(alerts[version]));
         // No ticket for those who are not let in, or they would come back with it.
         assert.equal(seen.session, undefined);
         await until(() => listening.failures.length > 0);
@@ -122,11 +64,11 @@ describe('peers that are not admitted', async () => {
     test(`the others are, ${version}`, async (t) => {
       const b = bench(t);
       const cases: [JsonObject, PkiName][] = [
-        [exact, 'good'],
-        [exact, 'clientOnly'],
-        [exact, 'withIntermediate'],
-        [crl, 'good'],
-        [domains, 'otherDomain'],
+        [exactly, 'good'],
+        [exactly, 'clientOnly'],
+        [exactly, 'withIntermediate'],
+        [await revoking(), 'good'],
+        [SPIFFE_DOMAINS, 'otherDomain'],
         [{ ...trust(pki.root), allow_expired_certificate: true }, 'expired'],
         [{ trust_chain_verification: 'ACCEPT_UNTRUSTED' }, 'selfSigned'],
       ];
@@ -234,12 +176,12 @@ describe('sessions', () => {
     test(`have the identity of their peer checked again, ${version}`, async (t) => {
       const b = bench(t);
       const anyone = await serve(t, mutual(trust(pki.root)), b);
-      const named = await serve(t, mutual({ ...trust(pki.root), match_typed_subject_alt_names: [client] }, {}), b);
+      const strict = await serve(t, mutual(exactly), b);
       // Names make a certificate necessary, which is part of what a session is bound to: both ask for one here.
-      const [, again] = await twice(anyone, named, version, pki.wrongId);
+      const [, again] = await twice(anyone, strict, version, pki.wrongId);
       // Under TLS 1.2 the server has spoken last already when it finds out.
       assert.equal(again.result, version === 'TLSv1.3' ? alert('certificate_unknown') : 'closed');
-      assert.equal(named.admitted.length, 0);
+      assert.equal(strict.admitted.length, 0);
     });
 
     test(`end with the certificate of their peer, ${version}`, async (t) => {
@@ -439,11 +381,7 @@ test('data that comes on the heels of the handshake is not lost, and large chain
 test('statistics', async (t) => {
   const b = bench(t);
   const stats = newTransportStats();
-  const listening = await listen(
-    t,
-    b,
-    downstream(b, mutual({ ...trust(pki.root), match_typed_subject_alt_names: [client] }), stats),
-  );
+  const listening = await listen(t, b, downstream(b, mutual(exactly), stats));
   await visit(listening.port, as(pki.good, 'TLSv1.3'));
   await visit(listening.port, as(pki.wrongId, 'TLSv1.3'));
   await visit(listening.port, as(pki.otherRoot, 'TLSv1.3'));

@@ -14,6 +14,7 @@ export interface KeyPair {
   readonly leaf: Certificate;
   /** PEM, the leaf first. */
   readonly chainPem: string;
+  readonly chainLength: number;
   readonly keyPem: string;
   readonly passphrase: string | undefined;
   /** SHA-256 of chain and key. */
@@ -68,7 +69,16 @@ export function loadKeyPair(proto: TlsCertificate, errors: ConfigErrors): KeyPai
     return undefined;
   }
   const digest = crypto.createHash('sha256').update(chainPem).update(keyPem).digest('base64');
-  return { origin: chain.origin, leaf, chainPem, keyPem, passphrase, digest, ...kind };
+  return {
+    origin: chain.origin,
+    leaf,
+    chainPem,
+    chainLength: certificates.length,
+    keyPem,
+    passphrase,
+    digest,
+    ...kind,
+  };
 }
 
 function load(source: TlsCertificate['privateKey'], errors: ConfigErrors): LoadedData | undefined {

@@ -88,7 +88,7 @@ function createContext(recipe: ContextRecipe, key: string): tls.SecureContext {
   if (isServer && tickets.kind === 'off') secureOptions |= SSL_OP_NO_TICKET;
   return tls.createSecureContext({
     ...parameters,
-    cert: keyPair?.chainPem,
+    cert: keyPair && presentedChain(keyPair, policy),
     key: keyPair?.keyPem,
     passphrase: keyPair?.passphrase,
     // Without `ca` Node would trust the roots it ships with.
@@ -103,6 +103,27 @@ function createContext(recipe: ContextRecipe, key: string): tls.SecureContext {
       sessionTimeout: recipe.sessionTimeoutSeconds,
     }),
   });
+}
+
+/** Authorities above a leaf that OpenSSL would go through. */
+const MAX_ISSUERS = 4;
+
+/**
+ * The chain to present. Where a leaf stands alone and its issuers are trusted in the same context, OpenSSL looks for
+ * them, verifies, and sends them in every single handshake, which Node has no option against. So it is done once.
+ */
+function presentedChain({ leaf, chainPem, chainLength }: KeyPair, { trust, spiffe }: PeerPolicy): string {
+  if (chainLength > 1) return chainPem;
+  const anchors = [...(trust?.certificates ?? []), ...[...(spiffe?.values() ?? [])].flatMap((b) => b.certificates)];
+  let pem = chainPem;
+  let last = leaf;
+  for (let i = 0; i < MAX_ISSUERS && last.issuer !== last.subject; i++) {
+    const issuer = anchors.find((anchor) => last.x509.checkIssued(anchor.x509));
+    if (issuer === undefined) break;
+    pem += issuer.pem;
+    last = issuer;
+  }
+  return pem;
 }
 
 /**

@@ -73,7 +73,13 @@ export const SUPPORTED: SupportTable = {
   'envoy.type.matcher.v3.RegexMatcher': ['google_re2', 'regex'],
   'envoy.type.matcher.v3.RegexMatcher.GoogleRE2': [],
   'envoy.config.core.v3.TypedExtensionConfig': ['name', 'typed_config'],
-  'envoy.config.core.v3.DataSource': ['filename', 'inline_bytes', 'inline_string', 'environment_variable'],
+  'envoy.config.core.v3.DataSource': [
+    'filename',
+    'inline_bytes',
+    'inline_string',
+    'environment_variable',
+    'watched_directory',
+  ],
   'envoy.config.core.v3.WatchedDirectory': ['path'],
   'envoy.config.core.v3.ConfigSource': [
     'path',
