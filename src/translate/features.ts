@@ -13,12 +13,8 @@ export interface Features {
   readonly http10: boolean;
   /** ISTIO_DUAL_STACK */
   readonly dualStack: boolean;
-  /** PILOT_ENABLE_MONGO_FILTER */
-  readonly mongoFilter: boolean;
-  /** PILOT_ENABLE_REDIS_FILTER */
+  /** PILOT_ENABLE_REDIS_FILTER: clusters of Redis ports keep each key with one endpoint. */
   readonly redisFilter: boolean;
-  /** PILOT_ENABLE_MYSQL_FILTER */
-  readonly mysqlFilter: boolean;
   /** ENABLE_TLS_ON_SIDECAR_INGRESS */
   readonly tlsOnSidecarIngress: boolean;
   /** PILOT_ALLOW_SIDECAR_SERVICE_INBOUND_LISTENER_MERGE */
@@ -69,6 +65,10 @@ export interface Features {
   readonly jwksFetch: 'istiod' | 'envoy' | 'hybrid';
   /** PILOT_TRACE_SAMPLING, per cent */
   readonly traceSampling: number;
+  /** PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS: a workload may have CUSTOM policies of several providers. */
+  readonly multipleCustomProviders: boolean;
+  /** PILOT_GATEWAY_TRANSPORT_SOCKET_CONNECT_TIMEOUT, milliseconds: how long a TLS handshake may take. */
+  readonly transportSocketConnectTimeout: number;
   /** COMPLIANCE_POLICY */
   readonly compliancePolicy: '' | 'fips-140-2';
 }
@@ -86,9 +86,7 @@ export function featuresFromEnv(env: Environment = {}): Features {
     alpnFilter: flag('PILOT_ENABLE_ALPN_FILTER', true),
     http10: flag('PILOT_HTTP10', false),
     dualStack: flag('ISTIO_DUAL_STACK', false),
-    mongoFilter: flag('PILOT_ENABLE_MONGO_FILTER', true),
     redisFilter: flag('PILOT_ENABLE_REDIS_FILTER', false),
-    mysqlFilter: flag('PILOT_ENABLE_MYSQL_FILTER', false),
     tlsOnSidecarIngress: flag('ENABLE_TLS_ON_SIDECAR_INGRESS', false),
     mergeSidecarInbound: flag('PILOT_ALLOW_SIDECAR_SERVICE_INBOUND_LISTENER_MERGE', false),
     routeCollapse: flag('PILOT_ENABLE_ROUTE_COLLAPSE_OPTIMIZATION', true),
@@ -114,6 +112,8 @@ export function featuresFromEnv(env: Environment = {}): Features {
     dnsJitter: durationOf(env.PILOT_DNS_JITTER_DURATION) ?? 100,
     jwksFetch: jwksFetchOf(env.PILOT_JWT_ENABLE_REMOTE_JWKS),
     traceSampling: number('PILOT_TRACE_SAMPLING', 1),
+    multipleCustomProviders: flag('PILOT_ENABLE_MULTIPLE_CUSTOM_AUTHZ_PROVIDERS', false),
+    transportSocketConnectTimeout: durationOf(env.PILOT_GATEWAY_TRANSPORT_SOCKET_CONNECT_TIMEOUT) ?? 15_000,
     compliancePolicy: env.COMPLIANCE_POLICY === 'fips-140-2' ? 'fips-140-2' : '',
   };
 }

@@ -10,6 +10,11 @@ export interface MeshSnapshot {
   readonly registry: Registry;
   /** As it was read, without defaults. The same object as long as it does not change. */
   readonly mesh: MeshConfig;
+  /**
+   * Key sets (RFC 7517, as JSON) that the control plane fetched for RequestAuthentication rules that carry none: by
+   * `jwksUri`, or by issuer for those that only name that. Another map when any changes.
+   */
+  readonly jwks?: ReadonlyMap<string, string>;
 }
 
 /** MeshConfig with the defaults of istiod in it. */

@@ -12,6 +12,13 @@ export type NodeType = 'sidecar' | 'router';
 /** How a sidecar gets its workload's traffic: by iptables, keeping the client's address, or by being addressed itself. */
 export type InterceptionMode = 'REDIRECT' | 'TPROXY' | 'NONE';
 
+/** Files on the proxy's machine. */
+export interface CertificateFiles {
+  readonly chain: string;
+  readonly key: string;
+  readonly root: string;
+}
+
 /** A proxy, as it describes itself when it connects: istio-agent's and istiod's agreement on Envoy's node. */
 export interface ProxyNode {
   readonly id: string;
@@ -25,6 +32,8 @@ export interface ProxyNode {
   readonly locality: Locality;
   /** As the proxy itself tells them; the registry may know more. */
   readonly labels: Labels;
+  /** What the proxy's own Envoy calls its service (`Node.cluster`), and tracers after it. */
+  readonly cluster: string;
   readonly clusterId: string;
   readonly network: string;
   readonly meshId: string;
@@ -50,7 +59,9 @@ export interface ProxyNode {
   /** Networks of which it wants to see endpoints; empty for all. */
   readonly networkView: readonly string[];
   /** Certificates that it was given instead of the mesh's, for mutual TLS towards services. */
-  readonly clientCertificates: { readonly chain: string; readonly key: string; readonly root: string } | undefined;
+  readonly clientCertificates: CertificateFiles | undefined;
+  /** The same for mutual TLS from its clients. */
+  readonly serverCertificates: CertificateFiles | undefined;
   /** The proxy configuration that it was started with; undefined if it sent none. */
   readonly proxyConfig: MeshProxyConfig | undefined;
   /** Ports of its own on which no listener may stand: status and Prometheus. */
@@ -90,6 +101,7 @@ export function parseNode(node: Node): ProxyNode | { readonly problem: string } 
       subzone: node.locality?.subZone ?? '',
     },
     labels: stringMap(metadata.LABELS),
+    cluster: node.cluster,
     clusterId: text('CLUSTER_ID'),
     network: text('NETWORK'),
     meshId: text('MESH_ID'),
@@ -113,6 +125,9 @@ export function parseNode(node: Node): ProxyNode | { readonly problem: string } 
       .filter((network) => network !== ''),
     clientCertificates: text('TLS_CLIENT_CERT_CHAIN')
       ? { chain: text('TLS_CLIENT_CERT_CHAIN'), key: text('TLS_CLIENT_KEY'), root: text('TLS_CLIENT_ROOT_CERT') }
+      : undefined,
+    serverCertificates: text('TLS_SERVER_CERT_CHAIN')
+      ? { chain: text('TLS_SERVER_CERT_CHAIN'), key: text('TLS_SERVER_KEY'), root: text('TLS_SERVER_ROOT_CERT') }
       : undefined,
     proxyConfig: readProxyConfig(metadata.PROXY_CONFIG),
     reservedPorts: [text('ENVOY_STATUS_PORT'), text('ENVOY_PROMETHEUS_PORT')].flatMap((port) =>

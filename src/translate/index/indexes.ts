@@ -37,7 +37,11 @@ export interface Indexes {
    * those of services without a list to choose from. Endpoints come and go without.
    */
   readonly clusterEndpoints: object;
+  /** Fetched key sets by `jwksUri` or issuer. */
+  readonly jwks: ReadonlyMap<string, string>;
 }
+
+const NO_KEYS: ReadonlyMap<string, string> = new Map();
 
 export interface IndexOptions {
   readonly features: Features;
@@ -105,7 +109,7 @@ export class IndexBuilder {
     return indexes;
   }
 
-  #build({ config, registry, mesh: meshConfig }: MeshSnapshot): Indexes {
+  #build({ config, registry, mesh: meshConfig, jwks = NO_KEYS }: MeshSnapshot): Indexes {
     const mesh = meshOf(meshConfig);
     const { rootNamespace } = mesh;
     const { domain, features } = this.#options;
@@ -158,6 +162,7 @@ export class IndexBuilder {
         () => new EnvoyFilterIndex(envoyFilters, rootNamespace),
       ),
       clusterEndpoints: this.#clusterEndpoints.get(endpointsInClusters(registry), () => ({})),
+      jwks,
     };
   }
 }

@@ -1,0 +1,46 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type AdditionalAddress,
+  AdditionalAddressSchema,
+  type Listener_ConnectionBalanceConfig,
+  Listener_ConnectionBalanceConfigSchema,
+} from '../../api/gen/envoy/config/listener/v3/listener_pb.ts';
+import { isHttp, type Protocol } from '../../registry/protocol.ts';
+import { socketAddress } from '../proto/values.ts';
+import type { ProxyView } from '../proxy-view.ts';
+
+/** Where a listener stands. */
+export interface Binding {
+  /** The first is the one that it is named by; none is left to be found out. */
+  readonly addresses: readonly string[];
+  /** Whether it really takes the port, or only what another listener redirects to it. */
+  readonly bindToPort: boolean;
+}
+
+export function additionalAddresses(addresses: readonly string[], port: number): AdditionalAddress[] {
+  return addresses.map((address) => create(AdditionalAddressSchema, { address: socketAddress(address, port) }));
+}
+
+export function exactBalance(): Listener_ConnectionBalanceConfig {
+  return create(Listener_ConnectionBalanceConfigSchema, { balanceType: { case: 'exactBalance', value: {} } });
+}
+
+/**
+ * Whether the proxy may stand on a port: one without privileges not below 1024, and nobody on the ports of the proxy's
+ * own listeners.
+ */
+export function canBind(
+  { mesh, node, wildcards }: ProxyView,
+  bindToPort: boolean,
+  address: string,
+  port: number,
+  protocol: Protocol,
+  inbound: boolean,
+): boolean {
+  if (bindToPort && node.unprivileged && port > 0 && port < 1024) return false;
+  // HTTP without an address of its own stands on all of them.
+  const everywhere = address === '' ? isHttp(protocol) : address === wildcards[0];
+  if (!everywhere) return true;
+  if (node.reservedPorts.includes(port)) return false;
+  return inbound || (port !== mesh.proxyListenPort && port !== mesh.proxyInboundListenPort);
+}

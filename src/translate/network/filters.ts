@@ -1,0 +1,34 @@
+import { create } from '@bufbuild/protobuf';
+import { type Filter, FilterSchema } from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
+import { TCP_METADATA_EXCHANGE } from '../filters/metadata-exchange.ts';
+import type { ListenerClass, ProxyView } from '../proxy-view.ts';
+import { authorizationOf } from '../security/authorization.ts';
+import { STATS_FILTER, statsFilters } from '../telemetry/metrics.ts';
+
+export function tcpStatsFilters(proxy: ProxyView, listenerClass: ListenerClass): Filter[] {
+  return statsFilters(proxy, listenerClass).map((value) =>
+    create(FilterSchema, { name: STATS_FILTER, configType: { case: 'typedConfig', value } }),
+  );
+}
+
+/** Metadata exchange for what comes in; for what goes out, clusters do it. */
+export function exchangeFilters({ features }: ProxyView): Filter[] {
+  return features.metadataExchange ? [TCP_METADATA_EXCHANGE] : [];
+}
+
+/** All filters of a connection that carries no HTTP. Sidecars do not ask who may call out; gateways do. */
+export function networkFilters(
+  proxy: ProxyView,
+  listenerClass: ListenerClass,
+  terminal: Filter,
+  exchanges: boolean,
+): Filter[] {
+  const { customTcp, tcp } = listenerClass === 'outbound' ? { customTcp: [], tcp: [] } : authorizationOf(proxy);
+  return [
+    ...(exchanges ? exchangeFilters(proxy) : []),
+    ...customTcp,
+    ...tcp,
+    ...tcpStatsFilters(proxy, listenerClass),
+    terminal,
+  ];
+}
