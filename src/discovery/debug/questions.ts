@@ -3,7 +3,6 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { NodeSchema } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { Logger } from '../../base/log.ts';
 import type { WorkloadIdentity } from '../../base/spiffe.ts';
-import { TypeUrl } from '../../translate/cell.ts';
 import { GrpcCode, type GrpcStatus } from '../../wire/grpc/transport.ts';
 import type { Questions } from '../../xds/server/discovery-stream.ts';
 import type { TypeStatus } from '../../xds/server/served-type.ts';
@@ -81,9 +80,6 @@ function nodeOf(proxy: ConnectedProxy): ServedResource {
 /** envoy.service.status.v3.ConfigStatus */
 const ConfigStatus = { SYNCED: 1, NOT_SENT: 2, STALE: 3, ERROR: 4 } as const;
 
-/** Types of which istioctl always shows a state. */
-const SHOWN = [TypeUrl.Listener, TypeUrl.Route, TypeUrl.Endpoint, TypeUrl.Cluster, TypeUrl.ExtensionConfig];
-
 /**
  * envoy.service.status.v3.ClientConfig: node 1, generic_xds_configs 3, each with type_url 1, config_status 6 and
  * error_state 8. Written by hand: the file would bring Envoy's whole admin API with it.
@@ -94,13 +90,11 @@ function clientConfig(proxy: ConnectedProxy): ServedResource {
   const node = create(NodeSchema, { id: proxy.id, metadata });
   const writer = new BinaryWriter();
   writer.tag(1, WireType.LengthDelimited).bytes(toBinary(NodeSchema, node));
-  const urls = new Set<string>([...SHOWN, ...types.map((type) => type.typeUrl)]);
-  for (const typeUrl of urls) {
-    const type = types.find((t) => t.typeUrl === typeUrl);
+  for (const type of types) {
     writer.tag(3, WireType.LengthDelimited).fork();
-    writer.tag(1, WireType.LengthDelimited).string(typeUrl);
+    writer.tag(1, WireType.LengthDelimited).string(type.typeUrl);
     writer.tag(6, WireType.Varint).int32(statusOf(type));
-    if (type?.nack) {
+    if (type.nack) {
       // UpdateFailureState: details 3.
       writer.tag(8, WireType.LengthDelimited).fork();
       writer.tag(3, WireType.LengthDelimited).string(type.nack.message).join();
@@ -110,8 +104,8 @@ function clientConfig(proxy: ConnectedProxy): ServedResource {
   return { name: proxy.id, version: '', bytes: writer.finish(), payloadType: CLIENT_CONFIG };
 }
 
-function statusOf(type: TypeStatus | undefined): number {
-  if (!type?.sentNonce) return ConfigStatus.NOT_SENT;
+function statusOf(type: TypeStatus): number {
+  if (!type.sentNonce) return ConfigStatus.NOT_SENT;
   if (type.nack) return ConfigStatus.ERROR;
   return type.ackedNonce === type.sentNonce ? ConfigStatus.SYNCED : ConfigStatus.STALE;
 }

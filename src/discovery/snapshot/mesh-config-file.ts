@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Cancel, type Clock, systemClock } from '../../base/clock.ts';
-import { codeOf, formatLocation, messageOf, type SourceLocation, UserError } from '../../base/errors.ts';
-import { type MeshConfig, meshConfigSchema } from '../../config/kinds/mesh-config/schema.ts';
-import { type FieldPath, formatPath } from '../../config/object.ts';
-import { readWith } from '../../config/schema/index.ts';
+import { codeOf, messageOf, UserError } from '../../base/errors.ts';
+import { readMeshConfig } from '../../config/kinds/mesh-config/read.ts';
+import type { MeshConfig } from '../../config/kinds/mesh-config/schema.ts';
+import { formatMessage } from '../../config/message.ts';
 import { DirectoryWatch } from '../../config/store/watch.ts';
 import { parseYaml } from '../../config/yaml/parse.ts';
 
@@ -17,33 +17,16 @@ export interface ReadMeshConfig {
   readonly warnings: readonly string[];
 }
 
-/**
- * Reads istio.mesh.v1alpha1.MeshConfig from YAML; `locate` says where its fields stand if the text is part of something
- * larger. Throws a {@link UserError} with everything that is wrong, and where.
- */
-export function readMeshConfig(
-  text: string,
-  file: string,
-  locate?: (path: FieldPath) => SourceLocation,
-): ReadMeshConfig {
-  const { documents, problems } = parseYaml(text, file);
-  if (problems.length > 0) {
-    throw new UserError(problems.map(({ at, message }) => `${formatLocation(at)}: ${message}`).join('\n'));
-  }
-  const [document, second] = documents;
-  if (second)
-    throw new UserError(`${formatLocation(second.locate([]))}: a mesh has one configuration, this is a second`);
-  const value = document?.value ?? {};
-  const { value: config, violations } = readWith(meshConfigSchema, value);
-  const say = (severity: 'error' | 'warning') =>
-    violations
-      .filter((v) => v.severity === severity)
-      .map(
-        (v) =>
-          `${formatLocation((locate ?? document!.locate)(v.path))}: ${[formatPath(v.path), v.message].join(' ').trim()}`,
-      );
-  if (config === undefined) throw new UserError(say('error').join('\n'));
-  return { config, raw: value as Record<string, unknown>, warnings: say('warning') };
+/** Reads istio.mesh.v1alpha1.MeshConfig from YAML. Throws a {@link UserError} with everything that is wrong, and where. */
+export function readMesh(text: string, file: string): ReadMeshConfig {
+  const { value, errors, warnings } = readMeshConfig(text, file);
+  if (value === undefined) throw new UserError(errors.map(formatMessage).join('\n'));
+  const [document] = parseYaml(text, file).documents;
+  return {
+    config: value,
+    raw: (document?.value ?? {}) as ReadMeshConfig['raw'],
+    warnings: warnings.map(formatMessage),
+  };
 }
 
 export interface MeshConfigFileOptions {
@@ -82,7 +65,7 @@ export class MeshConfigFile {
     const file = new MeshConfigFile({ ...options, file: path.resolve(options.file) });
     file.#watch.setDirectories(new Set([path.dirname(file.#options.file)]));
     file.#text = await file.#readText();
-    const read = file.#text === undefined ? EMPTY : readMeshConfig(file.#text, options.file);
+    const read = file.#text === undefined ? EMPTY : readMesh(file.#text, options.file);
     file.#schedulePoll();
     return { file, read };
   }
@@ -122,7 +105,7 @@ export class MeshConfigFile {
       }
       if (text === this.#text || this.#closed || (this.#refused && this.#refused.text === text)) return;
       if (text === undefined) throw new UserError(`${this.#options.file} is gone`);
-      const read = readMeshConfig(text, this.#options.file);
+      const read = readMesh(text, this.#options.file);
       this.#text = text;
       this.#refused = undefined;
       this.#options.onChange(read);

@@ -1,10 +1,9 @@
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { MeshConfig } from '../../config/kinds/mesh-config/schema.ts';
 import type { ConfigObject } from '../../config/object.ts';
 import type { ConfigStore } from '../../config/store/store.ts';
-import { MeshConfigFile, type ReadMeshConfig, readMeshConfig } from './mesh-config-file.ts';
+import { MeshConfigFile, type ReadMeshConfig, readMesh } from './mesh-config-file.ts';
 
 export interface MeshSettingsOptions {
   /** `--meshConfig`. */
@@ -101,21 +100,15 @@ export class MeshSettings {
   #readConfigMap(): ReadMeshConfig | undefined {
     const text = (this.#configMap?.spec as { data?: Record<string, string> } | undefined)?.data?.[KEY];
     if (text === undefined) return undefined;
-    return readMeshConfig(text, this.#configMap!.locate([]).file, (path) =>
-      this.#configMap!.locate(['data', KEY, ...path]),
-    );
+    return readMesh(text, `ConfigMap ${this.#options.namespace}/${CONFIG_MAP}`);
   }
 
   #lookAtConfigMap(): void {
     const configMap = this.#findConfigMap();
     if (configMap === this.#configMap || !this.#file) return;
     this.#configMap = configMap;
-    try {
-      this.#fromConfigMap = this.#readConfigMap();
-    } catch (error) {
-      this.#options.log.error(`the mesh configuration stays as it was: ${messageOf(error)}`);
-      return;
-    }
+    // The store takes only valid ones.
+    this.#fromConfigMap = this.#readConfigMap();
     this.#choose();
   }
 }

@@ -73,6 +73,7 @@ const ENDPOINT_STEP = firstStepOf(Resource.Endpoint);
 /** More types or names than any client needs: a stream that asks for more is ended. */
 const MAX_TYPES = 64;
 const MAX_NAMES = 200_000;
+const MAX_QUESTIONS = 10_000;
 
 /**
  * One stream of a client, from the server's side: what it may have comes in by {@link push}, requests come in by
@@ -89,6 +90,8 @@ export class DiscoveryStream<Request extends AnyRequest> {
   #closed = false;
   #receiving = false;
   #nonces = 0;
+  /** Nonces of answers to questions. */
+  readonly #answers = new Set<string>();
   /** The newest state that was pushed through, as far as the client let it. */
   #settledView: ResourceView | undefined;
   #push: Push | undefined;
@@ -218,14 +221,19 @@ export class DiscoveryStream<Request extends AnyRequest> {
   #answered(request: Request, typeUrl: string): boolean {
     const { questions, variant, send, controlPlane } = this.#options;
     if (!questions?.handles(typeUrl)) return false;
-    // With a nonce it says that the answer arrived.
-    if (request.responseNonce !== '') return true;
+    if (this.#answers.size >= MAX_QUESTIONS) {
+      this.#fail(GrpcCode.ResourceExhausted, `more than ${MAX_QUESTIONS} questions on one stream`);
+      return true;
+    }
+    // Only with the nonce of an answer does it say that one arrived: istioctl sends one of its own with the question.
+    if (this.#answers.has(request.responseNonce)) return true;
     const resources = questions.answer(typeUrl, variant.names(request));
     if ('code' in resources) {
       this.#fail(resources.code, resources.message);
       return true;
     }
     const nonce = this.#nonce(0);
+    this.#answers.add(nonce);
     send(variant.encode({ typeUrl, version: nonce, nonce, resources, removed: [] }, controlPlane));
     return true;
   }
