@@ -7,7 +7,7 @@ import { type LogFields, type Logger, silentLogger } from '../../base/log.ts';
 import { TimerWheel } from '../timers.ts';
 import { FileWatcher } from './file-watcher.ts';
 import { until } from './harness.test.ts';
-import { describeTlsError, transportFailureReason } from './openssl-errors.ts';
+import { describeTlsError, notTlsReason, transportFailureReason } from './openssl-errors.ts';
 import { pemBlocks } from './pem.ts';
 import { testPki } from './pki.test.ts';
 import { SessionCache } from './session-cache.ts';
@@ -30,8 +30,7 @@ test('sessions: a bounded number of keys, and of sessions for each', () => {
   assert.deepEqual([take('1 a'), take('1 a'), take('1 a')], ['3', '2', undefined]);
   cache.put('1 a', session('6'), 1);
   cache.put('2 a', session('7'), 0);
-  cache.forget('1 ');
-  assert.deepEqual([take('1 a'), take('2 a'), take('2 c')], [undefined, undefined, '5']);
+  assert.deepEqual([take('1 a'), take('1 a'), take('2 a')], ['6', undefined, undefined]);
 });
 
 test('PEM: text between blocks is skipped, damage is not', () => {
@@ -91,6 +90,21 @@ test("errors of OpenSSL's in BoringSSL's words", () => {
   );
   assert.equal(describeTlsError(error('ERR_SSL_X', 'long', 'no shared cipher')), 'no shared cipher');
   assert.equal(describeTlsError(new Error('plain')), 'plain');
+});
+
+test('clients that speak something else', () => {
+  const reason = (text: string, inspected: boolean) => notTlsReason(Buffer.from(text), inspected);
+  const plain = (what: string) => `TLS_error:|${what}:TLS_error_end`;
+  assert.equal(reason('GET / HTTP/1.1', false), plain('268435612:SSL routines:OPENSSL_internal:HTTP_REQUEST'));
+  assert.equal(
+    reason('CONNECT a:1 HTTP/1.1', false),
+    plain('268435611:SSL routines:OPENSSL_internal:HTTPS_PROXY_REQUEST'),
+  );
+  assert.equal(reason('SSH', false), plain('268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER'));
+  assert.equal(
+    reason('GET /', true),
+    'TLS_error|error:1000009c:SSL routines:OPENSSL_internal:HTTP_REQUEST:TLS_error_end',
+  );
 });
 
 test('a folder that is not there is looked for again, and complained of once', async (t) => {

@@ -3,7 +3,7 @@ import { messageOf } from '../../base/errors.ts';
 import { ConfigErrors } from '../config/errors.ts';
 import { isSet } from './data-source.ts';
 import type { KeyPair } from './key-pair.ts';
-import { type Parameters, parametersProblem, tlsParameters } from './parameters.ts';
+import { type Parameters, tlsParameters } from './parameters.ts';
 import { mergeValidation, type SecretHandle, type SecretManager, type ValidationSecret } from './secrets.ts';
 import type { CertificateFacts } from './transport.ts';
 import { NO_POLICY, type PeerPolicy, peerPolicy } from './validation.ts';
@@ -49,12 +49,7 @@ export class ContextMaterial {
       this.#stale = true;
       onChange();
     };
-    const before = errors.list.length;
     this.parameters = tlsParameters(proto?.tlsParams, isServer, errors.at('tls_params'));
-    if (proto?.tlsParams && errors.list.length === before) {
-      const problem = parametersProblem(this.parameters);
-      if (problem) errors.add('tls_params', problem);
-    }
     this.alpn = proto?.alpnProtocols ?? [];
     this.alpnWire = encodeAlpn(this.alpn, errors.at('alpn_protocols'));
     this.#keyPairs = openKeyPairs(proto, secrets, errors, changed);
@@ -87,6 +82,12 @@ export class ContextMaterial {
       this.#complaint = errors.toString();
     }
     return this.#material;
+  }
+
+  /** Whether nothing can be wrong with the parts together, so that nobody need put them together before they are used. */
+  get certain(): boolean {
+    const secret = this.#validation?.value;
+    return this.#validation === undefined || (secret !== undefined && goTogether(this.#base, secret.proto));
   }
 
   get complaint(): string {
@@ -208,13 +209,20 @@ function openValidation(
   }
 }
 
+/**
+ * Whether a secret and what the context says go together, whatever they are: authorities, for a context that wants some.
+ * It is what nearly every mesh sends, to thousands of contexts at a time.
+ */
+function goTogether(base: ValidationProto | undefined, proto: ValidationProto): boolean {
+  const plain = (part: ValidationProto) =>
+    !part.customValidatorConfig && !isSet(part.crl) && !part.allowExpiredCertificate;
+  return isSet(proto.trustedCa) && plain(proto) && (base === undefined || plain(base));
+}
+
 /** Whether what SDS brings makes sense together with what the context says: if not, it is refused. */
 function checker(base: ValidationProto | undefined, secrets: SecretManager) {
   return ({ proto }: ValidationSecret): string | undefined => {
-    // What nearly every mesh sends, and what cannot go wrong: authorities, for a context that needs some.
-    const plain = !proto.customValidatorConfig && !isSet(proto.crl) && !proto.allowExpiredCertificate;
-    const plainBase = !base?.customValidatorConfig && !isSet(base?.crl) && !base?.allowExpiredCertificate;
-    if (plain && plainBase && isSet(proto.trustedCa)) return undefined;
+    if (goTogether(base, proto)) return undefined;
     const errors = new ConfigErrors();
     try {
       peerPolicy(mergeValidation(base, proto), secrets.trustBundles, errors);

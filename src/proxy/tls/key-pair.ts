@@ -7,21 +7,50 @@ import { Certificate } from './certificate.ts';
 import { isSet, type LoadedData, loadData } from './data-source.ts';
 import { isCertificate, pemBlocks } from './pem.ts';
 
-/** A certificate chain with the private key of its first certificate. */
-export interface KeyPair {
+interface KeyPairFields {
+  readonly origin: string;
+  readonly leaf: Certificate;
+  readonly chainPem: string;
+  readonly chainLength: number;
+  readonly keyType: 'rsa' | 'ec';
+  readonly curve: string | undefined;
+}
+
+/** The private key as OpenSSL takes it. */
+interface Credentials {
+  readonly key: string;
+  readonly passphrase: string | undefined;
+}
+
+/** A certificate chain with the private key of its first certificate. No way of printing it shows the key. */
+export class KeyPair {
   /** `<inline>`, or the path of the chain's file. */
   readonly origin: string;
   readonly leaf: Certificate;
   /** PEM, the leaf first. */
   readonly chainPem: string;
   readonly chainLength: number;
-  readonly keyPem: string;
-  readonly passphrase: string | undefined;
-  /** SHA-256 of chain and key. */
-  readonly digest: string;
   readonly keyType: 'rsa' | 'ec';
   /** Name of the curve of an EC key. */
   readonly curve: string | undefined;
+  /** SHA-256 of chain and key. */
+  readonly digest: string;
+  readonly #credentials: Credentials;
+
+  constructor(fields: KeyPairFields, credentials: Credentials) {
+    this.origin = fields.origin;
+    this.leaf = fields.leaf;
+    this.chainPem = fields.chainPem;
+    this.chainLength = fields.chainLength;
+    this.keyType = fields.keyType;
+    this.curve = fields.curve;
+    this.digest = crypto.createHash('sha256').update(fields.chainPem).update(credentials.key).digest('base64');
+    this.#credentials = credentials;
+  }
+
+  credentials(): Credentials {
+    return this.#credentials;
+  }
 }
 
 const MIN_RSA_BITS = 2048;
@@ -60,25 +89,16 @@ export function loadKeyPair(proto: TlsCertificate, errors: ConfigErrors): KeyPai
     return undefined;
   }
   const chainPem = certificates.map((c) => c.pem).join('');
-  const keyPem = key.bytes.toString('latin1');
+  const credentials = { key: key.bytes.toString('latin1'), passphrase };
   try {
-    tls.createSecureContext({ cert: chainPem, key: keyPem, passphrase, ca: [] });
+    tls.createSecureContext({ cert: chainPem, ...credentials, ca: [] });
   } catch (error) {
     // Such as a signature with SHA-1, which is below the security level of today's OpenSSL.
     errors.add('', `TLS cannot be made with the certificate from ${chain.origin}: ${messageOf(error)}`);
     return undefined;
   }
-  const digest = crypto.createHash('sha256').update(chainPem).update(keyPem).digest('base64');
-  return {
-    origin: chain.origin,
-    leaf,
-    chainPem,
-    chainLength: certificates.length,
-    keyPem,
-    passphrase,
-    digest,
-    ...kind,
-  };
+  const { origin } = chain;
+  return new KeyPair({ origin, leaf, chainPem, chainLength: certificates.length, ...kind }, credentials);
 }
 
 function load(source: TlsCertificate['privateKey'], errors: ConfigErrors): LoadedData | undefined {

@@ -1,3 +1,4 @@
+import { latin1Slice } from '../../base/bytes.ts';
 import { codeOf, messageOf } from '../../base/errors.ts';
 import { alertName, boringSslAlertName } from './alerts.ts';
 
@@ -94,6 +95,21 @@ export function transportFailureReason(error: Error): string {
   const known = SYNONYMS[name] ?? name;
   const own = known === 'PEER_DID_NOT_RETURN_A_CERTIFICATE' ? ':peer did not provide required client certificate' : '';
   return tlsErrorReason(boringSslError(known) + own);
+}
+
+/**
+ * What Envoy says of a client that sent something else than TLS: with a TLS inspector before the filter chain it is the
+ * inspector that says it. `bytes` is how the connection began.
+ */
+export function notTlsReason(bytes: Uint8Array, inspected: boolean): string {
+  const start = latin1Slice(bytes, 0, Math.min(5, bytes.length));
+  const name = /^(GET |POST|HEAD|PUT )/.test(start)
+    ? 'HTTP_REQUEST'
+    : start === 'CONNE'
+      ? 'HTTPS_PROXY_REQUEST'
+      : 'WRONG_VERSION_NUMBER';
+  if (!inspected) return tlsErrorReason(boringSslError(name));
+  return `TLS_error|error:${(SSL_LIBRARY + REASONS[name]).toString(16)}:SSL routines:OPENSSL_internal:${name}:TLS_error_end`;
 }
 
 /** The same for people: `the peer sent the alert unknown_ca`. */

@@ -51,17 +51,39 @@ export function tlsParameters(proto: TlsParameters | undefined, isServer: boolea
   const max = version(proto?.tlsMaximumProtocolVersion, isServer ? Protocol.TLSv1_3 : Protocol.TLSv1_2);
   // A client that is told to begin at 1.3 has been told where to end, too.
   const top = proto?.tlsMaximumProtocolVersion ? max : Math.max(min, max);
+  const before = errors.list.length;
   if (min > top) errors.add('tls_maximum_protocol_version', 'is below tls_minimum_protocol_version');
   const ciphers = cipherList(proto?.cipherSuites ?? [], errors.at('cipher_suites'));
   // OpenSSL keeps TLS 1.0 and 1.1 for those who lower its security level.
   const level = min < Protocol.TLSv1_2 ? ':@SECLEVEL=0' : '';
-  return {
+  const parameters: Parameters = {
     minVersion: VERSIONS[min - 1],
     maxVersion: VERSIONS[top - 1],
     ciphers: `${CIPHERS_1_3}:${ciphers}${level}`,
     ecdhCurve: curveList(proto?.ecdhCurves ?? [], errors.at('ecdh_curves')),
     sigalgs: signatureAlgorithms(proto?.signatureAlgorithms ?? [], errors.at('signature_algorithms')),
   };
+  return errors.list.length === before ? judged(parameters, errors) : parameters;
+}
+
+/** Parameters that OpenSSL has taken, by what they are: a mesh has a handful, for thousands of contexts. */
+const taken = new Map<string, Parameters>();
+const MAX_TAKEN = 64;
+
+/** Lets OpenSSL judge, which alone knows what it will take. Equal parameters come back as one object. */
+function judged(parameters: Parameters, errors: ConfigErrors): Parameters {
+  const key = JSON.stringify(parameters);
+  const known = taken.get(key);
+  if (known) return known;
+  try {
+    tls.createSecureContext({ ...parameters, ca: [] });
+  } catch (error) {
+    errors.add('', messageOf(error));
+    return parameters;
+  }
+  if (taken.size >= MAX_TAKEN) taken.clear();
+  taken.set(key, parameters);
+  return parameters;
 }
 
 const version = (given: number | undefined, otherwise: number): number => given || otherwise;
@@ -99,14 +121,4 @@ function signatureAlgorithms(algorithms: readonly string[], errors: ConfigErrors
       return known ?? '';
     })
     .join(':');
-}
-
-/** What OpenSSL says against the parameters, which only it can judge. */
-export function parametersProblem(parameters: Parameters): string | undefined {
-  try {
-    tls.createSecureContext({ ...parameters, ca: [] });
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
 }

@@ -3,8 +3,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { inspect } from 'node:util';
 import { create, fromJson, type JsonObject, toBinary, toJson } from '@bufbuild/protobuf';
 import { SecretsConfigDumpSchema } from '../../api/gen/envoy/admin/v3/config_dump_pb.ts';
+import { TlsCertificateSchema } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts';
 import { SecretSchema } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 import { registry } from '../../api/registry.ts';
 import { ConfigErrors } from '../config/errors.ts';
@@ -381,6 +383,21 @@ test('what /certs shows', (t) => {
   assert.match(own.serialNumber, /^[0-9a-f]{32}$/);
   assert.ok(own.expirationTime - own.validFrom === 366 * 86_400_000);
   assert.equal(downstream(b, server('none')).certificates.length, 0);
+});
+
+test('no way of printing a key pair shows the key', (t) => {
+  const b = bench(t);
+  const handle = b.secrets.inline(
+    'tlsCertificate',
+    fromJson(TlsCertificateSchema, keyPairJson(pki.server)),
+    new ConfigErrors(),
+    () => {},
+  );
+  const pair = handle!.value!;
+  assert.match(pair.credentials().key, /PRIVATE KEY/);
+  for (const text of [inspect(pair, { depth: 9, showHidden: true }), JSON.stringify(pair), String(pair)]) {
+    assert.doesNotMatch(text, /PRIVATE KEY/);
+  }
 });
 
 test('an empty secret of a type that nobody knows is refused, not thrown', (t) => {

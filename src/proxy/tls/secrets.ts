@@ -143,14 +143,7 @@ export class SecretManager {
     onChange: () => void,
     check?: SecretCheck<Values[C]>,
   ): SecretHandle<Values[C]> | undefined {
-    if (config.sdsConfig === undefined) {
-      const secret = this.#statics.get(config.name);
-      if (secret?.type.case !== kind) {
-        errors.add('name', `Unknown static secret: ${config.name} (a ${FIELDS[kind]} in static_resources.secrets)`);
-        return undefined;
-      }
-      return this.inline(kind, secret.type.value as unknown as Protos[C], errors, onChange, check, config.name);
-    }
+    if (config.sdsConfig === undefined) return this.#static(kind, config.name, errors, onChange, check);
     if (config.name === '') errors.add('name', 'must not be empty');
     const spec = configSourceSpec(config.sdsConfig, errors.at('sds_config'));
     if (spec === undefined) return undefined;
@@ -172,16 +165,43 @@ export class SecretManager {
     return this.#handle(key, shared, onChange, check);
   }
 
+  #static<C extends Case>(
+    kind: C,
+    name: string,
+    errors: ConfigErrors,
+    onChange: () => void,
+    check: SecretCheck<Values[C]> | undefined,
+  ): SecretHandle<Values[C]> | undefined {
+    const secret = this.#statics.get(name);
+    if (secret?.type.case !== kind) {
+      errors.add('name', `Unknown static secret: ${name} (a ${FIELDS[kind]} in static_resources.secrets)`);
+      return undefined;
+    }
+    const key = JSON.stringify([kind, name]);
+    const shared = this.#shared.get(key);
+    if (shared) return this.#handle(key, shared, onChange, check);
+    return this.#given(key, kind, name, secret.type.value as unknown as Protos[C], errors, onChange, check);
+  }
+
   /** A secret that stands in the configuration itself; its files are watched. */
   inline<C extends Case>(
     kind: C,
     proto: Protos[C],
     errors: ConfigErrors,
     onChange: () => void,
-    check?: SecretCheck<Values[C]>,
-    name = '<inline>',
   ): SecretHandle<Values[C]> | undefined {
-    const key = crypto.randomUUID();
+    return this.#given(crypto.randomUUID(), kind, '<inline>', proto, errors, onChange, undefined);
+  }
+
+  #given<C extends Case>(
+    key: string,
+    kind: C,
+    name: string,
+    proto: Protos[C],
+    errors: ConfigErrors,
+    onChange: () => void,
+    check: SecretCheck<Values[C]> | undefined,
+  ): SecretHandle<Values[C]> | undefined {
     const shared = this.#add(key, kind, name, false);
     shared.slot.offer(proto, '', this.now(), errors);
     const handle = this.#handle<C>(key, shared, onChange, check);

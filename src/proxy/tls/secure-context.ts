@@ -31,6 +31,7 @@ export const TICKET_KEY_LIFETIME_MS = 24 * 3_600_000;
 const { SSL_OP_NO_RENEGOTIATION, SSL_OP_NO_TICKET, SSL_OP_PRIORITIZE_CHACHA } = crypto.constants;
 
 interface Shared {
+  readonly key: string;
   readonly context: tls.SecureContext;
   users: number;
 }
@@ -49,20 +50,29 @@ export class SecureContexts {
     const key = recipeKey(recipe, epoch);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
-      shared = { context: createContext(recipe, key), users: 0 };
+      shared = { key, context: createContext(recipe, key), users: 0 };
       this.#shared.set(key, shared);
     }
-    const mine = shared;
-    mine.users++;
-    let released = false;
-    return {
-      context: mine.context,
-      release: () => {
-        if (released) return;
-        released = true;
-        if (--mine.users === 0) this.#shared.delete(key);
-      },
-    };
+    shared.users++;
+    return new Lease(this.#shared, shared);
+  }
+}
+
+class Lease implements ContextLease {
+  readonly #all: Map<string, Shared>;
+  #mine: Shared | undefined;
+  readonly context: tls.SecureContext;
+
+  constructor(all: Map<string, Shared>, mine: Shared) {
+    this.#all = all;
+    this.#mine = mine;
+    this.context = mine.context;
+  }
+
+  release(): void {
+    const mine = this.#mine;
+    this.#mine = undefined;
+    if (mine !== undefined && --mine.users === 0) this.#all.delete(mine.key);
   }
 }
 
@@ -89,8 +99,7 @@ function createContext(recipe: ContextRecipe, key: string): tls.SecureContext {
   return tls.createSecureContext({
     ...parameters,
     cert: keyPair && presentedChain(keyPair, policy),
-    key: keyPair?.keyPem,
-    passphrase: keyPair?.passphrase,
+    ...keyPair?.credentials(),
     // Without `ca` Node would trust the roots it ships with.
     ca: policy.anchorsPem === '' ? [] : policy.anchorsPem,
     crl: policy.crls.length > 0 ? [...policy.crls] : undefined,

@@ -8,7 +8,8 @@ export interface KeptSession {
 
 /**
  * TLS sessions that this proxy may resume as a client, in all its clusters together: a bounded number, the oldest
- * going first. A key stands for the context, the address and the server name that a session was made with.
+ * going first. A key stands for the context and its secrets, the address, and the server name that a session was made
+ * with.
  */
 export class SessionCache {
   readonly #sessions = new Map<string, KeptSession[]>();
@@ -36,10 +37,5 @@ export class SessionCache {
     const session = list?.pop();
     if (list?.length === 0) this.#sessions.delete(key);
     return session;
-  }
-
-  /** Forgets all of a context. */
-  forget(prefix: string): void {
-    for (const key of this.#sessions.keys()) if (key.startsWith(prefix)) this.#sessions.delete(key);
   }
 }

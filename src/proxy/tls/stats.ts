@@ -17,7 +17,7 @@ export class TlsStats extends StatGroup {
   fail_verify_error = 0;
   fail_verify_san = 0;
   fail_verify_cert_hash = 0;
-  readonly #negotiated = new Map<string, number>();
+  #negotiated: Map<string, number> | undefined = undefined;
 
   /** Counts a handshake that was admitted, by `ciphers.` and `versions.`. */
   negotiated(cipher: string, version: string): void {
@@ -39,11 +39,12 @@ export class TlsStats extends StatGroup {
   }
 
   #count(name: string): void {
-    this.#negotiated.set(name, (this.#negotiated.get(name) ?? 0) + 1);
+    const counts = (this.#negotiated ??= new Map());
+    counts.set(name, (counts.get(name) ?? 0) + 1);
   }
 
   override dynamic(): Iterable<readonly [string, number]> {
-    return this.#negotiated;
+    return this.#negotiated ?? [];
   }
 }
 

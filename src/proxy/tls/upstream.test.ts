@@ -358,15 +358,20 @@ test('it is ready when its secrets are, and a new generation when they change', 
   );
 });
 
-test('contexts that want the same share one of OpenSSL', (t) => {
+test('contexts that want the same share one of OpenSSL, once they are used', async (t) => {
   const b: Bench = bench(t);
-  const names = ['a', 'b', 'c'].map((name) =>
-    upstream(b, context({ ...trust(pki.root), match_subject_alt_names: [{ exact: name }] }, {}, { sni: name })),
+  const server = await serve(t, identity(pki.server));
+  const transports = ['server.test', '127.0.0.1', 'spiffe://cluster.local/ns/a/sa/server'].map((name) =>
+    upstream(b, context({ ...trust(pki.root), match_subject_alt_names: [{ exact: name }] }, {}, { sni: 'x.test' })),
   );
+  assert.equal(b.secrets.secureContexts.size, 0);
+  for (const transport of transports) await answered(await call(t, b, transport, server.port));
   assert.equal(b.secrets.secureContexts.size, 1);
-  const other = upstream(b, context(trust(pki.other)));
+  const other = upstream(b, context({ ...trust(pki.root), verify_certificate_hash: ['00'.repeat(32)] }));
+  const another = upstream(b, context(trust(pki.other)));
+  for (const transport of [other, another]) assert.ok(isFailure(await call(t, b, transport, server.port)));
   assert.equal(b.secrets.secureContexts.size, 2);
-  for (const transport of [...names, other]) transport.close();
+  for (const transport of [...transports, other, another]) transport.close();
   assert.equal(b.secrets.secureContexts.size, 0);
 });
 

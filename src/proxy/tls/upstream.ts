@@ -93,6 +93,7 @@ class Upstream implements UpstreamTransport {
   }
 
   #checkNow(errors: ConfigErrors): void {
+    if (this.#material.certain && !this.#autoSniSanValidation) return;
     const before = errors.list.length;
     const common = errors.at('common_tls_context');
     const material = this.#material.read(common);
@@ -109,7 +110,6 @@ class Upstream implements UpstreamTransport {
     if (this.#generation) {
       this.#stats.factory.ssl_context_update_by_sds++;
       this.generation++;
-      this.#secrets.sessions.forget(`${this.#id} `);
     }
     if (!this.ready) return;
     for (const callback of [...this.#waiting]) {
@@ -161,7 +161,7 @@ class Upstream implements UpstreamTransport {
       policy: material.policy,
     };
     const max = material.policy.needsChain ? 0 : this.#maxSessions;
-    const sessionKey = `${this.#id} ${raw.remoteAddress ?? ''} ${raw.remotePort ?? ''} ${sni}`;
+    const sessionKey = `${this.#id}.${this.generation} ${raw.remoteAddress ?? ''} ${raw.remotePort ?? ''} ${sni}`;
     const kept = max > 0 ? this.#secrets.sessions.take(sessionKey) : undefined;
     let peer: PeerChain | undefined;
     return shakeHands(
@@ -277,7 +277,6 @@ class Upstream implements UpstreamTransport {
     this.#material.close();
     this.#generation?.lease.release();
     this.#generation = undefined;
-    this.#secrets.sessions.forget(`${this.#id} `);
   }
 }
 

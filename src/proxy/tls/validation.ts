@@ -47,6 +47,8 @@ export interface PeerPolicy {
 }
 
 const UNLIMITED_DEPTH = 100;
+const NONE: ReadonlySet<string> = new Set();
+const setOf = (values: readonly string[]): ReadonlySet<string> => (values.length > 0 ? new Set(values) : NONE);
 
 /** For contexts without a validation context: nobody is verified, as in Envoy. */
 export const NO_POLICY: PeerPolicy = {
@@ -58,8 +60,8 @@ export const NO_POLICY: PeerPolicy = {
   allowExpired: false,
   maxDepth: UNLIMITED_DEPTH,
   names: [],
-  hashes: new Set(),
-  keys: new Set(),
+  hashes: NONE,
+  keys: NONE,
   crls: [],
   leafCrls: [],
   needsChain: false,
@@ -81,10 +83,8 @@ export function peerPolicy(
   const trust = loadTrust(proto, bundles, errors);
   const acceptUntrusted = proto.trustChainVerification === Verification.ACCEPT_UNTRUSTED;
   const names = sanMatchers(proto, errors);
-  const hashes = new Set(
-    proto.verifyCertificateHash.map((h, i) => hash(h, errors.at('verify_certificate_hash').at(i))),
-  );
-  const keys = new Set(proto.verifyCertificateSpki.map((k, i) => spki(k, errors.at('verify_certificate_spki').at(i))));
+  const hashes = setOf(proto.verifyCertificateHash.map((h, i) => hash(h, errors.at('verify_certificate_hash').at(i))));
+  const keys = setOf(proto.verifyCertificateSpki.map((k, i) => spki(k, errors.at('verify_certificate_spki').at(i))));
   const lists = [...(trust?.crls ?? []), ...loadCrls(proto, errors)];
   if (extent === 'whole') checkCombination(proto, trust, spiffe, errors);
 
