@@ -564,6 +564,8 @@ export class ActiveStream implements StreamHandler, PassSink {
     const { info } = this;
     this.#touch();
     this.#responseHeadersSent = true;
+    // The rest of a request that was answered early is not waited for: a connection of HTTP/1 ends with it.
+    if (!this.#requestEnded && !(this.#upgrade && headers.status === 101)) this.#out.endConnection?.();
     removeUpstreamHopByHop(headers, this.#upgrade && headers.status === 101);
     if (config.tracing) this.#decorateResponse(headers);
     finishResponseHeaders(headers, config, worker.timers.wallClock(), info.requestId);

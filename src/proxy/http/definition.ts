@@ -132,7 +132,7 @@ function compileFilters(
     const factory = environment.filters.compileFilter(
       proto.name,
       proto.configType.value,
-      { worker, clusters, statPrefix, direction: listener.direction },
+      { worker, clusters, statPrefix, direction: listener.direction, bufferLimit: listener.bufferLimit },
       at,
     );
     if (factory !== undefined) filters.push({ name: proto.name, factory, disabled: proto.disabled });

@@ -140,6 +140,8 @@ export interface FilterBuildContext {
   /** `http.STAT_PREFIX.`: where a filter's statistics hang. */
   readonly statPrefix: string;
   readonly direction: 'inbound' | 'outbound' | 'unspecified';
+  /** Bytes of body that filters may keep where a route says nothing else: the listener's buffer limit. */
+  readonly bufferLimit: number;
 }
 
 /**

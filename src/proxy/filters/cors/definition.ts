@@ -7,7 +7,7 @@ import {
 import type { HttpFilterDefinition } from '../../http/filter.ts';
 import { fraction } from '../../router/fraction.ts';
 import { stringTest } from '../../router/string-match.ts';
-import { httpScope } from '../common/http-scope.ts';
+import { filterStats } from '../common/stats.ts';
 import { MATCHERS } from '../common/supported.ts';
 import { CorsFilter, type CorsPolicy, CorsStats } from './filter.ts';
 
@@ -32,8 +32,7 @@ export const cors: HttpFilterDefinition<Cors, CorsPolicyProto> = {
     ],
   },
   compile(_config, { worker, statPrefix }) {
-    const stats = new CorsStats();
-    worker.stats.add(httpScope(statPrefix, 'cors.'), stats);
+    const stats = filterStats(worker.stats, `http.${statPrefix}.cors.`, CorsStats);
     return {
       create(callbacks) {
         // As in Envoy, routes that answer by themselves have no policy.

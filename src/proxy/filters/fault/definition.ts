@@ -1,0 +1,46 @@
+import { type HTTPFault, HTTPFaultSchema } from '../../../api/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
+import type { HttpFilterDefinition } from '../../http/filter.ts';
+import { filterStats } from '../common/stats.ts';
+import { MATCHERS } from '../common/supported.ts';
+import { FaultFilter } from './filter.ts';
+import { type FaultSettings, faultSettings, hasFaults } from './settings.ts';
+import { FaultStats } from './stats.ts';
+
+export const fault: HttpFilterDefinition<HTTPFault, HTTPFault> = {
+  name: 'envoy.filters.http.fault',
+  schema: HTTPFaultSchema,
+  routeSchema: HTTPFaultSchema,
+  supported: {
+    ...MATCHERS,
+    'envoy.extensions.filters.http.fault.v3.HTTPFault': [
+      'delay',
+      'abort',
+      'upstream_cluster',
+      'headers',
+      'downstream_nodes',
+      'max_active_faults',
+      'response_rate_limit',
+      'disable_downstream_cluster_stats',
+      'filter_metadata',
+    ],
+    'envoy.extensions.filters.http.fault.v3.FaultAbort': ['http_status', 'grpc_status', 'header_abort', 'percentage'],
+    'envoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort': [],
+    'envoy.extensions.filters.common.fault.v3.FaultDelay': ['fixed_delay', 'header_delay', 'percentage'],
+    'envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay': [],
+    'envoy.extensions.filters.common.fault.v3.FaultRateLimit': ['fixed_limit', 'header_limit', 'percentage'],
+    'envoy.extensions.filters.common.fault.v3.FaultRateLimit.FixedLimit': ['limit_kbps'],
+    'envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit': [],
+  },
+  compile(config, { worker, statPrefix, bufferLimit }, errors) {
+    const stats = filterStats(worker.stats, `http.${statPrefix}.fault.`, FaultStats);
+    const own = faultSettings(config, errors);
+    return {
+      create(callbacks) {
+        const settings = callbacks.routeConfig<FaultSettings>() ?? own;
+        if (!hasFaults(settings)) return undefined;
+        return new FaultFilter(stats, settings, callbacks.route?.bufferLimit ?? bufferLimit, callbacks);
+      },
+    };
+  },
+  compileRoute: (config, _context, errors) => faultSettings(config, errors),
+};
