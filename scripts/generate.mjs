@@ -26,6 +26,11 @@ package opencensus.proto.trace.v1;
 message TraceConfig {}
 `;
 
+// Fields that Envoy 1.40 has and the package does not have yet: file, the line that they come behind, the field.
+const NEWER_FIELDS = [
+  ['envoy/config/cluster/v3/cluster.proto', 'message Cluster {', 'google.protobuf.Duration dns_jitter = 58;'],
+];
+
 const protoFiles = (dir) =>
   fs
     .readdirSync(dir, { recursive: true })
@@ -46,6 +51,14 @@ function stage() {
       // The copy of protoc-gen-validate that ships with the files does not know this option.
       put(name, fs.readFileSync(path.join(DEPS, dep, name), 'utf8').replaceAll(/,?\s*ignore_empty: true/g, ''));
     }
+  }
+  for (const [name, line, field] of NEWER_FIELDS) {
+    const text = fs.readFileSync(path.join(STAGE, name), 'utf8');
+    // A newer package has the field itself.
+    if (text.includes(field)) continue;
+    const at = text.indexOf(`\n${line}`);
+    if (at < 0) throw new Error(`${name} has no line ${JSON.stringify(line)}`);
+    put(name, `${text.slice(0, at)}\n${line}\n  ${field}${text.slice(at + 1 + line.length)}`);
   }
   put('opencensus/proto/trace/v1/trace_config.proto', OPENCENSUS);
   for (const name of protoFiles(path.join(ROOT, 'src/api/proto'))) {
