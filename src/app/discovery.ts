@@ -151,6 +151,7 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
     if (options.control) {
       const control = new ControlServer({
         store,
+        written: store instanceof LayeredStore ? store.written : store,
         convergence: controlPlane.convergence,
         proxies: controlPlane.proxies,
         meshSnapshot: () => controlPlane.source.snapshot.number,

@@ -65,13 +65,13 @@ export interface ObjectState {
   readonly at: { readonly file: string; readonly line?: number; readonly column?: number };
 }
 
-/** `GET /v1/objects?kind=A&kind=B&namespace=N&name=X`. */
+/** `GET /v1/objects?kind=A&kind=B&namespace=N&name=X`; with `written=true` without the objects that the mesh itself adds. */
 export interface ObjectsResponse {
   readonly snapshot: number;
   readonly objects: readonly ObjectState[];
 }
 
-/** Lines of `GET /v1/watch?kind=A&kind=B`: first everything, then each change. */
+/** Lines of `GET /v1/watch?kind=A&kind=B&written=true`: first everything, then each change. */
 export interface WatchEvent {
   readonly snapshot: number;
   readonly objects: readonly ObjectState[];

@@ -16,6 +16,8 @@ export interface ObjectsQuery {
   readonly kinds?: readonly string[];
   readonly namespace?: string;
   readonly name?: string;
+  /** Only what people have written, without the objects that the mesh itself adds. */
+  readonly written?: boolean;
 }
 
 /** Talks to the control interface of a control plane on this machine. Failures are UserErrors of one sentence. */
@@ -114,9 +116,10 @@ export class ControlClient {
   }
 }
 
-function queryOf({ kinds = [], namespace, name }: ObjectsQuery): string {
+function queryOf({ kinds = [], namespace, name, written }: ObjectsQuery): string {
   const query = new URLSearchParams(kinds.map((kind) => ['kind', kind]));
   if (namespace !== undefined) query.set('namespace', namespace);
   if (name !== undefined) query.set('name', name);
+  if (written) query.set('written', 'true');
   return query.toString();
 }

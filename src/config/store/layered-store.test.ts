@@ -96,3 +96,22 @@ test('a dry run changes nothing', async () => {
   assert.equal((await store.remove([KEY], { dryRun: true }))[0]?.outcome, 'deleted');
   assert.equal(port(), 80);
 });
+
+test('what people have said is told apart from what the mesh adds', async () => {
+  const { store, runtime, port } = await mesh();
+  const seen: ConfigChange[] = [];
+  store.written.subscribe((change) => seen.push(change));
+  await runtime.apply(parse(service('web', 90)));
+  await runtime.apply(parse(service('own', 1)));
+  assert.equal(port(), 90);
+  const written = () => store.written.snapshot.list('Service').map((s) => [s.metadata.name, s.spec.ports?.[0]?.port]);
+  assert.deepEqual(written(), [['web', 80]]);
+  assert.equal(seen.length, 0);
+  await store.apply(parse(service('web', 85)));
+  assert.deepEqual(written(), [['web', 85]]);
+  assert.deepEqual(
+    seen.map((c) => c.updated),
+    [[KEY]],
+  );
+  assert.equal(port(), 90);
+});

@@ -32,16 +32,20 @@ export interface DeletedKeys {
 export class LayeredStore implements ConfigStore {
   private readonly layers: Layers;
   private readonly deleted: DeletedKeys;
-  private readonly subscribers = new Subscribers();
+  private readonly whole: MergedView;
+  private readonly people: MergedView;
   private readonly ends: (() => void)[];
-  private current = ObjectsSnapshot.empty;
   private queue: Promise<unknown> = Promise.resolve();
 
   constructor(layers: Layers, deleted: DeletedKeys) {
     this.layers = layers;
     this.deleted = deleted;
-    this.merge(this.allKeys());
-    if (this.current.number === 0) this.current = this.current.next(new Map(), [], []);
+    const { files, applied, runtime } = layers;
+    this.people = new MergedView([files, applied], (key) => this.writtenObject(key));
+    this.whole = new MergedView(
+      [files, applied, runtime],
+      (key) => objectsOf(runtime).get(key) ?? this.writtenObject(key),
+    );
     this.ends = [
       layers.files.subscribe((change) => this.filesChanged(change)),
       layers.applied.subscribe((change) => this.merge(keysOf(change))),
@@ -50,16 +54,16 @@ export class LayeredStore implements ConfigStore {
   }
 
   get snapshot(): ConfigSnapshot {
-    return this.current;
+    return this.whole.snapshot;
   }
 
   subscribe(listener: (change: ConfigChange) => void): () => void {
-    return this.subscribers.add(listener);
+    return this.whole.subscribe(listener);
   }
 
-  private allKeys(): Set<string> {
-    const { files, applied, runtime } = this.layers;
-    return new Set([files, applied, runtime].flatMap((store) => [...objectsOf(store).keys()]));
+  /** What people have said, in files or by applying: without the mesh's own objects. */
+  get written(): Pick<ConfigStore, 'snapshot' | 'subscribe'> {
+    return this.people;
   }
 
   /** A file has said something new about objects: that holds, whatever was applied or deleted before. */
@@ -85,34 +89,16 @@ export class LayeredStore implements ConfigStore {
     return outcome;
   }
 
-  private winner(key: string): ConfigObject | undefined {
-    const { files, applied, runtime } = this.layers;
-    const own = objectsOf(runtime).get(key) ?? objectsOf(applied).get(key);
+  private writtenObject(key: string): ConfigObject | undefined {
+    const { files, applied } = this.layers;
+    const own = objectsOf(applied).get(key);
     if (own !== undefined) return own;
     return this.deleted.keys.has(key) ? undefined : objectsOf(files).get(key);
   }
 
-  private merge(keys: Iterable<string>): void {
-    const changes = new Map<string, ConfigObject | undefined>();
-    const outcome = { added: [] as string[], updated: [] as string[], removed: [] as string[], moved: [] as string[] };
-    for (const key of keys) {
-      const before = this.current.find(key);
-      const after = this.winner(key);
-      if (before === after) continue;
-      changes.set(key, after);
-      if (before === undefined) outcome.added.push(key);
-      else if (after === undefined) outcome.removed.push(key);
-      else outcome[sameContent(before, after) ? 'moved' : 'updated'].push(key);
-    }
-    const { files, applied, runtime } = this.layers;
-    const stores = [files, applied, runtime];
-    const rejected = stores.flatMap((store) => store.snapshot.rejected);
-    const warnings = stores.flatMap((store) => store.snapshot.warnings);
-    const told =
-      !isDeepStrictEqual(rejected, this.current.rejected) || !isDeepStrictEqual(warnings, this.current.warnings);
-    if (changes.size === 0 && !told) return;
-    this.current = this.current.next(changes, rejected, warnings);
-    this.subscribers.notify({ ...outcome, snapshot: this.current });
+  private merge(keys: readonly string[]): void {
+    this.people.merge(keys);
+    this.whole.merge(keys);
   }
 
   apply(entries: readonly ReadEntry[], options: WriteOptions = {}): Promise<ApplyResult[]> {
@@ -124,14 +110,14 @@ export class LayeredStore implements ConfigStore {
         const errors = refused[i];
         if (errors !== undefined) return { key, outcome: 'error', errors, warnings };
         if (key === undefined || object === undefined) return { key, outcome: 'unused', errors: [], warnings };
-        const before = this.current.find(key);
+        const before = this.whole.snapshot.find(key);
         if (before !== undefined && isDeepStrictEqual(canonical(before), canonical(object))) {
           return { key, outcome: 'unchanged', errors: [], warnings };
         }
         wanted.push(entry);
         return undefined;
       });
-      const existed = new Set(wanted.map((e) => e.key!).filter((key) => this.current.find(key) !== undefined));
+      const existed = new Set(wanted.map((e) => e.key!).filter((key) => this.whole.snapshot.find(key) !== undefined));
       const written = await this.layers.applied.apply(wanted, options);
       if (!options.dryRun) {
         const keys = wanted.map((e) => e.key!);
@@ -153,7 +139,7 @@ export class LayeredStore implements ConfigStore {
     return this.enqueue(async () => {
       const seen = new Set<string>();
       const results = keys.map((key): RemoveResult => {
-        const isThere = this.current.find(key) !== undefined && !seen.has(key);
+        const isThere = this.whole.snapshot.find(key) !== undefined && !seen.has(key);
         seen.add(key);
         return { key, outcome: isThere ? 'deleted' : 'not found', errors: [] };
       });
@@ -176,7 +162,57 @@ export class LayeredStore implements ConfigStore {
     for (const end of this.ends) end();
     await this.queue;
     await Promise.all([this.layers.files.close(), this.layers.applied.close(), this.layers.runtime.close()]);
+    this.people.clear();
+    this.whole.clear();
+  }
+}
+
+/** One configuration out of several stores, by a rule that says which one's object holds. */
+class MergedView {
+  private readonly stores: readonly ConfigStore[];
+  private readonly winner: (key: string) => ConfigObject | undefined;
+  private readonly subscribers = new Subscribers();
+  private current = ObjectsSnapshot.empty;
+
+  constructor(stores: readonly ConfigStore[], winner: (key: string) => ConfigObject | undefined) {
+    this.stores = stores;
+    this.winner = winner;
+    this.merge(new Set(stores.flatMap((store) => [...objectsOf(store).keys()])));
+    if (this.current.number === 0) this.current = this.current.next(new Map(), [], []);
+  }
+
+  get snapshot(): ObjectsSnapshot {
+    return this.current;
+  }
+
+  subscribe(listener: (change: ConfigChange) => void): () => void {
+    return this.subscribers.add(listener);
+  }
+
+  clear(): void {
     this.subscribers.clear();
+  }
+
+  /** Looks at objects anew, and at what the stores have to say. */
+  merge(keys: Iterable<string>): void {
+    const changes = new Map<string, ConfigObject | undefined>();
+    const outcome = { added: [] as string[], updated: [] as string[], removed: [] as string[], moved: [] as string[] };
+    for (const key of keys) {
+      const before = this.current.find(key);
+      const after = this.winner(key);
+      if (before === after) continue;
+      changes.set(key, after);
+      if (before === undefined) outcome.added.push(key);
+      else if (after === undefined) outcome.removed.push(key);
+      else outcome[sameContent(before, after) ? 'moved' : 'updated'].push(key);
+    }
+    const rejected = this.stores.flatMap((store) => store.snapshot.rejected);
+    const warnings = this.stores.flatMap((store) => store.snapshot.warnings);
+    const told =
+      !isDeepStrictEqual(rejected, this.current.rejected) || !isDeepStrictEqual(warnings, this.current.warnings);
+    if (changes.size === 0 && !told) return;
+    this.current = this.current.next(changes, rejected, warnings);
+    this.subscribers.notify({ ...outcome, snapshot: this.current });
   }
 }
 

@@ -28,6 +28,8 @@ const MAX_WAIT_MS = 10 * 60_000;
 /** What the control interface is about. */
 export interface ControlContext {
   readonly store: ConfigStore;
+  /** The part of it that people have written. */
+  readonly written: Pick<ConfigStore, 'snapshot' | 'subscribe'>;
   readonly convergence: Convergence;
   readonly proxies: ProxyRegistry;
   /** Number of the mesh snapshot that was made of the store's present one. */
@@ -131,20 +133,24 @@ export class ControlServer {
     return this.#context.convergence.waitFor(snapshot, Math.min(timeoutMs, MAX_WAIT_MS));
   }
 
+  #view(query: URLSearchParams): Pick<ConfigStore, 'snapshot' | 'subscribe'> {
+    return query.get('written') === 'true' ? this.#context.written : this.#context.store;
+  }
+
   #objects(query: URLSearchParams): ObjectsResponse {
-    const { snapshot } = this.#context.store;
-    return { snapshot: this.#context.meshSnapshot(), objects: select(snapshot, query) };
+    return { snapshot: this.#context.meshSnapshot(), objects: select(this.#view(query).snapshot, query) };
   }
 
   #watch(query: URLSearchParams, response: http.ServerResponse): void {
-    const { store, meshSnapshot } = this.#context;
+    const { meshSnapshot } = this.#context;
+    const view = this.#view(query);
     const kinds = new Set(query.getAll('kind'));
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     this.#watches.add(response);
     const write = (event: WatchEvent) => response.write(`${JSON.stringify(event)}\n`);
-    write({ snapshot: meshSnapshot(), objects: select(store.snapshot, query), removed: [], complete: true });
+    write({ snapshot: meshSnapshot(), objects: select(view.snapshot, query), removed: [], complete: true });
     const wanted = (key: string) => kinds.size === 0 || kinds.has(key.slice(0, key.indexOf('/')));
-    const end = store.subscribe((change: ConfigChange) => {
+    const end = view.subscribe((change: ConfigChange) => {
       const changed = [...change.added, ...change.updated].filter(wanted);
       const removed = change.removed.filter(wanted);
       if (changed.length === 0 && removed.length === 0) return;
