@@ -19,7 +19,7 @@ import {
 } from './harness.test.ts';
 import { type Made, make, type PkiName, spiffe, testPki } from './pki.test.ts';
 import { newTransportStats } from './stats.ts';
-import type { TlsFailure, UpstreamTransport } from './transport.ts';
+import type { TlsFailure, UpstreamTlsOverride, UpstreamTransport } from './transport.ts';
 import { upstreamTransport } from './upstream.ts';
 
 const pki = await testPki();
@@ -221,9 +221,17 @@ test('server name, ALPN and names, of the context and of the request', async (t)
   const two = await answered(await call(t, b, transport, server.port, override));
   assert.deepEqual([two.connection.tls?.sni, two.connection.tls?.alpn], ['asked.test', 'istio']);
   assert.deepEqual(
-    server.sockets.map((s) => (s as unknown as { servername: string }).servername),
+    server.sockets.slice(0, 2).map((s) => (s as unknown as { servername: string }).servername),
     ['configured.test', 'asked.test'],
   );
+  // What the protocol of a pool calls for counts where the context says nothing.
+  const silent = upstream(b, context(trust(pki.root)));
+  const offered = async (where: UpstreamTransport, more: UpstreamTlsOverride) =>
+    (await answered(await call(t, b, where, server.port, more))).connection.tls?.alpn;
+  assert.equal(await offered(silent, { defaultAlpn: ['h2'] }), 'h2');
+  assert.equal(await offered(silent, { defaultAlpn: ['h2'], alpn: ['istio'] }), 'istio');
+  assert.equal(await offered(silent, {}), '');
+  assert.equal(await offered(transport, { defaultAlpn: ['h2'] }), 'http/1.1');
   const wrong = await call(t, b, transport, server.port, { subjectAltNames: ['zzz.test'] });
   assert.match(
     (wrong as TlsFailure).reason,

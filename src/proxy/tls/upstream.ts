@@ -151,8 +151,9 @@ class Upstream implements UpstreamTransport {
     }
     const { material, lease } = generation;
     const sni = override.sni || (this.#autoHostSni && override.hostname) || this.#sni;
-    const alpn = override.alpn ?? this.#material.alpn;
-    const alpnWire = override.alpn ? encodeAlpn(override.alpn, new ConfigErrors()) : this.#material.alpnWire;
+    const other = override.alpn ?? (this.#material.alpnWire ? undefined : override.defaultAlpn);
+    const alpn = other ?? this.#material.alpn;
+    const alpnWire = other ? encodeAlpn(other, new ConfigErrors()) : this.#material.alpnWire;
     const facts: HandshakeFacts = {
       peerRole: 'server',
       sni,
