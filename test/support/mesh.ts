@@ -53,6 +53,7 @@ export async function startIsthmus(
       configDir,
       meshConfig,
       addresses: { grpcAddr: '127.0.0.1:0', secureGRPCAddr: '', httpAddr: '127.0.0.1:0', monitoringAddr: '' },
+      control: undefined,
       domain: 'cluster.local',
       clusterId: 'Kubernetes',
       namespace: 'istio-system',

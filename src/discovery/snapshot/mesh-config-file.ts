@@ -63,11 +63,16 @@ export class MeshConfigFile {
   /** Reads the file. Throws a {@link UserError} if it is there and makes no sense: there is no good one to fall back to. */
   static async open(options: MeshConfigFileOptions): Promise<{ file: MeshConfigFile; read: ReadMeshConfig }> {
     const file = new MeshConfigFile({ ...options, file: path.resolve(options.file) });
-    file.#watch.setDirectories(new Set([path.dirname(file.#options.file)]));
-    file.#text = await file.#readText();
-    const read = file.#text === undefined ? EMPTY : readMesh(file.#text, options.file);
-    file.#schedulePoll();
-    return { file, read };
+    try {
+      file.#watch.setDirectories(new Set([path.dirname(file.#options.file)]));
+      file.#text = await file.#readText();
+      const read = file.#text === undefined ? EMPTY : readMesh(file.#text, options.file);
+      file.#schedulePoll();
+      return { file, read };
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 
   get isThere(): boolean {

@@ -47,6 +47,9 @@ export class MeshSettings {
         settings.#choose();
       },
       onProblem: (message) => log.error(`the mesh configuration stays as it was: ${message}`),
+    }).catch((error) => {
+      settings.#unsubscribe();
+      throw error;
     });
     settings.#file = opened.file;
     settings.#fromFile = opened.read;
