@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parsePodNetwork, podAddressMap } from './pod-network.ts';
 
-const base = { pod: '127.64.0.3', loopback: '127.128.0.3', podPrefix: '127.64.' };
+const base = { pod: '127.64.0.3', program: '127.128.0.3', sidecar: '127.192.0.3', podPrefix: '127.64.' };
 const at = (text: string) => {
   const [address, port] = text.split(':');
   return { address, port: Number(port), family: 4 as const };
@@ -14,15 +14,27 @@ test('a sidecar: wildcards are the pod, localhost is its own, low ports move up 
   const bind = (text: string) => map.bind(at(text)).map(show);
   assert.deepEqual(bind('0.0.0.0:8080'), ['127.64.0.3:8080']);
   assert.deepEqual(bind('0.0.0.0:80'), ['127.64.0.3:10080']);
-  assert.deepEqual(bind('127.0.0.1:15002'), ['127.128.0.3:15002']);
-  assert.deepEqual(bind('127.0.0.1:80'), ['127.128.0.3:10080']);
+  assert.deepEqual(bind('127.0.0.1:15002'), ['127.192.0.3:15002']);
+  assert.deepEqual(bind('127.0.0.1:80'), ['127.192.0.3:10080']);
   assert.deepEqual(bind('127.64.0.3:80'), ['127.64.0.3:10080']);
   assert.deepEqual(bind('10.0.0.1:99'), ['10.0.0.1:99']);
+});
+
+test('localhost is the program to a sidecar that connects, but for the ports that are its own', () => {
+  const map = podAddressMap(parsePodNetwork(JSON.stringify(base)));
   const connect = (text: string) => show(map.connect(at(text)));
   assert.equal(connect('127.0.0.1:8080'), '127.128.0.3:8080');
+  assert.equal(connect('127.0.0.1:15000'), '127.192.0.3:15000');
   assert.equal(connect('127.64.0.9:80'), '127.64.0.9:10080');
   assert.equal(connect('127.64.0.9:8080'), '127.64.0.9:8080');
   assert.equal(connect('93.184.216.34:80'), '93.184.216.34:80');
+});
+
+test('connections to other pods come from the pod, as they would from a network of its own', () => {
+  const map = podAddressMap(parsePodNetwork(JSON.stringify(base)));
+  assert.equal(map.source(at('127.64.0.9:80')), '127.64.0.3');
+  assert.equal(map.source(at('127.0.0.1:80')), undefined);
+  assert.equal(map.source(at('93.184.216.34:80')), undefined);
 });
 
 test('with privilege ports stay what they are', () => {
@@ -39,4 +51,13 @@ test('a gateway is published, by its service ports where it has some', () => {
   assert.deepEqual(bind('0.0.0.0:31400'), ['127.64.0.3:31400', '127.0.0.1:31400']);
   assert.deepEqual(bind('0.0.0.0:81'), ['127.64.0.3:10081', '127.0.0.1:8081']);
   assert.deepEqual(bind('0.0.0.0:15021'), ['127.64.0.3:15021']);
+});
+
+test('an accepted connection has the address that the configuration knows', () => {
+  const publish = { address: '127.0.0.1', ports: {}, skip: [] };
+  const map = podAddressMap(parsePodNetwork(JSON.stringify({ ...base, publish })));
+  map.bind(at('0.0.0.0:80'));
+  assert.equal(show(map.accepted(at('127.64.0.3:10080'))), '127.64.0.3:80');
+  assert.equal(show(map.accepted(at('127.0.0.1:8080'))), '127.64.0.3:80');
+  assert.equal(show(map.accepted(at('127.0.0.1:99'))), '127.0.0.1:99');
 });

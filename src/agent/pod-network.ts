@@ -1,12 +1,14 @@
 import type { AddressMap } from '../proxy/net/address-map.ts';
-import type { SocketAddress } from '../proxy/net/connection.ts';
+import { formatAddress, type SocketAddress } from '../proxy/net/connection.ts';
 
 /** How a pod that shares the loopback of its machine with others is told apart from them. */
 export interface PodNetwork {
-  /** The pod's address: what `0.0.0.0` means here. */
+  /** The pod's address: what `0.0.0.0` means to the sidecar. */
   readonly pod: string;
-  /** What `127.0.0.1` means here: programs of the pod listen on it. */
-  readonly loopback: string;
+  /** Where the programs of the pod listen: what `127.0.0.1` means to the sidecar when it connects. */
+  readonly program: string;
+  /** Where the programs find the sidecar: what `127.0.0.1` means to it when it listens. */
+  readonly sidecar: string;
   /** First two octets of the addresses of all pods of the mesh, such as `127.64.`. */
   readonly podPrefix: string;
   /** Whether ports below 1024 can be listened on. If not, they are moved up, here and where others connect to them. */
@@ -23,19 +25,23 @@ export interface Publication {
   readonly skip: readonly number[];
 }
 
+/** Environment variable by which `up` tells an agent its {@link PodNetwork}, as JSON. */
+export const POD_NETWORK_VARIABLE = 'ISTHMUS_POD_NETWORK';
 /** What is added to a port below 1024 that cannot be listened on. */
 export const UNPRIVILEGED_SHIFT = 10_000;
 /** What is added to a published port below 1024, privileged or not: 80 is always 8080, and 443 is 8443. */
 export const PUBLISH_SHIFT = 8000;
+/** Ports that belong to Istio in every pod: agent, proxy and gateways, never a program. */
+const SIDECAR_PORTS = { first: 15_000, last: 15_099 };
 
-/** Reads what `up` tells an agent in `ISTHMUS_POD_NETWORK`. Throws an Error in words if it is not that. */
+/** Reads what `up` tells an agent. Throws an Error in words if it is not that. */
 export function parsePodNetwork(text: string): PodNetwork {
   const value = JSON.parse(text) as Partial<PodNetwork>;
-  const { pod, loopback, podPrefix, privileged, publish } = value;
-  if (typeof pod !== 'string' || typeof loopback !== 'string' || typeof podPrefix !== 'string') {
-    throw new Error('ISTHMUS_POD_NETWORK must have pod, loopback and podPrefix');
+  const { pod, program, sidecar, podPrefix, privileged, publish } = value;
+  if ([pod, program, sidecar, podPrefix].some((part) => typeof part !== 'string')) {
+    throw new Error(`${POD_NETWORK_VARIABLE} must have pod, program, sidecar and podPrefix`);
   }
-  return { pod, loopback, podPrefix, privileged: privileged === true, publish };
+  return { pod: pod!, program: program!, sidecar: sidecar!, podPrefix: podPrefix!, privileged: !!privileged, publish };
 }
 
 /** The port that a port of a pod is found at. */
@@ -43,24 +49,44 @@ export function podPort(port: number, privileged: boolean): number {
   return port < 1024 && port > 0 && !privileged ? port + UNPRIVILEGED_SHIFT : port;
 }
 
+/** The port that a gateway's port is found at from outside the mesh. */
+export function publishedPort(port: number): number {
+  return port < 1024 ? port + PUBLISH_SHIFT : port;
+}
+
 export function podAddressMap(network: PodNetwork): AddressMap {
-  const { pod, loopback, podPrefix, privileged, publish } = network;
+  const { pod, program, sidecar, podPrefix, privileged, publish } = network;
   const at = (address: string, port: number): SocketAddress => ({ address, port, family: 4 });
+  /** Where we listen -> what the configuration calls it. */
+  const configured = new Map<string, SocketAddress>();
+  const own = (address: string, port: number, called: SocketAddress): SocketAddress => {
+    const actual = at(address, podPort(port, privileged));
+    configured.set(formatAddress(actual), called);
+    return actual;
+  };
   return {
-    bind({ address, port, family }) {
-      if (address === '127.0.0.1' || address === '::1') return [at(loopback, podPort(port, privileged))];
-      if (address === pod) return [at(pod, podPort(port, privileged))];
-      if (address !== '0.0.0.0' && address !== '::') return [{ address, port, family }];
-      const own = at(pod, podPort(port, privileged));
-      if (publish === undefined || publish.skip.includes(port)) return [own];
-      const outside = publish.ports[port] ?? (port < 1024 ? port + PUBLISH_SHIFT : port);
-      return [own, at(publish.address, outside)];
+    bind(wanted) {
+      const { address, port } = wanted;
+      if (address === '127.0.0.1' || address === '::1') return [own(sidecar, port, wanted)];
+      if (address === pod) return [own(pod, port, wanted)];
+      if (address !== '0.0.0.0' && address !== '::') return [wanted];
+      const called = at(pod, port);
+      const inside = own(pod, port, called);
+      if (publish === undefined || publish.skip.includes(port)) return [inside];
+      const outside = at(publish.address, publish.ports[port] ?? publishedPort(port));
+      configured.set(formatAddress(outside), called);
+      return [inside, outside];
     },
     connect(target) {
       const { address, port } = target;
-      if (address === '127.0.0.1' || address === '::1') return at(loopback, podPort(port, privileged));
+      if (address === '127.0.0.1' || address === '::1') {
+        const isSidecar = port >= SIDECAR_PORTS.first && port <= SIDECAR_PORTS.last;
+        return at(isSidecar ? sidecar : program, podPort(port, privileged));
+      }
       if (address.startsWith(podPrefix)) return at(address, podPort(port, privileged));
       return target;
     },
+    source: (target) => (target.address.startsWith(podPrefix) ? pod : undefined),
+    accepted: (local) => configured.get(formatAddress(local)) ?? local,
   };
 }

@@ -1,14 +1,17 @@
-/** The two loopback addresses of a pod. */
+/** The three loopback addresses of a pod. */
 export interface PodAddresses {
   /** What others reach it by: the sidecar listens here. */
   readonly pod: string;
-  /** What is 127.0.0.1 inside a pod: the programs listen here, and the sidecar's outbound listeners. */
-  readonly loopback: string;
+  /** Where the programs listen, and the sidecar connects to them. */
+  readonly program: string;
+  /** What is 127.0.0.1 to them: the listeners of the sidecar that only they may use. */
+  readonly sidecar: string;
 }
 
-/** First octets after 127 of the blocks: pods of mesh n are in 127.(64+n).0.0/16, their loopbacks in 127.(128+n).0.0/16. */
+/** Second octets of the blocks: pods of mesh n are in 127.(64+n).0.0/16, and so on. */
 const POD_BLOCK = 64;
-const LOOPBACK_BLOCK = 128;
+const PROGRAM_BLOCK = 128;
+const SIDECAR_BLOCK = 192;
 export const MAX_SLOTS = 60;
 const MAX_PODS = 250 * 250;
 
@@ -24,6 +27,11 @@ export class AddressPool {
     this.#slot = slot;
   }
 
+  /** What all pod addresses of the mesh begin with. */
+  get podPrefix(): string {
+    return `127.${POD_BLOCK + this.#slot}.`;
+  }
+
   acquire(name: string): PodAddresses {
     let index = this.#byName.get(name);
     if (index === undefined) {
@@ -34,7 +42,8 @@ export class AddressPool {
     const tail = `${Math.floor(index / 250)}.${(index % 250) + 1}`;
     return {
       pod: `127.${POD_BLOCK + this.#slot}.${tail}`,
-      loopback: `127.${LOOPBACK_BLOCK + this.#slot}.${tail}`,
+      program: `127.${PROGRAM_BLOCK + this.#slot}.${tail}`,
+      sidecar: `127.${SIDECAR_BLOCK + this.#slot}.${tail}`,
     };
   }
 

@@ -118,8 +118,12 @@ p.start();
 test('each pod has addresses of its own, and keeps them', () => {
   const pool = new AddressPool(0);
   const a = pool.acquire('a');
-  assert.deepEqual(a, { pod: '127.64.0.1', loopback: '127.128.0.1' });
-  assert.deepEqual(pool.acquire('b'), { pod: '127.64.0.2', loopback: '127.128.0.2' });
+  assert.deepEqual(a, { pod: '127.64.0.1', program: '127.128.0.1', sidecar: '127.192.0.1' });
+  assert.deepEqual(pool.acquire('b'), {
+    pod: '127.64.0.2',
+    program: '127.128.0.2',
+    sidecar: '127.192.0.2',
+  });
   assert.deepEqual(pool.acquire('a'), a);
   pool.release('a');
   assert.equal(pool.acquire('c').pod, '127.64.0.3');

@@ -64,7 +64,7 @@ class Attempt implements Cancelable {
             host: address.address,
             port: address.port,
             family: address.family,
-            localAddress: options.sourceAddress,
+            localAddress: options.sourceAddress ?? context.addresses.source(options.address),
             allowHalfOpen: true,
             ...common,
           },

@@ -9,10 +9,16 @@ export interface AddressMap {
   bind(address: SocketAddress): readonly SocketAddress[];
   /** Where a connection to an address goes. */
   connect(address: SocketAddress): SocketAddress;
+  /** The address that a connection to `address` is made from, when the configuration names none. */
+  source(address: SocketAddress): string | undefined;
+  /** What the configuration calls the address at which a connection was accepted. */
+  accepted(local: SocketAddress): SocketAddress;
 }
 
 /** Addresses as they are. */
 export const OWN_NETWORK: AddressMap = {
   bind: (address) => [address],
   connect: (address) => address,
+  source: () => undefined,
+  accepted: (local) => local,
 };

@@ -32,7 +32,7 @@ export class IncomingConnection {
   constructor(listener: Listener, socket: net.Socket) {
     this.#listener = listener;
     this.#socket = socket;
-    this.#local = addressOf(socket.localAddress, socket.localPort);
+    this.#local = listener.worker.addresses.accepted(addressOf(socket.localAddress, socket.localPort));
     this.#peer = addressOf(socket.remoteAddress, socket.remotePort);
   }
 
