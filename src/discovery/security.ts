@@ -18,7 +18,7 @@ import {
   TokenAuthenticator,
   type TrustedIssuer,
 } from '../ca/tokens/token-authenticator.ts';
-import { TokenIssuer } from '../ca/tokens/token-issuer.ts';
+import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import type { Mesh } from '../translate/mesh.ts';
 
 export interface SecurityOptions {
@@ -48,18 +48,15 @@ export interface Security {
   close(): Promise<void>;
 }
 
-/** The `iss` claim of tokens that the mesh issues itself. */
-export const TOKEN_ISSUER = 'isthmus';
-
 /** Opens the authority and what proves who calls. Throws a UserError that names the file or the setting. */
 export async function openSecurity(options: SecurityOptions): Promise<Security> {
   const { mesh, clock, log, metrics } = options;
   const state = await openState(options);
   const authority = await openAuthority(options, state.directory);
   const trustDomains = new TrustDomains(mesh.trustDomain, mesh.trustDomainAliases);
-  const tokens = await TokenIssuer.open(path.join(state.directory, 'tokens'), { issuer: TOKEN_ISSUER, clock });
+  const tokens = await TokenIssuer.open(path.join(state.directory, 'tokens'), { issuer: LOCAL_TOKEN_ISSUER, clock });
   const issuers: TrustedIssuer[] = [
-    { issuer: TOKEN_ISSUER, keys: localKeys(tokens.jwks()), audiences: options.audiences },
+    { issuer: LOCAL_TOKEN_ISSUER, keys: localKeys(tokens.jwks()), audiences: options.audiences },
     ...(options.jwtRule ? [readJwtRule(options.jwtRule)] : []),
   ];
   const { trustDomain } = mesh;

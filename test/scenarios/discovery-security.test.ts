@@ -9,10 +9,10 @@ import {
   IstioCertificateResponseSchema,
 } from '../../src/api/gen/istio/v1/auth/ca_pb.ts';
 import { type DirectoryAuthority, openDirectory, openSelfSigned } from '../../src/ca/authority/directory.ts';
-import { TokenIssuer } from '../../src/ca/tokens/token-issuer.ts';
+import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../../src/ca/tokens/token-issuer.ts';
 import { generatePrivateKey, privateKeyPem } from '../../src/ca/x509/keys.ts';
 import { createRequest } from '../../src/ca/x509/request.ts';
-import { TOKEN_ISSUER } from '../../src/discovery/security.ts';
+
 import { decodeDiscoveryResponse, encodeDiscoveryRequest } from '../../src/xds/session/codec.ts';
 import type { DiscoveryResponse } from '../../src/xds/session/messages.ts';
 import { Resource } from '../../src/xds/session/resource-types.ts';
@@ -40,7 +40,7 @@ async function secured(t: TestContext, config: Readonly<Record<string, string>> 
   const server = await startIsthmus(t, config, { stateDir, addresses });
   const authority = await openDirectory(path.join(stateDir, 'ca'), { trustDomain: 'cluster.local' });
   t.after(() => authority.close());
-  const tokens = await TokenIssuer.open(path.join(stateDir, 'tokens'), { issuer: TOKEN_ISSUER });
+  const tokens = await TokenIssuer.open(path.join(stateDir, 'tokens'), { issuer: LOCAL_TOKEN_ISSUER });
   const address = server.running.addresses.secureGrpc ?? '';
   const connect = (client?: Certificate, roots = authority.roots()) => {
     const [key, chain] = client ? [Buffer.from(client.key), Buffer.from(client.chain)] : [null, null];

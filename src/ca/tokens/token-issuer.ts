@@ -13,6 +13,9 @@ export const ISTIO_CA_AUDIENCE = 'istio-ca';
 export const TOKEN_TTL_MS = 12 * 3_600_000;
 export const TOKEN_ALGORITHM = 'ES256';
 
+/** The `iss` claim of tokens that a mesh without Kubernetes issues itself. */
+export const LOCAL_TOKEN_ISSUER = 'isthmus';
+
 const KEY_FILE = 'token-key.pem';
 
 export interface TokenIssuerOptions {
