@@ -1,6 +1,7 @@
 import { type Cell, TypeUrl } from './cell.ts';
 import { ClusterCells } from './cells/clusters.ts';
 import { EndpointCells } from './cells/endpoints.ts';
+import { ListenerCells } from './cells/listeners.ts';
 import { RouteCells } from './cells/routes.ts';
 import type { Features } from './features.ts';
 import { IndexBuilder } from './index/indexes.ts';
@@ -25,6 +26,7 @@ export class MeshTranslator implements Translator<MeshSnapshot, ProxyNode> {
   readonly #options: TranslatorOptions;
   readonly #indexes: IndexBuilder;
   readonly #proxies: ProxyBuilder;
+  readonly #listeners = new ListenerCells();
   readonly #clusters = new ClusterCells();
   readonly #routes = new RouteCells();
   readonly #endpoints = new EndpointCells();
@@ -50,6 +52,8 @@ export class MeshTranslator implements Translator<MeshSnapshot, ProxyNode> {
 
   #all(proxy: ProxyView, type: TypeUrl): readonly Cell[] {
     switch (type) {
+      case TypeUrl.Listener:
+        return this.#listeners.all(proxy);
       case TypeUrl.Cluster:
         return this.#clusters.all(proxy);
       default:

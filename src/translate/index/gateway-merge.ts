@@ -61,6 +61,11 @@ export function mergeGateways(
   const declaredPorts = new Map<number, Set<number>>();
   let hasAutoPassthrough = false;
 
+  const tlsHostsOf = (port: number) => {
+    const known = tlsHosts.get(port) ?? new Map<string, string>();
+    tlsHosts.set(port, known);
+    return known;
+  };
   const addTo = (key: string, port: Omit<GatewayPort, 'servers'>, server: GatewayServer) => {
     const existing = ports.get(key);
     if (existing) existing.servers.push(server);
@@ -83,7 +88,7 @@ export function mergeGateways(
         const protocol = parseProtocol(server.port.protocol);
         const bind = server.bind ?? '';
         const routeName = routeNameOf(server, number, name, namespace);
-        if (server.tls !== undefined && !claimHosts(tlsHosts, number, server.hosts, bind)) continue;
+        if (server.tls !== undefined && !claimHosts(tlsHostsOf(number), server.hosts, bind)) continue;
         const entry: GatewayServer = {
           server,
           gateway,
@@ -179,27 +184,17 @@ function sniHostsOf(hosts: readonly string[]): string[] {
   return [...new Set(hosts.map((host) => host.slice(host.indexOf('/') + 1)))].sort();
 }
 
-/** Marks the hosts as taken on a port; false if one is already, on the same address or on all. */
-function claimHosts(
-  taken: Map<number, Map<string, string>>,
-  port: number,
-  hosts: readonly string[],
-  bind: string,
-): boolean {
-  let known = taken.get(port);
-  if (known === undefined) taken.set(port, (known = new Map()));
-  if (duplicateHosts(hosts, bind, known).length > 0) return false;
-  for (const host of hosts) known.set(host, bind);
-  return true;
-}
-
-/** Those hosts that another server on the same address has already. */
-export function duplicateHosts(
-  hosts: readonly string[],
-  bind: string,
-  known: ReadonlyMap<string, string>,
-): readonly string[] {
-  return hosts.filter((host) => known.get(host) === bind);
+/**
+ * Marks hosts as taken on an address. False if some of them are already, on the same address: what asks for them is left
+ * out, while its other hosts stay taken.
+ */
+export function claimHosts(taken: Map<string, string>, hosts: readonly string[], bind: string): boolean {
+  let free = true;
+  for (const host of hosts) {
+    if (taken.get(host) === bind) free = false;
+    else taken.set(host, bind);
+  }
+  return free;
 }
 
 export function isTlsServer(server: Server): boolean {

@@ -25,9 +25,15 @@ export function exactBalance(): Listener_ConnectionBalanceConfig {
   return create(Listener_ConnectionBalanceConfigSchema, { balanceType: { case: 'exactBalance', value: {} } });
 }
 
+/** How many connections a listener that really takes its port accepts at once: many would keep others waiting. */
+export function acceptLimit({ features }: ProxyView): { maxConnectionsToAcceptPerSocketEvent?: number } {
+  const limit = features.maxConnectionsPerSocketEvent;
+  return limit > 0 ? { maxConnectionsToAcceptPerSocketEvent: limit } : {};
+}
+
 /**
  * Whether the proxy may stand on a port: one without privileges not below 1024, and nobody on the ports of the proxy's
- * own listeners.
+ * own listeners. Those to which traffic is redirected are not asked about for a Sidecar's ingress.
  */
 export function canBind(
   { mesh, node, wildcards }: ProxyView,
@@ -35,12 +41,12 @@ export function canBind(
   address: string,
   port: number,
   protocol: Protocol,
-  inbound: boolean,
+  ofIngress: boolean,
 ): boolean {
   if (bindToPort && node.unprivileged && port > 0 && port < 1024) return false;
   // HTTP without an address of its own stands on all of them.
   const everywhere = address === '' ? isHttp(protocol) : address === wildcards[0];
   if (!everywhere) return true;
   if (node.reservedPorts.includes(port)) return false;
-  return inbound || (port !== mesh.proxyListenPort && port !== mesh.proxyInboundListenPort);
+  return ofIngress || (port !== mesh.proxyListenPort && port !== mesh.proxyInboundListenPort);
 }

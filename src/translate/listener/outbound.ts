@@ -13,7 +13,7 @@ import type { Origin } from '../index/virtual-service.ts';
 import { delimited, domainName, listenerName, PASSTHROUGH_FILTER_CHAIN } from '../names.ts';
 import { duration, optionalDuration, socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
-import { additionalAddresses, type Binding, canBind, exactBalance } from './bind.ts';
+import { acceptLimit, additionalAddresses, type Binding, canBind, exactBalance } from './bind.ts';
 import {
   buildChain,
   type ChainSpec,
@@ -228,7 +228,7 @@ export function build(
     trafficDirection: TrafficDirection.OUTBOUND,
     continueOnListenerFiltersTimeout: true,
     ...(node.outboundExactBalance ? { connectionBalanceConfig: exactBalance() } : {}),
-    ...(binding.bindToPort ? {} : { bindToPort: false }),
+    ...(binding.bindToPort ? acceptLimit(proxy) : { bindToPort: false }),
     listenerFilters: [
       ...(chains.some(needsTlsInspector) ? [tlsInspector()] : []),
       ...(detectsHttp ? [httpInspector()] : []),

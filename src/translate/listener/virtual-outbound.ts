@@ -15,7 +15,7 @@ import { socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { destinationCluster } from '../route/http-route.ts';
 import { accessLogs } from '../telemetry/access-log.ts';
-import { additionalAddresses } from './bind.ts';
+import { acceptLimit, additionalAddresses } from './bind.ts';
 
 /** What becomes of connections to destinations that the mesh does not know. */
 export function unknownTrafficFilters(proxy: ProxyView): Filter[] {
@@ -44,7 +44,7 @@ export function blackHoleFilter(proxy: ProxyView, listenerClass: 'inbound' | 'ou
  * where nothing is intercepted.
  */
 export function virtualOutboundListener(proxy: ProxyView): Listener | undefined {
-  const { features, mesh, node, wildcards } = proxy;
+  const { mesh, node, wildcards } = proxy;
   if (node.interceptionMode === 'NONE') return undefined;
   const [address, ...others] = wildcards;
   const port = mesh.proxyListenPort;
@@ -64,9 +64,7 @@ export function virtualOutboundListener(proxy: ProxyView): Listener | undefined 
       { name: VIRTUAL_OUTBOUND_CATCH_ALL, filters: unknownTrafficFilters(proxy) },
     ],
     trafficDirection: TrafficDirection.OUTBOUND,
-    ...(features.maxConnectionsPerSocketEvent > 0
-      ? { maxConnectionsToAcceptPerSocketEvent: features.maxConnectionsPerSocketEvent }
-      : {}),
+    ...acceptLimit(proxy),
     accessLog: [...accessLogs(proxy, 'outbound').listener],
   });
 }

@@ -64,13 +64,40 @@ function copyOf(value: unknown): unknown {
 }
 
 /**
- * What is in `source` merged into what is in `target`. Undefined if a type is not known, or they are not of one type: then
- * nothing is changed.
+ * What is in `source` merged into what is in `target`. Undefined if a type is not known, they are not of one type, or one
+ * cannot be read: then nothing is changed.
  */
 export function mergeAny(target: Any | undefined, source: Any | undefined): Any | undefined {
   if (target === undefined || source === undefined || target.typeUrl !== source.typeUrl) return undefined;
-  const [into, from] = [unpackAny(target), unpackAny(source)];
+  const [into, from] = [readAny(target), readAny(source)];
   if (into === undefined || from === undefined) return undefined;
   merge(into.schema, into.message, from.message, { replaceLists: false });
   return { $typeName: AnySchema.typeName, typeUrl: target.typeUrl, value: toBinary(into.schema, into.message) };
+}
+
+function readAny(any: Any): ReturnType<typeof unpackAny> {
+  try {
+    return unpackAny(any);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Something named that is configured with a typed message: a network or HTTP filter. */
+interface Extension {
+  name: string;
+  configType: { case?: string | undefined; value?: unknown };
+}
+
+/**
+ * What a patch for a filter makes of it: its configuration is merged, and it takes the patch's name if that has one. A
+ * filter without configuration of its own stays as it is.
+ */
+export function mergeExtension<E extends Extension>(target: E, source: E | undefined): void {
+  if (source === undefined || target.configType.case !== 'typedConfig') return;
+  if (source.name !== '') target.name = source.name;
+  if (source.configType.case !== 'typedConfig') return;
+  const own = target.configType.value as Any;
+  const merged = mergeAny(own, { ...(source.configType.value as Any), typeUrl: own.typeUrl });
+  if (merged !== undefined) target.configType = { case: 'typedConfig', value: merged };
 }
