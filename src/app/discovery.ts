@@ -20,6 +20,7 @@ import { MeshSettings } from '../discovery/snapshot/mesh-settings.ts';
 import { featuresFromEnv } from '../translate/features.ts';
 import { meshOf } from '../translate/mesh.ts';
 import { MeshTranslator } from '../translate/translator.ts';
+import { certificateMethod } from './certificate-method.ts';
 
 /** Where the control plane listens; the empty text is nowhere. */
 export interface DiscoveryAddresses {
@@ -136,6 +137,7 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
       clock,
       version: options.version,
       keepalive: options.keepalive,
+      methods: security ? [certificateMethod(security.certificates)] : [],
       ...listeners,
       security,
       tls: options.tls,

@@ -1,11 +1,9 @@
-import { create, toBinary } from '@bufbuild/protobuf';
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { NodeSchema } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { Logger } from '../../base/log.ts';
 import type { WorkloadIdentity } from '../../base/spiffe.ts';
-import { GrpcCode, type GrpcStatus } from '../../wire/grpc/transport.ts';
+import { clientStatus } from '../../xds/server/client-status.ts';
 import type { Questions } from '../../xds/server/discovery-stream.ts';
-import type { TypeStatus } from '../../xds/server/served-type.ts';
+import { encodeResource } from '../../xds/server/resource-json.ts';
+import { GrpcCode, type GrpcStatus } from '../../xds/server/status.ts';
 import type { ServedResource } from '../../xds/session/messages.ts';
 import { type ConnectedProxy, followsConfiguration } from '../proxies/connected-proxy.ts';
 import { mayAsk } from './find-proxy.ts';
@@ -19,8 +17,6 @@ const SYNC = 'istio.io/debug/syncz';
 /** `istioctl version`. */
 const CONNECTIONS = 'istio.io/connections';
 const TYPES: ReadonlySet<string> = new Set([DEBUG, SYNC, CONNECTIONS]);
-
-const CLIENT_CONFIG = 'type.googleapis.com/envoy.service.status.v3.ClientConfig';
 
 /**
  * Istio's debug types over ADS, so that tools reach them through the port that they can authenticate on. Only those with
@@ -48,7 +44,7 @@ export function debugQuestions(
           message: `the debug info is not available for ${identity.namespace}`,
         };
       const proxies = [...context.proxies].filter(followsConfiguration);
-      return typeUrl === SYNC ? proxies.map(clientConfig) : proxies.map(nodeOf);
+      return typeUrl === SYNC ? proxies.map(statusOf) : proxies.map(nodeOf);
     },
   };
 }
@@ -74,38 +70,10 @@ function split(resource: string): [name: string, query: string] {
 
 function nodeOf(proxy: ConnectedProxy): ServedResource {
   const payloadType = 'type.googleapis.com/envoy.config.core.v3.Node';
-  return { name: proxy.id, version: '', bytes: toBinary(NodeSchema, proxy.rawNode), payloadType };
+  return { name: proxy.id, version: '', bytes: encodeResource(proxy.rawNode), payloadType };
 }
 
-/** envoy.service.status.v3.ConfigStatus */
-const ConfigStatus = { SYNCED: 1, NOT_SENT: 2, STALE: 3, ERROR: 4 } as const;
-
-/**
- * envoy.service.status.v3.ClientConfig: node 1, generic_xds_configs 3, each with type_url 1, config_status 6 and
- * error_state 8. Written by hand: the file would bring Envoy's whole admin API with it.
- */
-function clientConfig(proxy: ConnectedProxy): ServedResource {
-  const types = proxy.stream.status();
-  const metadata = { CLUSTER_ID: proxy.node.clusterId, ISTIO_VERSION: proxy.node.istioVersion, TYPE: proxy.node.type };
-  const node = create(NodeSchema, { id: proxy.id, metadata });
-  const writer = new BinaryWriter();
-  writer.tag(1, WireType.LengthDelimited).bytes(toBinary(NodeSchema, node));
-  for (const type of types) {
-    writer.tag(3, WireType.LengthDelimited).fork();
-    writer.tag(1, WireType.LengthDelimited).string(type.typeUrl);
-    writer.tag(6, WireType.Varint).int32(statusOf(type));
-    if (type.nack) {
-      // UpdateFailureState: details 3.
-      writer.tag(8, WireType.LengthDelimited).fork();
-      writer.tag(3, WireType.LengthDelimited).string(type.nack.message).join();
-    }
-    writer.join();
-  }
-  return { name: proxy.id, version: '', bytes: writer.finish(), payloadType: CLIENT_CONFIG };
-}
-
-function statusOf(type: TypeStatus): number {
-  if (!type.sentNonce) return ConfigStatus.NOT_SENT;
-  if (type.nack) return ConfigStatus.ERROR;
-  return type.ackedNonce === type.sentNonce ? ConfigStatus.SYNCED : ConfigStatus.STALE;
+function statusOf({ id, node, stream }: ConnectedProxy): ServedResource {
+  const metadata = { CLUSTER_ID: node.clusterId, ISTIO_VERSION: node.istioVersion, TYPE: node.type };
+  return clientStatus(id, metadata, stream.status());
 }

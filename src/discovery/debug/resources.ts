@@ -1,33 +1,12 @@
-import { fromBinary, type JsonObject, toJson } from '@bufbuild/protobuf';
-import { type Secret, SecretSchema } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
-import { registry, schemaOf, typeNameOf } from '../../api/registry.ts';
-import { messageOf } from '../../base/errors.ts';
+import type { JsonObject } from '@bufbuild/protobuf';
 import { TypeUrl } from '../../translate/cell.ts';
+import { resourceJson } from '../../xds/server/resource-json.ts';
 import type { ServedResource } from '../../xds/session/messages.ts';
 import type { ConnectedProxy } from '../proxies/connected-proxy.ts';
 import { findProxy } from './find-proxy.ts';
 import { type DebugEndpoint, json } from './handler.ts';
 
 const ADMIN = 'type.googleapis.com/envoy.admin.v3.';
-
-/** A resource as Envoy's admin endpoint prints one: JSON of its Any. */
-function resourceJson(typeUrl: string, { name, bytes }: ServedResource): JsonObject {
-  const schema = schemaOf(typeNameOf(typeUrl));
-  try {
-    if (!schema) throw new Error('its type is not known');
-    const message = fromBinary(schema, bytes);
-    if (schema.typeName === SecretSchema.typeName) redact(message as Secret);
-    return { '@type': typeUrl, ...(toJson(schema, message, { registry }) as JsonObject) };
-  } catch (error) {
-    return { '@type': typeUrl, name, error: `cannot be printed: ${messageOf(error)}` };
-  }
-}
-
-/** Puts Envoy's placeholder in the place of private keys. */
-function redact(secret: Secret): void {
-  if (secret.type.case !== 'tlsCertificate' || !secret.type.value.privateKey) return;
-  secret.type.value.privateKey.specifier = { case: 'inlineBytes', value: new TextEncoder().encode('[redacted]') };
-}
 
 /** The resources of a type that a proxy has or is being given. */
 function resourcesOf(proxy: ConnectedProxy, typeUrl: string): readonly ServedResource[] {

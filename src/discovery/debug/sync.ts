@@ -1,6 +1,5 @@
-import { toJson } from '@bufbuild/protobuf';
-import { NodeSchema } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import { TypeUrl } from '../../translate/cell.ts';
+import { nodeJson } from '../../xds/server/node.ts';
 import type { TypeStatus } from '../../xds/server/served-type.ts';
 import { type ConnectedProxy, followsConfiguration } from '../proxies/connected-proxy.ts';
 import { type DebugContext, type DebugEndpoint, type DebugRequest, json, text, timestamp } from './handler.ts';
@@ -79,7 +78,7 @@ export const syncEndpoints: readonly DebugEndpoint[] = [
         return text(200, `Pushed to ${proxies.length} servers\n`);
       }
       return listed(proxies, (proxy) => {
-        const node = toJson(NodeSchema, proxy.rawNode) as { metadata?: object; locality?: object };
+        const node = nodeJson(proxy.rawNode);
         return {
           ...clientOf(proxy),
           ...(proxy.identity ? { identity: proxy.identity } : {}),

@@ -1,7 +1,7 @@
-import type { Node } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { WorkloadIdentity } from '../../base/spiffe.ts';
 import type { MeshSnapshot } from '../../translate/mesh.ts';
 import type { ProxyNode } from '../../translate/node.ts';
+import type { Node } from '../../xds/server/node.ts';
 import type { ResourceView } from '../../xds/server/resource-view.ts';
 import type { TypeStatus } from '../../xds/server/served-type.ts';
 import type { RecordedNack } from './nack.ts';

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { toBinary } from '@bufbuild/protobuf';
-import { SecretSchema } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 import type { Clock } from '../../base/clock.ts';
 import { formatLocation, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -17,6 +15,7 @@ import type { ConfigObject } from '../../config/object.ts';
 import type { ConfigSnapshot } from '../../config/store/snapshot.ts';
 import { type Cell, TypeUrl } from '../../translate/cell.ts';
 import type { MeshSnapshot } from '../../translate/mesh.ts';
+import { encodeResource } from '../../xds/server/resource-json.ts';
 import type { ConnectedProxy } from '../proxies/connected-proxy.ts';
 import type { SecretView } from '../proxies/proxy-view.ts';
 import type { ProxySecrets } from '../push/scheduler.ts';
@@ -103,7 +102,7 @@ export class GatewaySecrets implements ProxySecrets {
         reference.name.endsWith(CA_SUFFIX) || reference.kind === 'ConfigMap'
           ? validationSecret(resource, object, now)
           : certificateSecret(resource, object, now);
-      const bytes = toBinary(SecretSchema, encodeSecret(content));
+      const bytes = encodeResource(encodeSecret(content));
       const version = createHash('sha256').update(bytes).digest('base64url').slice(0, 16);
       return { type: TypeUrl.Secret, name: resource, bytes, version, origin };
     } catch (error) {

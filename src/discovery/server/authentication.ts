@@ -1,7 +1,7 @@
 import { formatWorkloadIdentity, type WorkloadIdentity } from '../../base/spiffe.ts';
 import { AuthenticationError, type Authenticator, bearerToken } from '../../ca/tokens/authenticator.ts';
 import type { ProxyNode } from '../../translate/node.ts';
-import { GrpcCode, type GrpcStatus } from '../../wire/grpc/transport.ts';
+import { GrpcCode, type GrpcStatus } from '../../xds/server/status.ts';
 
 /** What the transport knows of whoever opens a stream. */
 export interface StreamPeer {

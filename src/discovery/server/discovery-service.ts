@@ -1,19 +1,18 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { type Node, NodeSchema } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import type { WorkloadIdentity } from '../../base/spiffe.ts';
 import type { Authenticator } from '../../ca/tokens/authenticator.ts';
 import { parseNode } from '../../translate/node.ts';
-import { GrpcCode, type GrpcStatus } from '../../wire/grpc/transport.ts';
 import {
   DiscoveryStream,
   type DiscoveryStreamObserver,
   type DiscoveryStreamOptions,
   type Questions,
 } from '../../xds/server/discovery-stream.ts';
+import { decodeNode, type Node } from '../../xds/server/node.ts';
 import type { CallHandler, DiscoveryMethod } from '../../xds/server/services.ts';
+import { GrpcCode, type GrpcStatus } from '../../xds/server/status.ts';
 import { type AnyRequest, delta, sotw } from '../../xds/server/variant.ts';
 import type { PilotMetrics } from '../metrics/pilot.ts';
 import { type ConnectedProxy, newProgress, type ProxyStream } from '../proxies/connected-proxy.ts';
@@ -255,7 +254,7 @@ class Connection implements CallHandler, DiscoveryStreamObserver {
 
   #readNode(bytes: Uint8Array): Node | undefined {
     try {
-      return fromBinary(NodeSchema, bytes);
+      return decodeNode(bytes);
     } catch (error) {
       this.#refuse(GrpcCode.InvalidArgument, `the node cannot be decoded: ${messageOf(error)}`);
       return undefined;

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
   Server,
   ServerCredentials,
@@ -9,13 +8,11 @@ import {
   type sendUnaryData,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '../../api/gen/istio/v1/auth/ca_pb.ts';
 import { messageOf } from '../../base/errors.ts';
-import type { CertificateService } from '../../ca/service/certificate-service.ts';
 import { GrpcError } from '../../ca/service/grpc-error.ts';
 import type { Authenticator } from '../../ca/tokens/authenticator.ts';
-import { GrpcCode } from '../../wire/grpc/transport.ts';
 import { type DiscoveryCall, discoveryServices } from '../../xds/server/services.ts';
+import { GrpcCode } from '../../xds/server/status.ts';
 import type { StreamPeer } from './authentication.ts';
 import type { DiscoveryService } from './discovery-service.ts';
 
@@ -25,9 +22,17 @@ export interface GrpcServerOptions {
   readonly authenticators: readonly Authenticator[] | undefined;
   /** Certificates that the peer at an address presented when it connected. */
   readonly certificatesOf?: (peer: string) => readonly Uint8Array[] | undefined;
-  /** Signs certificates; undefined where there is no authority. */
-  readonly certificates: CertificateService | undefined;
+  /** Methods beside discovery, such as the certificate service. */
+  readonly methods: readonly UnaryMethod[];
   readonly keepalive: Keepalive;
+}
+
+/** A method with one request and one response, encoded. */
+export interface UnaryMethod {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  /** Rejects with a GrpcError, or with anything else, which is an internal error. */
+  readonly call: (request: Uint8Array, peer: StreamPeer) => Promise<Uint8Array>;
 }
 
 /** The `--keepalive...` flags, milliseconds. */
@@ -50,7 +55,7 @@ export class DiscoveryGrpcServer {
   readonly #injector;
 
   constructor(options: GrpcServerOptions) {
-    const { keepalive, certificates, discovery, authenticators } = options;
+    const { keepalive, discovery, authenticators } = options;
     const peerOf = (call: DiscoveryCall | Unary): StreamPeer => {
       const [authorization] = call.metadata.get('authorization');
       const address = call.getPeer();
@@ -75,7 +80,7 @@ export class DiscoveryGrpcServer {
       discovery.open(peerOf(call), method, authenticators, send, end),
     );
     for (const { definition, implementation } of services) this.#server.addService(definition, implementation);
-    if (certificates) this.#server.addService(CERTIFICATES, certificateMethods(certificates, peerOf));
+    for (const method of options.methods) this.#server.addService(...unaryService(method, peerOf));
     this.#server.addService(HEALTH, healthMethods);
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
   }
@@ -107,40 +112,20 @@ const raw = {
   responseDeserialize: (bytes: Buffer) => bytes,
 };
 
-const CERTIFICATES: ServiceDefinition = {
-  CreateCertificate: { path: '/istio.v1.auth.IstioCertificateService/CreateCertificate', ...raw },
-};
-
-function certificateMethods(
-  service: CertificateService,
+function unaryService(
+  method: UnaryMethod,
   peerOf: (call: Unary) => StreamPeer,
-): UntypedServiceImplementation {
-  return {
-    CreateCertificate(call: Unary, callback: sendUnaryData<Uint8Array>) {
-      const { address, authorization, certificates } = peerOf(call);
-      create(service, call.request, { address, authorization, certificates }).then(
-        (response) => callback(null, response),
-        (error) => callback({ code: codeOf(error), details: messageOf(error) }),
-      );
-    },
+): [ServiceDefinition, UntypedServiceImplementation] {
+  const handle = (call: Unary, callback: sendUnaryData<Uint8Array>) => {
+    method.call(call.request, peerOf(call)).then(
+      (response) => callback(null, response),
+      (error) => callback({ code: codeOf(error), details: messageOf(error) }),
+    );
   };
+  return [{ method: { path: method.path, ...raw } }, { method: handle }];
 }
 
-async function create(
-  service: CertificateService,
-  bytes: Uint8Array,
-  peer: Parameters<CertificateService['createCertificate']>[1],
-): Promise<Uint8Array> {
-  let request: Parameters<CertificateService['createCertificate']>[0];
-  try {
-    request = fromBinary(IstioCertificateRequestSchema, bytes);
-  } catch (error) {
-    throw new GrpcError(GrpcCode.InvalidArgument, `not a certificate request: ${messageOf(error)}`);
-  }
-  return toBinary(IstioCertificateResponseSchema, await service.createCertificate(request, peer));
-}
-
-function codeOf(error: unknown): GrpcCode {
+function codeOf(error: unknown): number {
   return error instanceof GrpcError ? error.code : GrpcCode.Internal;
 }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Logging } from '../../base/log.ts';
 import type { ControlPlane } from '../control-plane.ts';
 import type { Security } from '../security.ts';
-import { DiscoveryGrpcServer, type Keepalive } from './grpc-server.ts';
+import { DiscoveryGrpcServer, type Keepalive, type UnaryMethod } from './grpc-server.ts';
 import { debugRoutes, type HttpServerOptions, monitoringRoutes, serveHttp } from './http-server.ts';
 import { ServerCertificate, type ServerCredentials } from './server-certificate.ts';
 import { listen, type SocketListener } from './sockets.ts';
@@ -16,6 +16,8 @@ export interface ServersOptions {
   readonly clock: Clock;
   readonly version: string;
   readonly keepalive: Keepalive;
+  /** Methods beside discovery, on both gRPC ports. */
+  readonly methods: readonly UnaryMethod[];
   /** Undefined turns a listener off. */
   readonly grpc: ListenOptions | undefined;
   readonly secureGrpc: ListenOptions | undefined;
@@ -82,7 +84,7 @@ async function openPlain(options: ServersOptions, address: ListenOptions) {
   const server = new DiscoveryGrpcServer({
     discovery: options.controlPlane.discovery,
     authenticators: undefined,
-    certificates: options.security?.certificates,
+    methods: options.methods,
     keepalive: options.keepalive,
   });
   const listener = await listen('grpcAddr', address, (socket) => server.accept(socket));
@@ -104,7 +106,7 @@ async function openSecure(options: ServersOptions, address: ListenOptions, secur
   const server = new DiscoveryGrpcServer({
     discovery: options.controlPlane.discovery,
     authenticators: options.authenticateXds ? security.authenticators : undefined,
-    certificates: security.certificates,
+    methods: options.methods,
     certificatesOf: (peer) => listener?.certificatesOf(peer),
     keepalive: options.keepalive,
   });
