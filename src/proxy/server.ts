@@ -57,6 +57,7 @@ export class ProxyServer {
   state: ServerState = 'PRE_INITIALIZING';
   /** `/healthcheck/fail` was called: `/ready` says no. */
   healthFailed = false;
+  readonly #errors = new ConfigErrors();
   #admin: AdminServer | undefined = undefined;
   #whenLive: (() => void)[] = [];
 
@@ -68,7 +69,11 @@ export class ProxyServer {
     this.worker = worker;
     this.stats.show(worker.stats);
     this.sinks = new FileSinks(log, options.accessLogFlushMs);
-    this.transports = new TransportSockets(worker, bootstrap.staticResources?.secrets ?? []);
+    this.transports = new TransportSockets(
+      worker,
+      bootstrap.staticResources?.secrets ?? [],
+      this.#errors.at('static_resources').at('secrets'),
+    );
     this.clusters = new ClusterManager(worker, (socket, config, errors) =>
       this.transports.upstream(socket, config, errors),
     );
@@ -80,7 +85,7 @@ export class ProxyServer {
         worker,
         clusters: this.clusters,
         networkFilters: new NetworkFilterRegistry([...NETWORK_FILTERS, hcm]),
-        buildTransport: (socket, errors) => this.transports.downstream(socket, errors),
+        buildTransport: (socket, statPrefix, errors) => this.transports.downstream(socket, statPrefix, errors),
         buildAccessLogs: (protos, errors) =>
           protos.flatMap((proto, i) => {
             const built = buildAccessLog(proto, { sinks: this.sinks, random: worker.random }, errors.at(i));
@@ -136,7 +141,7 @@ export class ProxyServer {
   /** Compiles the static resources and starts the admin interface. Throws a UserError with everything that is wrong. */
   async start(): Promise<void> {
     const { staticResources, dynamicResources, admin } = this.options.bootstrap;
-    const errors = new ConfigErrors();
+    const errors = this.#errors;
     const at = errors.at('static_resources');
     if (admin?.address) {
       this.#admin = new AdminServer(this);

@@ -1,46 +1,130 @@
+import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import type { TransportSocket } from '../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { Secret } from '../api/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
+import {
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+} from '../api/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
 import { typeNameOf } from '../api/registry.ts';
+import { messageOf } from '../base/errors.ts';
 import type { ClusterConfig } from './cluster/config.ts';
 import type { ConfigErrors } from './config/errors.ts';
 import type { WorkerContext } from './context.ts';
+import type { StatsStore } from './observe/stats.ts';
+import { downstreamTransport } from './tls/downstream.ts';
+import { SecretManager } from './tls/secrets.ts';
+import { newTransportStats, type TransportStats } from './tls/stats.ts';
 import type { DownstreamTransport, UpstreamTransport } from './tls/transport.ts';
+import { upstreamTransport } from './tls/upstream.ts';
 
 const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
 
 /** Compiles transport sockets: plaintext and TLS. */
 export class TransportSockets {
-  constructor(_worker: WorkerContext, _secrets: readonly Secret[]) {}
+  readonly secrets: SecretManager;
+  readonly #stats: SharedStats;
+
+  constructor(worker: WorkerContext, secrets: readonly Secret[], errors: ConfigErrors) {
+    this.secrets = new SecretManager({ context: worker });
+    this.#stats = new SharedStats(worker.stats);
+    secrets.forEach((secret, i) => this.secrets.addStatic(secret, errors.at(i)));
+  }
 
   /** For a cluster; undefined is plaintext. */
   upstream(
     socket: TransportSocket | undefined,
-    _config: ClusterConfig,
+    config: ClusterConfig,
     errors: ConfigErrors,
   ): UpstreamTransport | undefined {
-    if (isPlaintext(socket)) return undefined;
-    return unsupported(socket!, errors);
+    const proto = contextOf(socket, UpstreamTlsContextSchema, errors);
+    if (proto === undefined) return undefined;
+    const stats = this.#stats.acquire(`cluster.${config.name}.`, 'client_ssl_socket_factory.');
+    const transport = upstreamTransport(proto, this.secrets, stats, errors.at('typed_config'));
+    if (transport === undefined) stats.release();
+    return transport;
   }
 
-  /** For a filter chain; undefined is plaintext. */
-  downstream(socket: TransportSocket | undefined, errors: ConfigErrors): DownstreamTransport | undefined {
-    if (isPlaintext(socket)) return undefined;
-    return unsupported(socket!, errors);
+  /** For a filter chain of the listener whose statistics have this prefix; undefined is plaintext. */
+  downstream(
+    socket: TransportSocket | undefined,
+    statPrefix: string,
+    errors: ConfigErrors,
+  ): DownstreamTransport | undefined {
+    const proto = contextOf(socket, DownstreamTlsContextSchema, errors);
+    if (proto === undefined) return undefined;
+    const stats = this.#stats.acquire(statPrefix, 'server_ssl_socket_factory.');
+    const transport = downstreamTransport(proto, this.secrets, stats, errors.at('typed_config'));
+    if (transport === undefined) stats.release();
+    return transport;
   }
 
-  close(): void {}
+  close(): void {
+    this.secrets.close();
+  }
 }
 
-/** Whether a transport socket is plaintext, which is also what none is. */
-function isPlaintext(socket: TransportSocket | undefined): boolean {
-  if (socket === undefined) return true;
+/** The TLS context of a transport socket; undefined if it is plaintext, or refused. */
+function contextOf<Schema extends DescMessage>(
+  socket: TransportSocket | undefined,
+  schema: Schema,
+  errors: ConfigErrors,
+): MessageShape<Schema> | undefined {
+  if (socket === undefined) return undefined;
   const any = socket.configType.value;
-  return any === undefined
-    ? socket.name === 'envoy.transport_sockets.raw_buffer'
-    : typeNameOf(any.typeUrl) === RAW_BUFFER;
+  const type = any && typeNameOf(any.typeUrl);
+  if (type === RAW_BUFFER || (any === undefined && socket.name === 'envoy.transport_sockets.raw_buffer')) {
+    return undefined;
+  }
+  if (any === undefined || type !== schema.typeName) {
+    errors.add('typed_config', `${any?.typeUrl || socket.name} is not supported here`);
+    return undefined;
+  }
+  try {
+    return fromBinary(schema, any.value);
+  } catch (error) {
+    errors.add('typed_config', `is not a ${schema.typeName}: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
-function unsupported(socket: TransportSocket, errors: ConfigErrors): undefined {
-  errors.add('typed_config', `${socket.configType.value?.typeUrl ?? socket.name} is not supported`);
-  return undefined;
+interface Shared {
+  readonly stats: Omit<TransportStats, 'release'>;
+  readonly hide: () => void;
+  users: number;
+}
+
+/** Statistics of TLS are one set for all filter chains of a listener, and for all transport sockets of a cluster. */
+class SharedStats {
+  readonly #store: StatsStore;
+  readonly #byPrefix = new Map<string, Shared>();
+
+  constructor(store: StatsStore) {
+    this.#store = store;
+  }
+
+  acquire(prefix: string, factory: string): TransportStats {
+    let shared = this.#byPrefix.get(prefix);
+    if (shared === undefined) {
+      const stats = newTransportStats();
+      const hidden = [
+        this.#store.add(`${prefix}ssl.`, stats.ssl),
+        this.#store.add(`${prefix}${factory}`, stats.factory),
+      ];
+      shared = { stats, users: 0, hide: () => hidden.forEach((hide) => hide()) };
+      this.#byPrefix.set(prefix, shared);
+    }
+    shared.users++;
+    return { ...shared.stats, release: this.#releaser(prefix, shared) };
+  }
+
+  #releaser(prefix: string, shared: Shared): () => void {
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      if (--shared.users > 0) return;
+      this.#byPrefix.delete(prefix);
+      shared.hide();
+    };
+  }
 }

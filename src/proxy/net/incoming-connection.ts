@@ -75,7 +75,7 @@ export class IncomingConnection {
     const tls = config.filters.tls(port) || (config.needsTlsInspection && !config.filters.http(port));
     const wanted = { proxyProtocol: config.filters.proxyProtocol, tls, http: config.filters.http(port) };
     if (config.needsNoInspection || (!wanted.tls && !wanted.http && wanted.proxyProtocol === undefined)) {
-      this.#choose(NOTHING_FOUND);
+      this.#choose(NOTHING_FOUND, EMPTY);
       return;
     }
     stats.downstream_pre_cx_active++;
@@ -89,7 +89,7 @@ export class IncomingConnection {
       this.#socket.pause();
       const rest = bytes.subarray(findings.skip);
       if (rest.length > 0) this.#socket.unshift(rest);
-      this.#choose(findings);
+      this.#choose(findings, rest);
     };
     const onData = (chunk: Buffer) =>
       this.#event(() => {
@@ -130,7 +130,8 @@ export class IncomingConnection {
     this.#socket.resume();
   }
 
-  #choose(findings: Findings): void {
+  /** `start` is what was read and not consumed. */
+  #choose(findings: Findings, start: Uint8Array): void {
     const { config, stats, worker } = this.#listener;
     const header = findings.proxyHeader?.addresses;
     const source: SocketAddress = header ? addressOf(header.source.address, header.source.port) : this.#peer;
@@ -161,8 +162,8 @@ export class IncomingConnection {
     }
     if (hello === undefined) {
       // Plaintext where TLS is spoken. No byte of it goes anywhere.
-      stats.ssl_connection_error++;
-      this.#logFailure(destination, source, hello, '', 0, PLAINTEXT);
+      const reason = chain.transport.refusePlaintext(start, config.filters.tls(destination.port));
+      this.#logFailure(destination, source, hello, '', 0, reason);
       this.#drop();
       return;
     }
@@ -178,17 +179,13 @@ export class IncomingConnection {
         if (this.#over) return;
         this.#timer?.cancel();
         if ('failure' in outcome) this.#handshakeFailed(outcome.failure, destination, source, hello);
-        else {
-          stats.ssl_handshake++;
-          this.#establish(chain, outcome.socket, outcome.info, destination, source, hello);
-        }
+        else this.#establish(chain, outcome.socket, outcome.info, destination, source, hello);
       }),
     );
   }
 
   #handshakeFailed(failure: TlsFailure, destination: SocketAddress, source: SocketAddress, hello: ClientHello): void {
-    const { stats, worker } = this.#listener;
-    stats.ssl_connection_error++;
+    const { worker } = this.#listener;
     worker.log.debug(`TLS handshake with ${source.address}:${source.port} failed: ${failure.explanation}`);
     this.#logFailure(destination, source, hello, '', 0, failure.reason);
     this.#over = true;
@@ -264,7 +261,6 @@ export class IncomingConnection {
 
 const EMPTY = Buffer.alloc(0);
 const NONE: readonly string[] = [];
-const PLAINTEXT = 'TLS_error:|268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end';
 
 function addressOf(address: string | undefined, port: number | undefined): SocketAddress {
   if (address === undefined) return { address: '', port: 0, family: 0 };

@@ -13,7 +13,7 @@ import { durationMs, metadataOf, socketAddress } from '../config/values.ts';
 import type { WorkerContext } from '../context.ts';
 import type { AccessLog } from '../observe/access-log/access-log.ts';
 import type { DownstreamTransport } from '../tls/transport.ts';
-import type { SocketAddress } from './connection.ts';
+import { formatAddress, type SocketAddress } from './connection.ts';
 import { Drain } from './drain.ts';
 import { FilterChainMatcher } from './filter-chain-match.ts';
 import { compileListenerFilters, type ListenerFilters } from './listener-filters.ts';
@@ -21,9 +21,10 @@ import type { InitTarget, ListenerFacts, NetworkFilterFactory } from './network-
 import type { NetworkFilterRegistry } from './network-filter-registry.ts';
 import { SUPPORTED } from './supported.ts';
 
-/** Compiles a downstream transport socket; undefined is plaintext. */
+/** Compiles a downstream transport socket of the listener with this prefix of statistics; undefined is plaintext. */
 export type DownstreamTransportBuilder = (
   socket: TransportSocket | undefined,
+  statPrefix: string,
   errors: ConfigErrors,
 ) => DownstreamTransport | undefined;
 
@@ -50,6 +51,8 @@ export interface FilterChain {
 /** A listener as configured. */
 export interface ListenerConfig {
   readonly name: string;
+  /** What the names of its statistics begin with. */
+  readonly statPrefix: string;
   readonly addresses: readonly SocketAddress[];
   readonly bindToPort: boolean;
   readonly useOriginalDst: boolean;
@@ -100,9 +103,10 @@ export function compileListener(
   };
   const pending: InitTarget[] = [];
   const known = new Map(previous?.chains.map((c) => [c.key, c]));
+  const statPrefix = listenerStatPrefix(proto.name, proto.statPrefix, addresses);
   const prefix = JSON.stringify([facts.direction, facts.bufferLimit]);
   const build = (chain: FilterChainProto, at: ConfigErrors) =>
-    compileChain(chain, prefix, facts, environment, known, pending, at);
+    compileChain(chain, prefix, statPrefix, facts, environment, known, pending, at);
   const chains = proto.filterChains.map((chain, i) => build(chain, errors.at('filter_chains').at(i)));
   const defaultChain = proto.defaultFilterChain && build(proto.defaultFilterChain, errors.at('default_filter_chain'));
   const matcher = new FilterChainMatcher(
@@ -122,6 +126,7 @@ export function compileListener(
   );
   return {
     name: proto.name,
+    statPrefix,
     addresses,
     bindToPort: (proto.bindToPort ?? true) && (proto.deprecatedV1?.bindToPort ?? true),
     useOriginalDst: proto.useOriginalDst ?? false,
@@ -142,9 +147,15 @@ export function compileListener(
   };
 }
 
+/** `listener.0.0.0.0_8080.`, or with `stat_prefix` instead of the address. */
+function listenerStatPrefix(name: string, own: string, [address]: readonly SocketAddress[]): string {
+  return `listener.${(own || (address ? formatAddress(address) : name)).replaceAll(':', '_')}.`;
+}
+
 function compileChain(
   proto: FilterChainProto,
   prefix: string,
+  statPrefix: string,
   facts: Omit<ListenerFacts, 'drain'>,
   environment: ListenerEnvironment,
   known: ReadonlyMap<string, FilterChain>,
@@ -182,7 +193,7 @@ function compileChain(
   return {
     name: proto.name,
     key,
-    transport: environment.buildTransport(proto.transportSocket, errors.at('transport_socket')),
+    transport: environment.buildTransport(proto.transportSocket, statPrefix, errors.at('transport_socket')),
     transportTimeoutMs: durationMs(proto.transportSocketConnectTimeout, 0),
     filters,
     drain,

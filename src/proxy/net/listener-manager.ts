@@ -79,10 +79,7 @@ export class ListenerManager implements ListenerLookup {
   constructor(environment: ListenerEnvironment, drainMs: number) {
     this.#environment = environment;
     this.#drainMs = drainMs;
-    environment.worker.stats.add(
-      { prefix: 'listener_manager.', prometheusPrefix: 'envoy_listener_manager_', labels: [] },
-      this.stats,
-    );
+    environment.worker.stats.add('listener_manager.', this.stats);
   }
 
   *dump(): Generator<ListenerDump> {

@@ -27,8 +27,6 @@ export class ListenerStats extends StatGroup {
   downstream_pre_cx_active = 0;
   downstream_pre_cx_timeout = 0;
   no_filter_chain_match = 0;
-  ssl_connection_error = 0;
-  ssl_handshake = 0;
 }
 
 /** Finds the listener that a captured connection belongs to. */
@@ -54,15 +52,7 @@ export class Listener {
     this.#worker = worker;
     this.#clusters = clusters;
     this.#lookup = lookup;
-    const address = config.addresses[0] ? formatAddress(config.addresses[0]) : config.name;
-    this.#hideStats = worker.stats.add(
-      {
-        prefix: `listener.${address.replaceAll(':', '_')}.`,
-        prometheusPrefix: 'envoy_listener_',
-        labels: [['envoy_listener_address', address.replaceAll(':', '_')]],
-      },
-      this.stats,
-    );
+    this.#hideStats = worker.stats.add(config.statPrefix, this.stats);
   }
 
   get worker(): WorkerContext {

@@ -17,6 +17,7 @@ import { type HandshakeFacts, refused, secretsMissing } from './failure.ts';
 import { type Judgement, refuseSoon, shakeHands } from './handshake.ts';
 import type { KeyPair } from './key-pair.ts';
 import { chainVerdict } from './node-tls.ts';
+import { notTlsReason } from './openssl-errors.ts';
 import type { SecretHandle, SecretManager } from './secrets.ts';
 import { type ContextLease, TICKET_KEY_LIFETIME_MS, type TicketSource } from './secure-context.ts';
 import type { TransportStats } from './stats.ts';
@@ -170,6 +171,11 @@ class Downstream implements DownstreamTransport {
     );
   }
 
+  refusePlaintext(start: Uint8Array, inspected: boolean): string {
+    this.#stats.ssl.connection_error++;
+    return notTlsReason(start, inspected);
+  }
+
   #judge(socket: tls.TLSSocket, { material, requires }: Generation, pair: KeyPair, facts: HandshakeFacts): Judgement {
     const { policy } = material;
     const x509 = policy.asks ? socket.getPeerX509Certificate() : undefined;
@@ -258,6 +264,7 @@ class Downstream implements DownstreamTransport {
   close(): void {
     this.#closed = true;
     this.#material.close();
+    this.#stats.release();
     this.#ticketKeys?.close();
     for (const { lease } of this.#generation?.contexts ?? []) lease.release();
     this.#generation = undefined;

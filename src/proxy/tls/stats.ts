@@ -60,6 +60,12 @@ export class TlsFactoryStats extends StatGroup {
 export interface TransportStats {
   readonly ssl: TlsStats;
   readonly factory: TlsFactoryStats;
+  /** The transport does not count any more. May be called again. */
+  release(): void;
 }
 
-export const newTransportStats = (): TransportStats => ({ ssl: new TlsStats(), factory: new TlsFactoryStats() });
+export const newTransportStats = (): TransportStats => ({
+  ssl: new TlsStats(),
+  factory: new TlsFactoryStats(),
+  release: () => {},
+});

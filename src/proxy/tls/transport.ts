@@ -32,6 +32,11 @@ export interface DownstreamTransport {
    * a socket only after the peer was admitted, before any byte of its data was delivered.
    */
   accept(socket: net.Socket, hello: ClientHello, done: (outcome: TlsOutcome) => void): Handshake;
+  /**
+   * Counts a client that does not speak TLS, and tells Envoy's words for it. `start` is how it began, `inspected`
+   * whether a TLS inspector has looked at it.
+   */
+  refusePlaintext(start: Uint8Array, inspected: boolean): string;
   /** Certificates of the context for `/certs`; no private keys. */
   readonly certificates: readonly CertificateFacts[];
   close(): void;

@@ -276,6 +276,7 @@ class Upstream implements UpstreamTransport {
     this.#closed = true;
     this.#waiting.clear();
     this.#material.close();
+    this.#stats.release();
     this.#generation?.lease.release();
     this.#generation = undefined;
   }

@@ -504,9 +504,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     const overloaded = reason === ResetReason.Overflow && !this.#config.suppressEnvoyHeaders;
     this.#fail({
       status: reason === ResetReason.ProtocolError ? 502 : 503,
-      body:
-        `upstream connect error or disconnect/reset before headers. ${retried}reset reason: ${text}` +
-        (transport === '' ? '' : `, transport failure reason: ${transport}`),
+      body: `upstream connect error or disconnect/reset before headers. ${retried}reset reason: ${text}`,
       details: `upstream_reset_before_response_started{${text.replaceAll(' ', '_')}${suffix}}`,
       flags: failureFlag(reason),
       edit: overloaded ? (headers) => headers.set('x-envoy-overloaded', 'true') : undefined,
