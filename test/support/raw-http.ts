@@ -220,3 +220,22 @@ export function exchange(
 function isBodyless(bytes: Buffer, options: { readonly bodyless?: boolean }): boolean {
   return options.bodyless === true || /^HTTP\/1\.1 (101|204|304)/.test(bytes.toString('latin1', 0, 12));
 }
+
+/** Sends bytes over a connection of its own and reads until the peer ends it, in order or not. */
+export function converse(
+  port: number,
+  bytes: string | Uint8Array,
+  options: { readonly host?: string } = {},
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ port, host: options.host ?? '127.0.0.1' }, () => socket.write(bytes));
+    let received = '';
+    socket.on('data', (more: Buffer) => (received += more.toString('latin1')));
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(received));
+    socket.setTimeout(30_000, () => {
+      reject(new Error(`the connection was not ended within 30 s after ${JSON.stringify(received.slice(0, 200))}`));
+      socket.destroy();
+    });
+  });
+}

@@ -40,7 +40,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
   readonly #onClosed: () => void;
   readonly #filters: NetworkFilter[] = [];
   #terminal: ConnectionHandler | undefined = undefined;
-  #createTerminal: (() => ConnectionHandler) | undefined = undefined;
+  #last: Extract<NetworkFilterFactory, { terminal: true }> | undefined = undefined;
   /** Filters that have seen the new connection. */
   #greeted = 0;
   /** The filter that stopped data, or -1. */
@@ -67,7 +67,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
     this.connection.setHandler(this);
     for (const factory of factories) {
       if (factory.terminal) {
-        this.#createTerminal = () => factory.create(this);
+        this.#last = factory;
         break;
       }
       this.#filters.push(factory.create(this));
@@ -88,7 +88,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
 
   #startTerminal(): ConnectionHandler {
     if (this.#terminal === undefined) {
-      const terminal = this.#createTerminal?.();
+      const terminal = this.#last?.create(this);
       if (terminal === undefined) {
         this.connection.close('filter chain without a terminal filter');
         return this;
@@ -167,7 +167,8 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
 
   onClose(reason: CloseReason, details: string): void {
     this.info.end = this.worker.timers.now();
-    this.#terminal?.onClose(reason, details);
+    if (this.#terminal === undefined) this.#last?.refused?.(this);
+    else this.#terminal.onClose(reason, details);
     for (const filter of this.#filters) filter.onClose?.();
     this.#onClosed();
   }

@@ -42,8 +42,13 @@ export interface NetworkFilterCallbacks {
 
 export type NetworkFilterFactory = (
   | { readonly terminal: false; create(callbacks: NetworkFilterCallbacks): NetworkFilter }
-  /** The last filter of a chain: from here on it owns the connection. */
-  | { readonly terminal: true; create(callbacks: NetworkFilterCallbacks): ConnectionHandler }
+  | {
+      /** The last filter of a chain: from here on it owns the connection. */
+      readonly terminal: true;
+      create(callbacks: NetworkFilterCallbacks): ConnectionHandler;
+      /** The connection ended before it came to this filter, whose access log tells of it all the same. */
+      refused?(callbacks: NetworkFilterCallbacks): void;
+    }
 ) & {
   /** The configuration goes: lets go of subscriptions and the like. Connections that run keep what they have. */
   dispose?(): void;

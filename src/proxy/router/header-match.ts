@@ -6,7 +6,11 @@ import { regexTest, type StringTest, stringTest } from './string-match.ts';
 
 export type HeaderTest = (headers: Headers) => boolean;
 
-/** `envoy.config.route.v3.HeaderMatcher`: values of repeated headers are joined by commas first. */
+/**
+ * `envoy.config.route.v3.HeaderMatcher`. One matching value of a repeated header is a match, so that nobody hides a value
+ * from a rule behind another one, and the inverted matcher wants that none matches. A header that is not there is
+ * neither, unless it is to count as empty.
+ */
 export function headerTest(matcher: HeaderMatcher, errors: ConfigErrors): HeaderTest {
   // Host is kept where HTTP/2 has it.
   const lower = matcher.name.toLowerCase();
@@ -18,10 +22,21 @@ export function headerTest(matcher: HeaderMatcher, errors: ConfigErrors): Header
     return (headers) => headers.has(name) === present;
   }
   const test = valueTest(specifier, errors);
-  // A header that is not there does not match, so that the inverted matcher does.
+  const missing = treatMissingHeaderAsEmpty && test('') !== invertMatch;
+  if (name.startsWith(':')) {
+    return (headers) => {
+      const value = headers.get(name);
+      return value === undefined ? missing : test(value) !== invertMatch;
+    };
+  }
   return (headers) => {
-    const value = headers.getJoined(name) ?? (treatMissingHeaderAsEmpty ? '' : undefined);
-    return value === undefined ? invertMatch : test(value) !== invertMatch;
+    let found = false;
+    for (let i = 0; i < headers.size; i++) {
+      if (headers.nameAt(i) !== name) continue;
+      if (test(headers.valueAt(i))) return !invertMatch;
+      found = true;
+    }
+    return found ? invertMatch : missing;
   };
 }
 
