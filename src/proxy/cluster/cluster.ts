@@ -1,7 +1,8 @@
 import type { Headers } from '../../wire/headers.ts';
 import type { OutgoingStream, ResetReason, StreamHandler } from '../../wire/http.ts';
+import type { PriorityLoads, PriorityState } from '../lb/priority-load.ts';
 import type { Connection, ConnectionHandler } from '../net/connection.ts';
-import type { UpstreamConnectionInfo } from '../observe/stream-info.ts';
+import type { StreamInfo, UpstreamConnectionInfo } from '../observe/stream-info.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { Host, Metadata } from './host.ts';
 import type { ResourceManager } from './resources.ts';
@@ -16,8 +17,16 @@ export interface LoadBalancerContext {
   readonly downstream: Connection | undefined;
   /** Asked after a choice while retries want another host; a bounded number of times. */
   rejects(host: Host): boolean;
-  /** Address that the request insists on: original destination, or an override. */
+  /** How many more hosts are drawn while `rejects` says so (`host_selection_retry_max_attempts`); 1 unless told. */
+  readonly hostAttempts?: number;
+  /** Addresses with ports that the request insists on, separated by commas: an override of the policy. */
   readonly overrideAddress: string | undefined;
+  /** Rather no host than another one than `overrideAddress`. */
+  readonly overrideStrict?: boolean;
+  /** Moves load between priorities for this request (`retry_priority`). */
+  shiftPriorities?(state: PriorityState): PriorityLoads;
+  /** The account of the request, for policies that read or leave metadata. */
+  readonly info?: StreamInfo;
 }
 
 /** How a request wants its upstream connection to be. Requests share connections only if these are equal. */

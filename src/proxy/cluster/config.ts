@@ -4,8 +4,6 @@ import {
   Cluster_ClusterProtocolSelection,
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
-  Cluster_LbPolicy,
-  Cluster_LbPolicySchema,
   type Cluster as ClusterProto,
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import type { OutlierDetection } from '../../api/gen/envoy/config/cluster/v3/outlier_detection_pb.ts';
@@ -20,10 +18,8 @@ import type { ConfigErrors } from '../config/errors.ts';
 import { configSourceSpec, durationMs, metadataOf, numberOr } from '../config/values.ts';
 import type { ConfigSourceSpec } from '../context.ts';
 import { DEFAULT_HEAD_LIMITS, http1Options, http2Options } from '../http/protocol-options.ts';
-import { leastRequest } from '../lb/least-request.ts';
 import type { Policy } from '../lb/load-balancer.ts';
-import { random } from '../lb/random.ts';
-import { roundRobin } from '../lb/round-robin.ts';
+import { policyOf } from '../lb/policy-config.ts';
 import type { Metadata } from './host.ts';
 import { DEFAULT_THRESHOLDS, type Thresholds } from './resources.ts';
 
@@ -46,12 +42,6 @@ export interface DnsOptions {
   readonly family: 'auto' | 'v4-only' | 'v6-only' | 'v4-preferred' | 'all';
 }
 
-export interface SlowStart {
-  readonly windowMs: number;
-  readonly aggression: number;
-  readonly minWeightPercent: number;
-}
-
 /** A cluster as configured, with Envoy's defaults filled in. Times in milliseconds. */
 export interface ClusterConfig {
   readonly name: string;
@@ -62,11 +52,10 @@ export interface ClusterConfig {
   readonly eds: { readonly serviceName: string; readonly source: ConfigSourceSpec } | undefined;
   readonly loadAssignment: ClusterLoadAssignment | undefined;
   readonly dns: DnsOptions;
-  readonly policy: Policy;
-  readonly slowStart: SlowStart | undefined;
+  /** Undefined where the cluster itself finds the host of a request (`CLUSTER_PROVIDED`). */
+  readonly policy: Policy | undefined;
+  /** Percent. */
   readonly panicThreshold: number;
-  readonly failInPanic: boolean;
-  readonly localityWeighted: boolean;
   readonly thresholds: Thresholds;
   readonly highThresholds: Thresholds;
   readonly protocol: UpstreamProtocol;
@@ -147,13 +136,8 @@ export function clusterConfig(proto: ClusterProto, now: () => number, errors: Co
       respectTtl: proto.respectDnsTtl,
       family: FAMILIES[proto.dnsLookupFamily],
     },
-    policy: lbPolicy(proto, errors),
-    slowStart: slowStart(proto),
-    panicThreshold: proto.commonLbConfig?.healthyPanicThreshold?.value ?? 50,
-    failInPanic:
-      proto.commonLbConfig?.localityConfigSpecifier.case === 'zoneAwareLbConfig' &&
-      proto.commonLbConfig.localityConfigSpecifier.value.failTrafficOnPanic,
-    localityWeighted: proto.commonLbConfig?.localityConfigSpecifier.case === 'localityWeightedLbConfig',
+    policy: policyOf(proto, errors),
+    panicThreshold: Math.round(proto.commonLbConfig?.healthyPanicThreshold?.value ?? 50),
     thresholds: thresholds(proto.circuitBreakers, RoutingPriority.DEFAULT),
     highThresholds: thresholds(proto.circuitBreakers, RoutingPriority.HIGH),
     protocol: http.protocol,
@@ -206,57 +190,20 @@ function edsConfig(proto: ClusterProto, errors: ConfigErrors): ClusterConfig['ed
 }
 
 function thresholds(breakers: CircuitBreakers | undefined, priority: RoutingPriority): Thresholds {
-  const given = breakers?.thresholds.find((t) => t.priority === priority);
-  if (given === undefined) return DEFAULT_THRESHOLDS;
   const d = DEFAULT_THRESHOLDS;
+  const given = breakers?.thresholds.find((t) => t.priority === priority);
+  const perHost = breakers?.perHostThresholds.find((t) => t.priority === priority);
   return {
-    maxConnections: given.maxConnections ?? d.maxConnections,
-    maxPendingRequests: given.maxPendingRequests ?? d.maxPendingRequests,
-    maxRequests: given.maxRequests ?? d.maxRequests,
-    maxRetries: given.maxRetries ?? d.maxRetries,
-    retryBudgetPercent: given.retryBudget && (given.retryBudget.budgetPercent?.value ?? 20),
-    retryBudgetMinConcurrency: given.retryBudget?.minRetryConcurrency ?? d.retryBudgetMinConcurrency,
+    maxConnections: given?.maxConnections ?? d.maxConnections,
+    maxPendingRequests: given?.maxPendingRequests ?? d.maxPendingRequests,
+    maxRequests: given?.maxRequests ?? d.maxRequests,
+    maxRetries: given?.maxRetries ?? d.maxRetries,
+    maxConnectionPools: given?.maxConnectionPools ?? d.maxConnectionPools,
+    retryBudgetPercent: given?.retryBudget && (given.retryBudget.budgetPercent?.value ?? 20),
+    retryBudgetMinConcurrency: given?.retryBudget?.minRetryConcurrency ?? d.retryBudgetMinConcurrency,
+    trackRemaining: given?.trackRemaining ?? d.trackRemaining,
+    maxConnectionsPerHost: perHost?.maxConnections ?? d.maxConnectionsPerHost,
   };
-}
-
-function slowStart(proto: ClusterProto): SlowStart | undefined {
-  const { lbConfig } = proto;
-  const config =
-    lbConfig.case === 'roundRobinLbConfig' || lbConfig.case === 'leastRequestLbConfig'
-      ? lbConfig.value.slowStartConfig
-      : undefined;
-  const windowMs = durationMs(config?.slowStartWindow, 0);
-  if (config === undefined || windowMs === 0) return undefined;
-  return {
-    windowMs,
-    aggression: config.aggression?.defaultValue ?? 1,
-    minWeightPercent: config.minWeightPercent?.value ?? 10,
-  };
-}
-
-function lbPolicy(proto: ClusterProto, errors: ConfigErrors): Policy {
-  const dynamicWeights = slowStart(proto) !== undefined;
-  switch (proto.lbPolicy) {
-    case Cluster_LbPolicy.ROUND_ROBIN:
-    case Cluster_LbPolicy.CLUSTER_PROVIDED:
-      return roundRobin(dynamicWeights);
-    case Cluster_LbPolicy.RANDOM:
-      return random;
-    case Cluster_LbPolicy.LEAST_REQUEST: {
-      const config = proto.lbConfig.case === 'leastRequestLbConfig' ? proto.lbConfig.value : undefined;
-      return leastRequest({
-        choices: Math.max(2, config?.choiceCount ?? 2),
-        bias: config?.activeRequestBias?.defaultValue ?? 1,
-        dynamicWeights,
-      });
-    }
-    default:
-      errors.add(
-        'lb_policy',
-        `${Cluster_LbPolicySchema.value[proto.lbPolicy]?.name ?? proto.lbPolicy} is not supported`,
-      );
-      return random;
-  }
 }
 
 interface HttpProtocol {

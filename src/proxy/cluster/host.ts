@@ -14,16 +14,39 @@ export type Metadata = ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 
 export const NO_METADATA: Metadata = new Map();
 
-/** Why a host is not to be used, as bits; 0 is healthy. The order is that of Envoy's `/clusters`. */
+/** What is known of a host's health, as bits; 0 is healthy. The order is that of Envoy's `/clusters`. */
 export const HealthFlag = {
   FailedActiveHealthCheck: 1 << 0,
   FailedOutlierCheck: 1 << 1,
   FailedEdsHealth: 1 << 2,
   DegradedActiveHealthCheck: 1 << 3,
   DegradedEdsHealth: 1 << 4,
-  PendingActiveHealthCheck: 1 << 5,
-  EdsDraining: 1 << 6,
+  /** Discovery has dropped it; it stays until a health check fails. */
+  PendingDynamicRemoval: 1 << 5,
+  /** Not checked yet, and not to be counted until it is. */
+  PendingActiveHealthCheck: 1 << 6,
+  /** It answered with x-envoy-immediate-health-check-fail. */
+  ExcludedViaImmediateHealthCheckFail: 1 << 7,
+  ActiveHealthCheckTimeout: 1 << 8,
+  EdsDraining: 1 << 9,
 } as const;
+
+/** Names of the flags in `/clusters`, by bit. */
+export const HEALTH_FLAG_NAMES: readonly string[] = [
+  'failed_active_hc',
+  'failed_outlier_check',
+  'failed_eds_health',
+  'degraded_active_hc',
+  'degraded_eds_health',
+  'pending_dynamic_removal',
+  'pending_active_hc',
+  'excluded_via_immediate_hc_fail',
+  'active_hc_timeout',
+  'eds_status_draining',
+];
+
+/** Flags that EDS sets. */
+export const EDS_FLAGS = HealthFlag.FailedEdsHealth | HealthFlag.DegradedEdsHealth | HealthFlag.EdsDraining;
 
 const DEGRADED = HealthFlag.DegradedActiveHealthCheck | HealthFlag.DegradedEdsHealth;
 const UNHEALTHY =
@@ -31,6 +54,8 @@ const UNHEALTHY =
   HealthFlag.FailedOutlierCheck |
   HealthFlag.FailedEdsHealth |
   HealthFlag.EdsDraining;
+const EXCLUDED =
+  HealthFlag.PendingActiveHealthCheck | HealthFlag.ExcludedViaImmediateHealthCheckFail | HealthFlag.EdsDraining;
 
 /** What the control plane or DNS says of one endpoint. */
 export interface HostDescription {
@@ -57,6 +82,7 @@ export class HostStats {
   cx_total = 0;
   rq_active = 0;
   rq_error = 0;
+  rq_pending_active = 0;
   rq_success = 0;
   rq_timeout = 0;
   rq_total = 0;
@@ -90,19 +116,19 @@ export class Host {
   health: number;
   /** Set while outlier detection watches this host. */
   outcomes: OutcomeSink | undefined = undefined;
-  /** When the host came, by the worker's clock: slow start counts from here. */
-  readonly since: number;
+  /** When the host came, or last passed a health check after failing, by the worker's clock: slow start counts from here. */
+  healthySince: number;
   /** The transport socket match that its metadata selects; worked out by the cluster when the host comes. */
   transportIndex = -1;
   removed = false;
   /** Connection pools to this host, by what requests want of a connection. */
   readonly pools = new Map<string, HostPool>();
 
-  constructor(description: HostDescription, since: number) {
+  constructor(description: HostDescription, now: number) {
     this.description = description;
     this.name = formatAddress(description.address);
     this.health = description.edsHealth;
-    this.since = since;
+    this.healthySince = now;
   }
 
   get address(): SocketAddress {
@@ -119,6 +145,15 @@ export class Host {
 
   get degraded(): boolean {
     return (this.health & UNHEALTHY) === 0 && (this.health & DEGRADED) !== 0;
+  }
+
+  /** Whether it counts neither as there nor as missing when the health of its priority is worked out. */
+  get excluded(): boolean {
+    return (this.health & EXCLUDED) !== 0;
+  }
+
+  has(flag: number): boolean {
+    return (this.health & flag) !== 0;
   }
 
   setHealthFlag(flag: number, on: boolean): void {

@@ -1,7 +1,7 @@
 /** One limit of a circuit breaker with what is in use of it. */
 export class Resource {
   inUse = 0;
-  max: number;
+  readonly max: number;
 
   constructor(max: number) {
     this.max = max;
@@ -18,9 +18,14 @@ export interface Thresholds {
   readonly maxPendingRequests: number;
   readonly maxRequests: number;
   readonly maxRetries: number;
+  readonly maxConnectionPools: number;
   /** Share of active requests (0 to 100) that may be retries, instead of `maxRetries`; undefined if not configured. */
   readonly retryBudgetPercent: number | undefined;
   readonly retryBudgetMinConcurrency: number;
+  /** Whether statistics say how much is left. */
+  readonly trackRemaining: boolean;
+  /** `per_host_thresholds`: connections to each host. */
+  readonly maxConnectionsPerHost: number;
 }
 
 export const DEFAULT_THRESHOLDS: Thresholds = {
@@ -28,8 +33,11 @@ export const DEFAULT_THRESHOLDS: Thresholds = {
   maxPendingRequests: 1024,
   maxRequests: 1024,
   maxRetries: 3,
+  maxConnectionPools: Infinity,
   retryBudgetPercent: undefined,
   retryBudgetMinConcurrency: 3,
+  trackRemaining: false,
+  maxConnectionsPerHost: Infinity,
 };
 
 /** What one priority of a cluster may use at a time. */
@@ -38,6 +46,7 @@ export class ResourceManager {
   readonly pendingRequests: Resource;
   readonly requests: Resource;
   readonly retries: Resource;
+  readonly connectionPools: Resource;
   readonly #thresholds: Thresholds;
 
   constructor(thresholds: Thresholds) {
@@ -46,12 +55,21 @@ export class ResourceManager {
     this.pendingRequests = new Resource(thresholds.maxPendingRequests);
     this.requests = new Resource(thresholds.maxRequests);
     this.retries = new Resource(thresholds.maxRetries);
+    this.connectionPools = new Resource(thresholds.maxConnectionPools);
+  }
+
+  get tracksRemaining(): boolean {
+    return this.#thresholds.trackRemaining;
+  }
+
+  get maxConnectionsPerHost(): number {
+    return this.#thresholds.maxConnectionsPerHost;
   }
 
   get canRetry(): boolean {
     const { retryBudgetPercent, retryBudgetMinConcurrency } = this.#thresholds;
     if (retryBudgetPercent === undefined) return this.retries.canCreate;
     const active = this.requests.inUse + this.pendingRequests.inUse;
-    return this.retries.inUse < Math.max((active * retryBudgetPercent) / 100, retryBudgetMinConcurrency);
+    return this.retries.inUse < Math.max(Math.floor((active * retryBudgetPercent) / 100), retryBudgetMinConcurrency);
   }
 }

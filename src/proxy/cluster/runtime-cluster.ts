@@ -1,7 +1,8 @@
 import { ResetReason } from '../../wire/http.ts';
 import type { WorkerContext } from '../context.ts';
-import { HostSet, type PriorityHosts } from '../lb/host-set.ts';
-import type { StatsStore } from '../observe/stats.ts';
+import { HostSet, type LocalityMembers, NO_HOSTS } from '../lb/host-set.ts';
+import type { LoadBalancer } from '../lb/load-balancer.ts';
+import type { StatLease } from '../observe/stats.ts';
 import type { UpstreamTransport } from '../tls/transport.ts';
 import type {
   Cancelable,
@@ -12,7 +13,7 @@ import type {
   UpstreamStreamHandler,
 } from './cluster.ts';
 import { ClusterStats } from './cluster-stats.ts';
-import type { ClusterConfig, SlowStart, TransportMatch } from './config.ts';
+import type { ClusterConfig, TransportMatch } from './config.ts';
 import { type ConnectHandler, connectUpstream } from './connector.ts';
 import { type Assignment, NO_ENDPOINTS } from './endpoints.ts';
 import { Host, type HostDescription } from './host.ts';
@@ -37,16 +38,16 @@ export class RuntimeCluster implements Cluster {
   readonly name: string;
   readonly statName: string;
   readonly config: ClusterConfig;
-  readonly stats = new ClusterStats();
+  readonly stats: ClusterStats;
   readonly defaultResources: ResourceManager;
   readonly highResources: ResourceManager;
   readonly #worker: WorkerContext;
   readonly #transports: readonly CompiledTransport[];
-  readonly #hideStats: () => void;
+  readonly #statsLease: StatLease<ClusterStats>;
   #hosts = new Map<string, Host>();
   #assignment: Assignment = NO_ENDPOINTS;
-  #priorities: PriorityHosts[] = [];
-  #hostSet: HostSet;
+  #priorities: LocalityMembers[][] = [];
+  readonly #balancer: LoadBalancer | undefined;
   #listeners: ((added: readonly Host[], removed: readonly Host[]) => void)[] = [];
   #closed = false;
 
@@ -58,8 +59,17 @@ export class RuntimeCluster implements Cluster {
     this.#transports = transports;
     this.defaultResources = new ResourceManager(config.thresholds);
     this.highResources = new ResourceManager(config.highThresholds);
-    this.#hideStats = showStats(worker.stats, config.statName, this.stats);
-    this.#hostSet = this.#buildHostSet(undefined);
+    this.#statsLease = worker.stats.acquire(`cluster.${config.statName}.`, ClusterStats);
+    this.stats = this.#statsLease.group;
+    this.stats.resources = { default: this.defaultResources, high: this.highResources };
+    this.#balancer = config.policy?.create({
+      random: worker.random,
+      now: () => worker.timers.now(),
+      counters: this.stats,
+      panicThreshold: config.panicThreshold,
+      locality: worker.node,
+      local: undefined,
+    });
   }
 
   get metadata(): ClusterConfig['metadata'] {
@@ -113,7 +123,7 @@ export class RuntimeCluster implements Cluster {
     const hosts = new Map<string, Host>();
     const added: Host[] = [];
     const now = this.#worker.timers.now();
-    const priorities: PriorityHosts[] = [];
+    const priorities: LocalityMembers[][] = [];
     for (const { locality, priority, weight, hosts: descriptions } of assignment.localities) {
       const members: Host[] = [];
       for (const description of descriptions) {
@@ -131,8 +141,8 @@ export class RuntimeCluster implements Cluster {
         hosts.set(identity, host);
         members.push(host);
       }
-      while (priorities.length <= priority) priorities.push({ localities: [] });
-      priorities[priority] = { localities: [...priorities[priority].localities, { locality, weight, hosts: members }] };
+      while (priorities.length <= priority) priorities.push([]);
+      priorities[priority].push({ locality, weight, hosts: members });
     }
     const removed = [...before].filter(([identity]) => !hosts.has(identity)).map(([, host]) => host);
     this.#hosts = hosts;
@@ -155,7 +165,17 @@ export class RuntimeCluster implements Cluster {
 
   /** Builds the tables of the load balancer anew, after a change of membership, weights or health. */
   rebalance(): void {
-    this.#hostSet = this.#buildHostSet(this.#hostSet);
+    const options = { overprovisioning: this.#assignment.overprovisioning, weightedHealth: false };
+    const sets = this.#priorities.map(
+      (members) =>
+        new HostSet(
+          members.flatMap(({ hosts }) => hosts),
+          members,
+          undefined,
+          options,
+        ),
+    );
+    this.#balancer?.update(sets.length === 0 ? NO_HOSTS : sets);
     let healthy = 0;
     let degraded = 0;
     for (const host of this.#hosts.values()) {
@@ -165,28 +185,6 @@ export class RuntimeCluster implements Cluster {
     this.stats.membership_total = this.#hosts.size;
     this.stats.membership_healthy = healthy;
     this.stats.membership_degraded = degraded;
-  }
-
-  #buildHostSet(previous: HostSet | undefined): HostSet {
-    const { config } = this;
-    const { timers, random } = this.#worker;
-    const { slowStart } = config;
-    const weightOf = slowStart
-      ? (host: Host) => warmWeight(host, slowStart, timers.now())
-      : (host: Host) => host.weight;
-    return new HostSet(
-      this.#priorities,
-      config.policy,
-      {
-        panicThreshold: config.panicThreshold,
-        failInPanic: config.failInPanic,
-        localityWeighted: config.localityWeighted,
-        overprovisioning: this.#assignment.overprovisioning,
-      },
-      { random, now: () => timers.now(), weightOf },
-      this.stats,
-      previous,
-    );
   }
 
   #transportFor(description: HostDescription): number {
@@ -207,7 +205,7 @@ export class RuntimeCluster implements Cluster {
         if (host.name === context.overrideAddress && host.healthy) return host;
       }
     }
-    return this.#hostSet.pick(context);
+    return this.#balancer?.pick(context);
   }
 
   openHttp(host: Host, options: UpstreamOptions, handler: UpstreamStreamHandler): Cancelable | undefined {
@@ -292,7 +290,7 @@ export class RuntimeCluster implements Cluster {
   /** Lets running requests finish and takes no new ones; statistics go. */
   drain(): void {
     this.#closed = true;
-    this.#hideStats();
+    this.#statsLease.release();
     for (const host of this.#hosts.values()) {
       for (const pool of [...host.pools.values()]) pool.drain();
     }
@@ -304,21 +302,6 @@ const AUTO_ALPN: readonly string[] = ['h2', 'http/1.1'];
 const HTTP2_ALPN: readonly string[] = ['h2'];
 const HTTP1_ALPN: readonly string[] = ['http/1.1'];
 
-function showStats(store: StatsStore, name: string, stats: ClusterStats): () => void {
-  return store.add(
-    { prefix: `cluster.${name}.`, prometheusPrefix: 'envoy_cluster_', labels: [['envoy_cluster_name', name]] },
-    stats,
-  );
-}
-
 function sameJson(a: unknown, b: unknown): boolean {
   return a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
-}
-
-/** Envoy's slow start: a new host's weight grows with its age over the window. */
-function warmWeight(host: Host, slowStart: SlowStart, now: number): number {
-  const age = now - host.since;
-  if (age >= slowStart.windowMs) return host.weight;
-  const share = Math.max(age, 1) / slowStart.windowMs;
-  return host.weight * Math.max(share ** (1 / slowStart.aggression), slowStart.minWeightPercent / 100);
 }

@@ -1,12 +1,31 @@
+interface Entry<T> {
+  deadline: number;
+  order: number;
+  readonly item: T;
+}
+
 /**
  * Earliest-deadline-first scheduling: each entry comes up in proportion to its weight, spread evenly. A binary heap of
  * deadlines; the entry with the earliest is taken and put back 1/weight later.
  */
 export class EdfScheduler<T> {
-  readonly #heap: { deadline: number; order: number; item: T }[] = [];
+  readonly #heap: Entry<T>[] = [];
   #now = 0;
   #order = 0;
 
+  /** A scheduler that starts anywhere in its sequence, lest all workers and all lists begin with the same item. */
+  static withRandomStart<T>(items: readonly T[], weightOf: (item: T) => number, random: () => number): EdfScheduler<T> {
+    const scheduler = new EdfScheduler<T>();
+    for (const item of items) scheduler.add(weightOf(item), item);
+    for (let skip = Math.floor(random() * items.length); skip > 0; skip--) scheduler.pick(weightOf);
+    return scheduler;
+  }
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** `weight` is above 0. */
   add(weight: number, item: T): void {
     this.#push({ deadline: this.#now + 1 / weight, order: this.#order++, item });
   }
@@ -19,7 +38,7 @@ export class EdfScheduler<T> {
     this.#now = entry.deadline;
     entry.deadline = this.#now + 1 / weightOf(entry.item);
     entry.order = this.#order++;
-    this.#sink(0);
+    this.#sink();
     return entry.item;
   }
 
@@ -35,7 +54,7 @@ export class EdfScheduler<T> {
     this.#heap[b] = entry;
   }
 
-  #push(entry: { deadline: number; order: number; item: T }): void {
+  #push(entry: Entry<T>): void {
     let at = this.#heap.push(entry) - 1;
     while (at > 0) {
       const parent = (at - 1) >> 1;
@@ -45,9 +64,10 @@ export class EdfScheduler<T> {
     }
   }
 
-  #sink(start: number): void {
+  /** Lets the first entry sink to where its new deadline belongs. */
+  #sink(): void {
     const size = this.#heap.length;
-    for (let at = start; ; ) {
+    for (let at = 0; ; ) {
       const left = 2 * at + 1;
       let least = at;
       if (left < size && this.#before(left, least)) least = left;

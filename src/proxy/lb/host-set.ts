@@ -1,7 +1,4 @@
-import type { LoadBalancerContext } from '../cluster/cluster.ts';
 import type { Host, Locality } from '../cluster/host.ts';
-import { EdfScheduler } from './edf.ts';
-import type { Picker, PickerEnvironment, Policy } from './load-balancer.ts';
 
 /** The hosts of one locality within one priority. */
 export interface LocalityHosts {
@@ -9,171 +6,98 @@ export interface LocalityHosts {
   /** LocalityLbEndpoints.load_balancing_weight; 0 means that the locality gets nothing where weights count. */
   readonly weight: number;
   readonly hosts: readonly Host[];
+  readonly healthy: readonly Host[];
+  readonly degraded: readonly Host[];
+  /** Number of hosts that count neither as there nor as missing: they drain, or were never checked. */
+  readonly excluded: number;
 }
 
-/** One priority level as it came, before health is looked at. */
-export interface PriorityHosts {
-  readonly localities: readonly LocalityHosts[];
+/** The localities of one priority as the control plane sent them. */
+export interface LocalityMembers {
+  readonly locality: Locality;
+  readonly weight: number;
+  readonly hosts: readonly Host[];
 }
 
-/** `common_lb_config` and `ClusterLoadAssignment.policy`, with Envoy's defaults filled in. */
-export interface BalancingOptions {
-  /** Percent of available hosts below which health is ignored; 0 disables. */
-  readonly panicThreshold: number;
-  /** In a panic, no host at all rather than any. */
-  readonly failInPanic: boolean;
-  readonly localityWeighted: boolean;
+export interface HostSetOptions {
   /** Percent by which healthy hosts count for more than they are: 140. */
   readonly overprovisioning: number;
+  /** `weighted_priority_health`: health of a priority by weight of its hosts instead of their number. */
+  readonly weightedHealth: boolean;
 }
 
-/** How the choice of one request went, for statistics. */
-export interface ChoiceCounters {
-  lb_healthy_panic: number;
-}
-
-/** Hosts of one priority and one state of health, with the pickers over them. */
-class Tier {
-  readonly hosts: readonly Host[];
-  readonly picker: Picker;
-  readonly #localities: EdfScheduler<{ weight: number; picker: Picker }> | undefined;
-
-  constructor(
-    localities: readonly LocalityHosts[],
-    use: (host: Host) => boolean,
-    policy: Policy,
-    environment: PickerEnvironment,
-    previous: Tier | undefined,
-    localityWeighted: boolean,
-    overprovisioning: number,
-  ) {
-    const usable = localities.map((l) => ({ ...l, usable: l.hosts.filter(use) }));
-    this.hosts = usable.flatMap((l) => l.usable);
-    this.picker = policy.build(this.hosts, environment, previous?.picker);
-    if (!localityWeighted || policy.ownLocalityWeights || usable.length < 2) return;
-    const scheduler = new EdfScheduler<{ weight: number; picker: Picker }>();
-    let any = false;
-    for (const { weight, hosts, usable: picked } of usable) {
-      // A locality that has lost hosts gets less, once the spare capacity is used up.
-      const available = hosts.length === 0 ? 0 : Math.min(1, ((picked.length / hosts.length) * overprovisioning) / 100);
-      const effective = weight * available;
-      if (effective <= 0) continue;
-      any = true;
-      scheduler.add(effective, { weight: effective, picker: policy.build(picked, environment, undefined) });
-    }
-    if (any) this.#localities = scheduler;
-  }
-
-  pick(context: LoadBalancerContext): Host | undefined {
-    const locality = this.#localities?.pick((entry) => entry.weight);
-    return (locality?.picker ?? this.picker).pick(context);
-  }
-}
-
-interface Level {
-  readonly healthy: Tier;
-  readonly degraded: Tier;
-  readonly all: Tier;
-  panic: boolean;
-}
-
-const MAX_REJECTED_CHOICES = 8;
-
-/**
- * Chooses a host over priorities, health, localities and a policy (Envoy's load balancing in that order). Rebuilt when
- * membership or health changes.
- */
+/** The hosts of one priority, sorted out by health, at one moment. */
 export class HostSet {
-  readonly #levels: Level[] = [];
-  /** Cumulative shares of the load in percent, healthy before degraded: [limit, level, tier]. */
-  readonly #shares: { readonly limit: number; readonly level: Level; readonly tier: Tier }[] = [];
-  readonly #environment: PickerEnvironment;
-  readonly #counters: ChoiceCounters;
-  readonly #failInPanic: boolean;
+  readonly hosts: readonly Host[];
+  readonly healthy: readonly Host[];
+  readonly degraded: readonly Host[];
+  readonly excluded: number;
+  /** Hosts of this proxy's locality first if `hasLocal`, the others by name. */
+  readonly localities: readonly LocalityHosts[];
+  readonly hasLocal: boolean;
+  readonly overprovisioning: number;
+  readonly weightedHealth: boolean;
+  readonly #own: Locality | undefined;
 
+  /** `hosts` in the order in which they came. */
   constructor(
-    priorities: readonly PriorityHosts[],
-    policy: Policy,
-    options: BalancingOptions,
-    environment: PickerEnvironment,
-    counters: ChoiceCounters,
-    previous: HostSet | undefined,
+    hosts: readonly Host[],
+    members: readonly LocalityMembers[],
+    own: Locality | undefined,
+    options: HostSetOptions,
   ) {
-    this.#environment = environment;
-    this.#counters = counters;
-    this.#failInPanic = options.failInPanic;
-    priorities.forEach(({ localities }, i) => {
-      const before = previous === undefined ? undefined : previous.#levels[i];
-      const tier = (use: (host: Host) => boolean, old: Tier | undefined) =>
-        new Tier(localities, use, policy, environment, old, options.localityWeighted, options.overprovisioning);
-      const healthy = tier((host) => host.healthy, before?.healthy);
-      const all = localities.reduce((n, l) => n + l.hosts.length, 0);
-      this.#levels.push({
-        healthy,
-        degraded: tier((host) => host.degraded, before?.degraded),
-        all: healthy.hosts.length === all ? healthy : tier(() => true, before?.all),
-        panic: false,
-      });
+    const localities = members.map(sortOut);
+    localities.sort((a, b) => compare(a.locality, b.locality));
+    const at = own === undefined ? -1 : localities.findIndex((l) => compare(l.locality, own) === 0);
+    if (at > 0) localities.unshift(...localities.splice(at, 1));
+    this.hosts = hosts;
+    this.healthy = all(hosts, isHealthy);
+    this.degraded = all(hosts, isDegraded);
+    this.excluded = localities.reduce((n, l) => n + l.excluded, 0);
+    this.localities = localities;
+    this.hasLocal = at >= 0;
+    this.overprovisioning = options.overprovisioning;
+    this.weightedHealth = options.weightedHealth;
+    this.#own = own;
+  }
+
+  /** Those hosts of it that pass a test. Localities stay even if nobody in them does; `weigh` gives their new weights. */
+  filter(test: (host: Host) => boolean, weigh: (hosts: readonly Host[], before: LocalityHosts) => number): HostSet {
+    const members = this.localities.map((locality) => {
+      const hosts = locality.hosts.filter(test);
+      return { locality: locality.locality, weight: weigh(hosts, locality), hosts };
     });
-    this.#share(options);
+    return new HostSet(this.hosts.filter(test), members, this.#own, this);
   }
+}
 
-  /** Spreads 100 % of the load over the priorities by how much of each is available. */
-  #share(options: BalancingOptions): void {
-    const percent = (part: Tier, level: Level) =>
-      level.all.hosts.length === 0
-        ? 0
-        : Math.min(100, (options.overprovisioning * part.hosts.length) / level.all.hosts.length);
-    const healthy = this.#levels.map((level) => Math.floor(percent(level.healthy, level)));
-    const degraded = this.#levels.map((level) => Math.floor(percent(level.degraded, level)));
-    const total = Math.min(
-      100,
-      [...healthy, ...degraded].reduce((a, b) => a + b, 0),
-    );
-    for (const level of this.#levels) {
-      const available = level.healthy.hosts.length + level.degraded.hosts.length;
-      const share = level.all.hosts.length === 0 ? 0 : (100 * available) / level.all.hosts.length;
-      // While the whole can carry all of the load, a bad priority only sheds its part; below that, health is ignored.
-      level.panic = total < 100 && level.all.hosts.length > 0 && share < options.panicThreshold;
-    }
-    if (total === 0) {
-      const level = this.#levels.find((l) => l.all.hosts.length > 0);
-      if (level) this.#shares.push({ limit: 100, level, tier: level.healthy });
-      return;
-    }
-    let used = 0;
-    const give = (part: readonly number[], tierOf: (level: Level) => Tier) => {
-      this.#levels.forEach((level, i) => {
-        const share = Math.min(100 - used, Math.round((part[i] * 100) / total));
-        if (share <= 0) return;
-        used += share;
-        this.#shares.push({ limit: used, level, tier: tierOf(level) });
-      });
-    };
-    give(healthy, (level) => level.healthy);
-    give(degraded, (level) => level.degraded);
-    const last = this.#shares.at(-1);
-    if (last && used < 100) this.#shares[this.#shares.length - 1] = { ...last, limit: 100 };
-  }
+export const NO_HOSTS: readonly HostSet[] = [
+  new HostSet([], [], undefined, { overprovisioning: 140, weightedHealth: false }),
+];
 
-  pick(context: LoadBalancerContext): Host | undefined {
-    let host = this.#pickOnce(context);
-    for (let i = 0; i < MAX_REJECTED_CHOICES && host !== undefined && context.rejects(host); i++) {
-      host = this.#pickOnce(context);
-    }
-    return host;
-  }
+function sortOut({ locality, weight, hosts }: LocalityMembers): LocalityHosts {
+  const excluded = hosts.reduce((n, host) => n + (host.excluded ? 1 : 0), 0);
+  return { locality, weight, hosts, healthy: all(hosts, isHealthy), degraded: all(hosts, isDegraded), excluded };
+}
 
-  #pickOnce(context: LoadBalancerContext): Host | undefined {
-    const shares = this.#shares;
-    if (shares.length === 0) return undefined;
-    let chosen = shares[0];
-    if (shares.length > 1) {
-      const point = context.hash === undefined ? this.#environment.random() * 100 : Number(context.hash % 100n);
-      chosen = shares.find((s) => point < s.limit) ?? shares[shares.length - 1];
-    }
-    if (!chosen.level.panic) return chosen.tier.pick(context);
-    this.#counters.lb_healthy_panic++;
-    return this.#failInPanic ? undefined : chosen.level.all.pick(context);
-  }
+function isHealthy(host: Host): boolean {
+  return host.healthy;
+}
+
+function isDegraded(host: Host): boolean {
+  return host.degraded;
+}
+
+/** The list itself if all are so: mostly all are healthy. */
+function all(hosts: readonly Host[], test: (host: Host) => boolean): readonly Host[] {
+  return hosts.every(test) ? hosts : hosts.filter(test);
+}
+
+/** Order of localities by region, zone and sub-zone. */
+function compare(a: Locality, b: Locality): number {
+  return order(a.region, b.region) || order(a.zone, b.zone) || order(a.subZone, b.subZone);
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

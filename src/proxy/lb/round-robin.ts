@@ -1,6 +1,8 @@
 import type { Host } from '../cluster/host.ts';
 import { EdfScheduler } from './edf.ts';
-import { equalWeights, type Picker, type PickerEnvironment, type Policy } from './load-balancer.ts';
+import type { BalancerEnvironment, Picker, PickerFactory } from './load-balancer.ts';
+import type { SlowStart } from './slow-start.ts';
+import { needsScheduler, weighing } from './weights.ts';
 
 class Rotation implements Picker {
   readonly #hosts: readonly Host[];
@@ -8,24 +10,24 @@ class Rotation implements Picker {
 
   constructor(hosts: readonly Host[], start: number) {
     this.#hosts = hosts;
-    this.next = start;
+    this.next = start % hosts.length;
   }
 
-  pick(): Host | undefined {
-    const { length } = this.#hosts;
-    return length === 0 ? undefined : this.#hosts[this.next++ % length];
+  pick(): Host {
+    const hosts = this.#hosts;
+    const at = this.next;
+    this.next = at + 1 === hosts.length ? 0 : at + 1;
+    return hosts[at];
   }
 }
 
 class WeightedRotation implements Picker {
-  readonly #scheduler = new EdfScheduler<Host>();
+  readonly #scheduler: EdfScheduler<Host>;
   readonly #weightOf: (host: Host) => number;
 
-  constructor(hosts: readonly Host[], { weightOf, random }: PickerEnvironment) {
+  constructor(hosts: readonly Host[], weightOf: (host: Host) => number, random: () => number) {
     this.#weightOf = weightOf;
-    for (const host of hosts) this.#scheduler.add(weightOf(host), host);
-    // A start of its own for each worker and each list, lest all begin with the same host.
-    for (let skip = Math.floor(random() * hosts.length); skip > 0; skip--) this.#scheduler.pick(weightOf);
+    this.#scheduler = EdfScheduler.withRandomStart(hosts, weightOf, random);
   }
 
   pick(): Host | undefined {
@@ -33,14 +35,12 @@ class WeightedRotation implements Picker {
   }
 }
 
-/** `ROUND_ROBIN`: in turn, in proportion to the weights. `dynamicWeights` is set where slow start changes them. */
-export function roundRobin(dynamicWeights: boolean): Policy {
+/** `ROUND_ROBIN`: in turn, in proportion to the weights. */
+export function roundRobin(slowStart: SlowStart | undefined): PickerFactory {
   return {
-    name: 'ROUND_ROBIN',
-    build(hosts, environment, previous) {
-      if (dynamicWeights || !equalWeights(hosts)) return new WeightedRotation(hosts, environment);
-      const start =
-        previous instanceof Rotation ? previous.next : Math.floor(environment.random() * (hosts.length || 1));
+    build(hosts: readonly Host[], { random, now }: BalancerEnvironment, previous: Picker | undefined) {
+      if (needsScheduler(hosts, slowStart, now())) return new WeightedRotation(hosts, weighing(slowStart, now), random);
+      const start = previous instanceof Rotation ? previous.next : Math.floor(random() * hosts.length);
       return new Rotation(hosts, start);
     },
   };

@@ -1,0 +1,65 @@
+import type { SupportTable } from '../config/supported.ts';
+
+const POLICIES = 'envoy.extensions.load_balancing_policies';
+
+/** Fields of the typed policies of `load_balancing_policy` that are honoured. */
+export const SUPPORTED: SupportTable = {
+  'envoy.config.cluster.v3.LoadBalancingPolicy': ['policies'],
+  'envoy.config.cluster.v3.LoadBalancingPolicy.Policy': ['typed_extension_config'],
+  'envoy.config.core.v3.TypedExtensionConfig': ['name', 'typed_config'],
+  'envoy.config.core.v3.RuntimeDouble': ['default_value', 'runtime_key'],
+  'envoy.type.v3.Percent': ['value'],
+  'envoy.type.metadata.v3.MetadataKey': ['key', 'path'],
+  'envoy.type.metadata.v3.MetadataKey.PathSegment': ['key'],
+  [`${POLICIES}.common.v3.LocalityLbConfig`]: ['zone_aware_lb_config', 'locality_weighted_lb_config'],
+  [`${POLICIES}.common.v3.LocalityLbConfig.ZoneAwareLbConfig`]: [
+    'routing_enabled',
+    'min_cluster_size',
+    'fail_traffic_on_panic',
+  ],
+  [`${POLICIES}.common.v3.LocalityLbConfig.LocalityWeightedLbConfig`]: [],
+  [`${POLICIES}.common.v3.SlowStartConfig`]: ['slow_start_window', 'aggression', 'min_weight_percent'],
+  [`${POLICIES}.common.v3.ConsistentHashingLbConfig`]: ['use_hostname_for_hashing', 'hash_balance_factor'],
+  [`${POLICIES}.round_robin.v3.RoundRobin`]: ['slow_start_config', 'locality_lb_config'],
+  [`${POLICIES}.least_request.v3.LeastRequest`]: [
+    'choice_count',
+    'active_request_bias',
+    'slow_start_config',
+    'locality_lb_config',
+    'enable_full_scan',
+    'selection_method',
+  ],
+  [`${POLICIES}.random.v3.Random`]: ['locality_lb_config'],
+  [`${POLICIES}.ring_hash.v3.RingHash`]: [
+    'hash_function',
+    'minimum_ring_size',
+    'maximum_ring_size',
+    'use_hostname_for_hashing',
+    'hash_balance_factor',
+    'consistent_hashing_lb_config',
+    'locality_weighted_lb_config',
+  ],
+  [`${POLICIES}.maglev.v3.Maglev`]: ['table_size', 'consistent_hashing_lb_config', 'locality_weighted_lb_config'],
+  [`${POLICIES}.subset.v3.Subset`]: [
+    'fallback_policy',
+    'default_subset',
+    'subset_selectors',
+    'allow_redundant_keys',
+    'locality_weight_aware',
+    'scale_locality_weight',
+    'panic_mode_any',
+    'list_as_any',
+    'metadata_fallback_policy',
+    'subset_lb_policy',
+  ],
+  [`${POLICIES}.subset.v3.Subset.LbSubsetSelector`]: [
+    'keys',
+    'single_host_per_subset',
+    'fallback_policy',
+    'fallback_keys_subset',
+  ],
+  [`${POLICIES}.wrr_locality.v3.WrrLocality`]: ['endpoint_picking_policy'],
+  [`${POLICIES}.override_host.v3.OverrideHost`]: ['override_host_sources', 'selected_host_key', 'fallback_policy'],
+  [`${POLICIES}.override_host.v3.OverrideHost.OverrideHostSource`]: ['header', 'metadata'],
+  [`${POLICIES}.cluster_provided.v3.ClusterProvided`]: [],
+};
