@@ -7,6 +7,11 @@ import { messageOf, UserError } from '../base/errors.ts';
  */
 const commands: readonly CommandEntry[] = [
   { name: 'proxy', summary: 'Run the data plane: what Envoy is in Istio', load: () => import('./proxy.ts') },
+  {
+    name: 'agent',
+    summary: 'Run a proxy with its certificates: what pilot-agent is in Istio',
+    load: () => import('./agent.ts'),
+  },
   { name: 'ca', summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
   { name: 'discovery', summary: 'Run the control plane', load: () => import('./discovery.ts') },
   { name: 'validate', aliases: ['v'], summary: 'Check configuration files', load: () => import('./validate.ts') },

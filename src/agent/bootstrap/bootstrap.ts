@@ -1,0 +1,121 @@
+import { isIP } from 'node:net';
+import { adminAddress, clusters } from './clusters.ts';
+import { discoveryOf } from './discovery.ts';
+import { staticListeners } from './listeners.ts';
+import { type BootstrapNode, buildNode, type NodeOptions } from './node.ts';
+import { statsConfig } from './stats-config.ts';
+
+export interface BootstrapOptions extends Omit<NodeOptions, 'pilotSan'> {
+  /** Whether the bootstrap is for Envoy, which has things that our proxy does without. */
+  readonly forEnvoy: boolean;
+  /** The port that the status server really listens on. */
+  readonly statusPort: number;
+  /** Path of the socket that secrets come from, as the proxy finds it. */
+  readonly sdsSocket: string;
+  /** Roots for discovery that are not the mesh's: a path as the proxy finds it. */
+  readonly discoveryRoots: string | undefined;
+}
+
+/** A bootstrap in Envoy's JSON. */
+export interface BootstrapJson {
+  readonly node: BootstrapNode;
+  readonly [field: string]: unknown;
+}
+
+const V3 = 'V3';
+
+/** The bootstrap of a proxy in Envoy's JSON, in the structure of the one that pilot-agent writes. */
+export function buildBootstrap(options: BootstrapOptions): BootstrapJson {
+  const { environment, proxyConfig, podAnnotations, forEnvoy, role } = options;
+  const discovery = discoveryOf(
+    proxyConfig.discoveryAddress,
+    'discoveryAddress',
+    proxyConfig.controlPlaneAuthPolicy,
+    environment.istiodSan,
+  );
+  const node = buildNode({ ...options, pilotSan: discovery.serverName === undefined ? [] : [discovery.serverName] });
+  const isV6 = isIP(environment.instanceIp) === 6 && environment.instanceIps.every((ip) => isIP(ip) === 6);
+  const addresses = {
+    localhost: environment.address ?? (isV6 ? '::1' : '127.0.0.1'),
+    wildcard: environment.address ?? (isV6 ? '::' : '0.0.0.0'),
+    lookupFamily: isV6 ? 'V6_ONLY' : 'V4_ONLY',
+  };
+  const fromAds = { ads: {}, initial_fetch_timeout: '0s', resource_api_version: V3 };
+  return {
+    node,
+    layered_runtime: {
+      layers: [
+        { name: 'global config', static_layer: runtimeFlags(proxyConfig.runtimeValues) },
+        { name: 'admin', admin_layer: {} },
+      ],
+    },
+    ...(forEnvoy && { bootstrap_extensions: [INTERNAL_LISTENER] }),
+    stats_config: statsConfig({
+      proxyConfig,
+      annotations: podAnnotations,
+      instanceIps: environment.instanceIps,
+      exitOnZeroActiveConnections: environment.exitOnZeroActiveConnections,
+    }),
+    admin: {
+      access_log: [
+        {
+          name: 'envoy.access_loggers.file',
+          typed_config: {
+            '@type': 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog',
+            path: '/dev/null',
+          },
+        },
+      ],
+      ...(forEnvoy && { profile_path: '/var/lib/istio/data/envoy.prof' }),
+      address: adminAddress(addresses.localhost, proxyConfig.proxyAdminPort),
+    },
+    dynamic_resources: {
+      lds_config: fromAds,
+      cds_config: fromAds,
+      ads_config: {
+        api_type: environment.delta ? 'DELTA_GRPC' : 'GRPC',
+        set_node_on_first_message_only: true,
+        transport_api_version: V3,
+        grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc' } }],
+      },
+    },
+    static_resources: {
+      clusters: clusters({
+        ...options,
+        discovery,
+        localhost: addresses.localhost,
+        lookupFamily: addresses.lookupFamily,
+      }),
+      listeners: staticListeners({
+        address: addresses.wildcard,
+        prometheusPort: environment.prometheusListenerPort,
+        statusPort: environment.statusListenerPort,
+        compression: role === 'sidecar' ? podAnnotations['sidecar.istio.io/statsCompression'] : undefined,
+      }),
+    },
+  };
+}
+
+const INTERNAL_LISTENER = {
+  name: 'envoy.bootstrap.internal_listener',
+  typed_config: {
+    '@type': 'type.googleapis.com/udpa.type.v1.TypedStruct',
+    type_url: 'type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener',
+    value: { buffer_size_kb: 64 },
+  },
+};
+
+/** Istio's flags; a value of the user's replaces one, and an empty value removes it. */
+function runtimeFlags(values: Readonly<Record<string, string>> = {}): object {
+  const flags: Record<string, string | boolean> = {
+    'overload.global_downstream_max_connections': '2147483647',
+    're2.max_program_size.error_level': '32768',
+    'envoy.deprecated_features:envoy.config.listener.v3.Listener.hidden_envoy_deprecated_use_original_dst': true,
+    'envoy.reloadable_features.http_reject_path_with_fragment': false,
+  };
+  for (const [name, value] of Object.entries(values)) {
+    if (value === '') delete flags[name];
+    else flags[name] = value === 'true' ? true : value === 'false' ? false : value;
+  }
+  return flags;
+}

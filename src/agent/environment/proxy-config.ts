@@ -1,0 +1,39 @@
+/**
+ * As much of `istio.mesh.v1alpha1.ProxyConfig` as an agent acts on, with defaults filled in and durations in
+ * milliseconds.
+ */
+export interface ProxyConfig {
+  /** Folder of the bootstrap. */
+  readonly configPath: string;
+  readonly serviceCluster?: string;
+  readonly tracingServiceName?: 'APP_LABEL_AND_NAMESPACE' | 'CANONICAL_NAME_ONLY' | 'CANONICAL_NAME_AND_NAMESPACE';
+  readonly discoveryAddress: string;
+  readonly controlPlaneAuthPolicy: 'NONE' | 'MUTUAL_TLS' | 'INHERIT';
+  readonly drainDuration: number;
+  readonly terminationDrainDuration: number;
+  readonly proxyAdminPort: number;
+  readonly statusPort: number;
+  /** Worker threads; 0 or nothing leaves it to the proxy. */
+  readonly concurrency?: number;
+  readonly customConfigFile?: string;
+  readonly proxyBootstrapTemplatePath?: string;
+  readonly extraStatTags?: readonly string[];
+  readonly proxyStatsMatcher?: {
+    readonly inclusionPrefixes?: readonly string[];
+    readonly inclusionSuffixes?: readonly string[];
+    readonly inclusionRegexps?: readonly string[];
+  };
+  /** Environment of the agent, and of the node's metadata where a name begins with `ISTIO_META_`. */
+  readonly proxyMetadata?: Readonly<Record<string, string>>;
+  readonly runtimeValues?: Readonly<Record<string, string>>;
+  /** Roots that are trusted besides the mesh's. */
+  readonly caCertificatesPem?: readonly string[];
+  /** Whatever else was set, for warnings about what has no effect. */
+  readonly readinessProbe?: object;
+  readonly zipkinAddress?: string;
+  readonly statsdUdpAddress?: string;
+  readonly tracing?: object;
+  readonly envoyAccessLogService?: object;
+  readonly envoyMetricsService?: object;
+  readonly privateKeyProvider?: object;
+}

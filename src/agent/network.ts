@@ -1,0 +1,47 @@
+import { isIP } from 'node:net';
+import type { AddressMap } from '../proxy/net/address-map.ts';
+import type { AgentEnvironment } from './environment/environment.ts';
+import type { HostPort } from './environment/values.ts';
+import { podAddressMap } from './pod-network.ts';
+
+/** The addresses of one pod, which may share its machine's loopback with others. */
+export class AgentNetwork {
+  readonly #environment: AgentEnvironment;
+  /** Undefined where addresses are what they say. */
+  readonly addresses: AddressMap | undefined;
+
+  constructor(environment: AgentEnvironment) {
+    this.#environment = environment;
+    this.addresses = environment.podNetwork && podAddressMap(environment.podNetwork);
+  }
+
+  /** Where the status server listens. */
+  statusAddress(port: number): HostPort {
+    const { address, instanceIp } = this.#environment;
+    const wildcard = address ?? (isIP(instanceIp) === 6 ? '::' : '0.0.0.0');
+    const [bound] = this.addresses?.bind(socketAddress(wildcard, port)) ?? [{ address: wildcard, port }];
+    return { host: bound.address, port: bound.port };
+  }
+
+  /** Where a port of the program is reached. */
+  program(port: number): HostPort {
+    const { probeLocalhost, instanceIp } = this.#environment;
+    return this.target({ host: probeLocalhost ? '127.0.0.1' : instanceIp, port });
+  }
+
+  /** Where a port of this pod's localhost is reached. */
+  localhost(port: number): HostPort {
+    return this.target({ host: isIP(this.#environment.instanceIp) === 6 ? '::1' : '127.0.0.1', port });
+  }
+
+  /** Where a connection to an address goes. */
+  target({ host, port }: HostPort): HostPort {
+    if (!this.addresses || isIP(host) === 0) return { host, port };
+    const found = this.addresses.connect(socketAddress(host, port));
+    return { host: found.address, port: found.port };
+  }
+}
+
+function socketAddress(address: string, port: number) {
+  return { address, port, family: isIP(address) === 6 ? (6 as const) : (4 as const) };
+}

@@ -1,0 +1,66 @@
+import type { Clock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { DataPlane } from './data-plane/data-plane.ts';
+
+export interface TerminationOptions {
+  readonly proxy: DataPlane;
+  /** A sidecar drains what comes in; what its program still asks of others goes on. */
+  readonly inboundOnly: boolean;
+  /** `terminationDrainDuration`. */
+  readonly drainMs: number;
+  /** `EXIT_ON_ZERO_ACTIVE_CONNECTIONS` and `MINIMUM_DRAIN_DURATION`; undefined waits for `drainMs` instead. */
+  readonly untilIdle: { readonly minimumMs: number } | undefined;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+const LOOK_MS = 1000;
+/** Times in a row that the proxy may fail to say how many connections it has. */
+const MAX_FAILURES = 10;
+
+/**
+ * Lets a proxy end gracefully: drains it and waits, for a time or until it has no connections. Settles when it may be
+ * stopped, or has ended by itself.
+ */
+export async function terminate(options: TerminationOptions): Promise<void> {
+  const { proxy, inboundOnly, drainMs, untilIdle, log, clock } = options;
+  log.info('Agent draining Proxy for termination');
+  await proxy.drain(inboundOnly).catch((error) => {
+    log.warn(`Error in invoking drain listeners endpoint ${messageOf(error)}`);
+  });
+  const ended = proxy.ended.then(() => {});
+  if (!untilIdle) {
+    log.info(`Graceful termination period is ${drainMs / 1000}s, starting...`);
+    await Promise.race([ended, pause(clock, drainMs)]);
+    return;
+  }
+  const { minimumMs } = untilIdle;
+  log.info(`Agent draining proxy for ${minimumMs / 1000}s, then waiting for active connections to terminate...`);
+  await Promise.race([ended, pause(clock, minimumMs).then(() => idle(options))]);
+}
+
+async function idle({ proxy, log, clock }: TerminationOptions): Promise<void> {
+  for (let failures = 0; ; await pause(clock, LOOK_MS)) {
+    try {
+      const count = await proxy.activeConnections();
+      failures = 0;
+      if (count === undefined) {
+        log.info('downstream_cx_active is not available: no connection came yet, or the statistic is not kept');
+        return;
+      }
+      if (count === 0) {
+        log.info('There are no more active connections. terminating proxy...');
+        return;
+      }
+      log.info(`There are still ${count} active connections`);
+    } catch (error) {
+      log.warn(`active connections are not known: ${messageOf(error)}`);
+      if (++failures >= MAX_FAILURES) return;
+    }
+  }
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimer(ms, resolve));
+}
