@@ -39,8 +39,9 @@ export async function runProxy(flags: ProxyFlags): Promise<number> {
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
   });
-  await Promise.race([proxy.start(), stopped]);
-  await stopped;
+  const over = Promise.race([stopped, proxy.quit.promise]);
+  await Promise.race([proxy.start(), over]);
+  await over;
   proxy.stop();
   return 0;
 }

@@ -41,6 +41,6 @@ export class ServerStats extends StatGroup {
   wip_protos = 0;
 
   show(store: StatsStore): void {
-    store.add({ prefix: 'server.', prometheusPrefix: 'envoy_server_', labels: [] }, this);
+    store.add('server.', this);
   }
 }

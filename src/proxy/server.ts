@@ -1,11 +1,14 @@
 import { toBinary } from '@bufbuild/protobuf';
 import type { Bootstrap } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
-import { NodeSchema } from '../api/gen/envoy/config/core/v3/base_pb.ts';
+import { type Node, NodeSchema } from '../api/gen/envoy/config/core/v3/base_pb.ts';
 import { ApiConfigSource_ApiType } from '../api/gen/envoy/config/core/v3/config_source_pb.ts';
 import { UserError } from '../base/errors.ts';
 import type { Logging } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
+import { daysUntilFirstExpiry } from './admin/certs.ts';
+import type { AdminProxy, UnreadyTargets } from './admin/proxy.ts';
 import { AdminServer } from './admin/server.ts';
+import { PrometheusWriter } from './admin/stats/prometheus.ts';
 import { ClusterManager } from './cluster/cluster-manager.ts';
 import { ConfigErrors } from './config/errors.ts';
 import { configSourceSpec } from './config/values.ts';
@@ -18,9 +21,13 @@ import { ListenerManager } from './net/listener-manager.ts';
 import { NetworkFilterRegistry } from './net/network-filter-registry.ts';
 import { buildAccessLog } from './observe/access-log/build.ts';
 import { FileSinks } from './observe/access-log/file-sink.ts';
+import { Layouts } from './observe/names/layout.ts';
+import { statsSettings } from './observe/names/settings.ts';
+import { Runtime } from './runtime.ts';
 import { ServerStats } from './server-stats.ts';
 import { Sources } from './sources.ts';
 import { TransportSockets } from './transport-sockets.ts';
+import { VERSION } from './version.ts';
 import { nodeIdentity, Worker } from './worker.ts';
 
 export interface ProxyOptions {
@@ -43,7 +50,7 @@ export interface ProxyOptions {
 export type ServerState = 'PRE_INITIALIZING' | 'INITIALIZING' | 'LIVE' | 'DRAINING';
 
 /** The data plane of one process: bootstrap, clusters, listeners, configuration sources, admin interface. */
-export class ProxyServer {
+export class ProxyServer implements AdminProxy {
   readonly options: ProxyOptions;
   readonly worker: Worker;
   readonly clusters: ClusterManager;
@@ -53,7 +60,12 @@ export class ProxyServer {
   readonly sources: Sources;
   readonly sinks: FileSinks;
   readonly stats = new ServerStats();
+  readonly runtime: Runtime;
+  /** How statistics are called and written. */
+  readonly statsView: { readonly layouts: Layouts; readonly prometheus: PrometheusWriter };
   readonly startedAt = Date.now();
+  /** Resolves when the admin interface is told to end the process. */
+  readonly quit = Promise.withResolvers<void>();
   state: ServerState = 'PRE_INITIALIZING';
   /** `/healthcheck/fail` was called: `/ready` says no. */
   healthFailed = false;
@@ -68,6 +80,10 @@ export class ProxyServer {
     const worker = new Worker(nodeIdentity(bootstrap, options), log, options.addresses);
     this.worker = worker;
     this.stats.show(worker.stats);
+    this.runtime = new Runtime(bootstrap.layeredRuntime);
+    worker.stats.add('runtime.', this.runtime.stats);
+    const layouts = new Layouts(statsSettings(bootstrap.statsConfig, this.#errors.at('stats_config')));
+    this.statsView = { layouts, prometheus: new PrometheusWriter(worker.stats, layouts) };
     this.sinks = new FileSinks(log, options.accessLogFlushMs);
     this.transports = new TransportSockets(
       worker,
@@ -96,7 +112,7 @@ export class ProxyServer {
     );
     this.sources = new Sources({
       clusters: this.clusters,
-      node: this.#node(),
+      node: toBinary(NodeSchema, this.nodeMessage),
       stats: worker.stats,
       log: logging.scope('config'),
       random: worker.random,
@@ -106,10 +122,11 @@ export class ProxyServer {
     worker.setSources((spec) => this.sources.get(spec));
   }
 
-  #node(): Uint8Array {
+  /** Who this proxy is, as it tells the control plane. */
+  get nodeMessage(): Node {
     const { node } = this.options.bootstrap;
     const { id, cluster } = this.worker.node;
-    return toBinary(NodeSchema, {
+    return {
       $typeName: 'envoy.config.core.v3.Node',
       metadata: node?.metadata,
       locality: node?.locality,
@@ -121,7 +138,7 @@ export class ProxyServer {
       extensions: [],
       clientFeatures: ['envoy.lb.does_not_support_overprovisioning'],
       listeningAddresses: [],
-    });
+    };
   }
 
   #adsConfig() {
@@ -185,14 +202,39 @@ export class ProxyServer {
     return this.state === 'LIVE' && !this.healthFailed;
   }
 
+  /** The state as the admin interface tells it: one whose health checks fail is on its way out. */
+  get shownState(): ServerState {
+    return this.healthFailed ? 'DRAINING' : this.state;
+  }
+
+  /** What is waited for before the server is live (`/init_dump`), by who waits. */
+  unreadyTargets(listenersOnly: boolean): readonly UnreadyTargets[] {
+    const targets = [...(listenersOnly ? [] : this.clusters.unready()), ...this.listeners.unready()];
+    return targets.length > 0 ? [{ name: 'init manager Server', target_names: targets.map((t) => `target ${t}`) }] : [];
+  }
+
+  /** Brings the gauges of the process up to date. */
+  refreshStats(): void {
+    const { stats } = this;
+    const { heapUsed, heapTotal, rss, external } = process.memoryUsage();
+    stats.memory_allocated = heapUsed + external;
+    stats.memory_heap_size = heapTotal + external;
+    stats.memory_physical_size = rss;
+    stats.uptime = Math.floor((Date.now() - this.startedAt) / 1000);
+    stats.state = STATES.indexOf(this.shownState);
+    stats.live = this.live ? 1 : 0;
+    stats.total_connections = this.listeners.activeConnections;
+    // Envoy's word for no certificate at all.
+    stats.days_until_first_cert_expiring = daysUntilFirstExpiry(this) ?? 2 ** 32 - 1;
+  }
+
   /** Where the admin interface listens, once it does. */
   get adminAddress(): { readonly address: string; readonly port: number } | undefined {
     return this.#admin?.address;
   }
 
   /** Lets connections end: listeners go on or stop taking new ones as told. */
-  drain(options: { readonly graceful: boolean; readonly inboundOnly: boolean }): void {
-    if (!options.inboundOnly) this.state = 'DRAINING';
+  drain(options: { readonly graceful: boolean; readonly inboundOnly: boolean; readonly skipExit?: boolean }): void {
     this.listeners.drain(options);
   }
 
@@ -207,5 +249,5 @@ export class ProxyServer {
   }
 }
 
-/** The version that the admin interface and the node tell. */
-export const VERSION = '0.1.0';
+/** In the order of the numbers that `server.state` shows. */
+const STATES: readonly ServerState[] = ['LIVE', 'DRAINING', 'PRE_INITIALIZING', 'INITIALIZING'];

@@ -73,7 +73,7 @@ export class Sources {
     const { ads, clusters, stats } = this.#options;
     if (ads === undefined) throw new Error('a resource comes from ADS, and dynamic_resources.ads_config is not set');
     const group = new ControlPlaneGroup();
-    stats.add({ prefix: 'control_plane.', prometheusPrefix: 'envoy_control_plane_', labels: [] }, group);
+    stats.add('control_plane.', group);
     const target = ads.service.targetSpecifier;
     const grpc = target.case === 'envoyGrpc' ? target.value : undefined;
     this.#ads = new AdsClient({

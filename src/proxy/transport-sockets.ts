@@ -38,7 +38,7 @@ export class TransportSockets {
   ): UpstreamTransport | undefined {
     const proto = contextOf(socket, UpstreamTlsContextSchema, errors);
     if (proto === undefined) return undefined;
-    const stats = this.#stats.acquire(`cluster.${config.name}.`, 'client_ssl_socket_factory.');
+    const stats = this.#stats.acquire(`cluster.${config.statName}.`, 'client_ssl_socket_factory.');
     const transport = upstreamTransport(proto, this.secrets, stats, errors.at('typed_config'));
     if (transport === undefined) stats.release();
     return transport;

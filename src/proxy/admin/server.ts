@@ -3,31 +3,46 @@ import type { Address } from '../../api/gen/envoy/config/core/v3/address_pb.ts';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { ConfigErrors } from '../config/errors.ts';
 import { socketAddress } from '../config/values.ts';
-import { formatAddress } from '../net/connection.ts';
-import type { ProxyServer } from '../server.ts';
-import { HANDLERS } from './handlers.ts';
+import { formatAddress, type SocketAddress } from '../net/connection.ts';
+import { type AdminAnswer, parseParameters, TEXT } from './handler.ts';
+import { commandHelp, HANDLERS } from './handlers.ts';
+import type { AdminProxy } from './proxy.ts';
+
+/** What a form that is posted may be. */
+const MAX_FORM = 1024 * 1024;
+/** A long answer lets the proxy work after so many milliseconds. */
+const SLICE_MS = 5;
+/** Pieces are gathered to chunks of about this length. */
+const CHUNK = 64 * 1024;
 
 /** The admin interface: HTTP on an address of its own, for people and for `istioctl`. Not for the open. */
 export class AdminServer {
-  readonly #proxy: ProxyServer;
+  readonly #proxy: AdminProxy;
   readonly #server: http.Server;
+  #path: string | undefined = undefined;
 
-  constructor(proxy: ProxyServer) {
+  constructor(proxy: AdminProxy) {
     this.#proxy = proxy;
-    this.#server = http.createServer((request, response) => this.#serve(request, response));
+    this.#server = http.createServer((request, response) => {
+      this.#serve(request, response).catch((error) => {
+        proxy.worker.log.warn(`admin ${request.url}: ${messageOf(error)}`);
+        response.destroy();
+      });
+    });
   }
 
   async listen(address: Address): Promise<void> {
     const errors = new ConfigErrors();
-    const configured = socketAddress(address, errors.at('admin'));
-    const at = configured && this.#proxy.worker.addresses.bind(configured)[0];
+    const at = socketAddress(address, errors.at('admin'));
     if (at === undefined) throw new UserError(errors.toString());
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error) => {
         reject(new UserError(`cannot bind admin address ${formatAddress(at)}: ${messageOf(error)}`));
       });
-      if (at.family === 0) this.#server.listen(at.address, resolve);
-      else this.#server.listen(at.port, at.address, resolve);
+      if (at.family === 0) {
+        this.#path = at.address;
+        this.#server.listen(at.address, resolve);
+      } else this.#server.listen(at.port, at.address, resolve);
     });
   }
 
@@ -36,31 +51,56 @@ export class AdminServer {
     return at !== null && typeof at === 'object' ? at : undefined;
   }
 
-  #serve(request: http.IncomingMessage, response: http.ServerResponse): void {
-    const url = new URL(request.url ?? '/', 'http://admin');
-    const handler = HANDLERS.find((h) => h.path === url.pathname);
-    const send = (status: number, type: string, body: string) => {
-      response.writeHead(status, {
-        'content-type': type,
-        'cache-control': 'no-cache, max-age=0',
-        'x-content-type-options': 'nosniff',
-      });
-      response.end(body);
-    };
+  /** The same as the sockets of listeners are shown. */
+  get socketAddress(): SocketAddress | undefined {
+    if (this.#path !== undefined) return { address: this.#path, port: 0, family: 0 };
+    const at = this.address;
+    return at && { ...at, family: at.address.includes(':') ? 6 : 4 };
+  }
+
+  async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const url = request.url ?? '/';
+    const mark = url.indexOf('?');
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const query = mark < 0 ? '' : url.slice(mark + 1);
+    const handler = HANDLERS.find((h) => h.path === path);
     if (handler === undefined) {
-      send(404, TEXT, 'invalid path. admin commands are:\n' + help());
+      await this.#answer(request, response, { status: 404, body: `invalid path. ${commandHelp()}` });
       return;
     }
     if (handler.mutates && request.method !== 'POST') {
-      send(405, TEXT, `Method ${request.method} not allowed, POST required.`);
+      const body = `Method ${request.method} not allowed, POST required.`;
+      await this.#answer(request, response, { status: 405, body });
       return;
     }
-    try {
-      const { status = 200, type = TEXT, body } = handler.run(this.#proxy, url.searchParams);
-      send(status, type, body);
-    } catch (error) {
-      send(500, TEXT, `${messageOf(error)}\n`);
+    const form = request.method === 'POST' && request.headers['content-type'] === 'application/x-www-form-urlencoded';
+    const parameters = form ? await readForm(request) : query;
+    let answer: AdminAnswer;
+    if (parameters === undefined) answer = { status: 413, body: 'form too large\n' };
+    else {
+      try {
+        answer = handler.run(this.#proxy, parseParameters(parameters));
+      } catch (error) {
+        answer = { status: 500, body: `${messageOf(error)}\n` };
+      }
     }
+    await this.#answer(request, response, answer);
+  }
+
+  async #answer(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    { status = 200, type = TEXT, body }: AdminAnswer,
+  ): Promise<void> {
+    response.writeHead(status, {
+      'content-type': type,
+      'cache-control': 'no-cache, max-age=0',
+      'x-content-type-options': 'nosniff',
+      server: 'envoy',
+    });
+    if (request.method === 'HEAD') response.end();
+    else if (typeof body === 'string') response.end(body);
+    else await writePieces(response, body);
   }
 
   close(): void {
@@ -69,8 +109,45 @@ export class AdminServer {
   }
 }
 
-const TEXT = 'text/plain; charset=UTF-8';
+async function readForm(request: http.IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_FORM) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
 
-function help(): string {
-  return HANDLERS.map((h) => `  ${h.path}${h.mutates ? ' (POST)' : ''}: ${h.help}\n`).join('');
+/** Writes as fast as the client reads, and no longer at a time than requests can wait. */
+async function writePieces(response: http.ServerResponse, pieces: Iterable<string>): Promise<void> {
+  let buffered = '';
+  let since = performance.now();
+  for (const piece of pieces) {
+    buffered += piece;
+    if (buffered.length >= CHUNK) {
+      const flowing = response.write(buffered);
+      buffered = '';
+      if (!flowing) await drained(response);
+    }
+    if (response.destroyed) return;
+    if (performance.now() - since < SLICE_MS) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    since = performance.now();
+  }
+  response.end(buffered);
+}
+
+function drained(response: http.ServerResponse): Promise<void> {
+  if (response.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      response.removeListener('drain', done);
+      response.removeListener('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
 }

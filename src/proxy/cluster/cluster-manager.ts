@@ -7,6 +7,7 @@ import { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import type { WorkerContext } from '../context.ts';
 import { StatGroup } from '../observe/stats.ts';
+import { ConfigSubscriptionStats } from '../observe/subscription-stats.ts';
 import { ActiveCluster, type TransportBuilder } from './active-cluster.ts';
 import type { Cluster, ClusterSource } from './cluster.ts';
 import { clusterConfig } from './config.ts';
@@ -52,6 +53,7 @@ export class ClusterManager implements ClusterSource {
   /** Clusters whose endpoints or secrets have not come; the entry before, if any, stays in use. */
   readonly #warming = new Map<string, Entry>();
   readonly #onChange = new Set<(name: string) => void>();
+  readonly #cdsStats = new ConfigSubscriptionStats();
   #cds: Subscription | undefined = undefined;
   #cdsAnswered = false;
   #whenInitialized: (() => void) | undefined = undefined;
@@ -60,10 +62,12 @@ export class ClusterManager implements ClusterSource {
     this.#worker = worker;
     this.#buildTransport = buildTransport;
     this.#endpoints = new EndpointSubscriptions(worker);
-    worker.stats.add(
-      { prefix: 'cluster_manager.', prometheusPrefix: 'envoy_cluster_manager_', labels: [] },
-      this.stats,
-    );
+    worker.stats.add('cluster_manager.', this.stats);
+  }
+
+  /** `version_info` of the last CDS update that was taken. */
+  get version(): string {
+    return this.#cdsStats.version_text;
   }
 
   get(name: string): Cluster | undefined {
@@ -73,6 +77,17 @@ export class ClusterManager implements ClusterSource {
   /** The clusters in use, for the admin interface. */
   *active(): Generator<ActiveCluster> {
     for (const { active } of this.#clusters.values()) yield active;
+  }
+
+  /** The same, with whether CDS sent them. */
+  activeEntries(): Iterable<{ readonly active: ActiveCluster; readonly dynamic: boolean }> {
+    return this.#clusters.values();
+  }
+
+  /** Clusters that cannot be used yet, and CDS while nothing has come: what the start waits for. */
+  unready(): string[] {
+    const names = [...this.#warming.keys()].map((name) => `cluster ${name}`);
+    return this.#cds !== undefined && !this.#cdsAnswered ? [...names, 'CDS'] : names;
   }
 
   *dump(): Generator<ClusterDump> {
@@ -100,17 +115,23 @@ export class ClusterManager implements ClusterSource {
 
   /** Subscribes to CDS. */
   subscribe(source: Parameters<WorkerContext['configSource']>[0]): void {
-    this.#cds = this.#worker.configSource(source).subscribe(CLUSTER_TYPE, undefined, {
-      onUpdate: (resources, removed, settle) => {
-        this.#worker.flushQueue.run(() => settle(this.#update(resources, removed)));
-        this.#cdsAnswered = true;
-        this.#checkInitialized();
+    this.#worker.stats.add('cluster_manager.cds.', this.#cdsStats);
+    this.#cds = this.#worker.configSource(source).subscribe(
+      CLUSTER_TYPE,
+      undefined,
+      {
+        onUpdate: (resources, removed, settle) => {
+          this.#worker.flushQueue.run(() => settle(this.#update(resources, removed)));
+          this.#cdsAnswered = true;
+          this.#checkInitialized();
+        },
+        onMissing: () => {
+          this.#cdsAnswered = true;
+          this.#checkInitialized();
+        },
       },
-      onMissing: () => {
-        this.#cdsAnswered = true;
-        this.#checkInitialized();
-      },
-    });
+      { stats: this.#cdsStats },
+    );
   }
 
   /** Calls back once when every cluster of the bootstrap, and of the first CDS update if there is CDS, can be used. */

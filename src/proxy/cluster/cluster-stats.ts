@@ -1,6 +1,11 @@
-import { StatGroup } from '../observe/stats.ts';
+import { Histogram } from '../observe/histogram.ts';
+import { ResponseCodes } from '../observe/response-codes.ts';
+import { type AbsentStats, type ComputedStat, StatGroup } from '../observe/stats.ts';
+import type { Resource, ResourceManager } from './resources.ts';
 
 const GAUGES: ReadonlySet<string> = new Set([
+  'lb_subsets_active',
+  'lb_subsets_single_host_per_subset_duplicate',
   'membership_degraded',
   'membership_excluded',
   'membership_healthy',
@@ -14,14 +19,80 @@ const GAUGES: ReadonlySet<string> = new Set([
   'version',
 ]);
 
+type Priority = 'default' | 'high';
+
+const full = ({ inUse, max }: Resource) => (inUse >= max ? 1 : 0);
+/** Envoy shows the largest number of 64 bits where there is no limit. */
+const left = ({ inUse, max }: Resource) => (max === Infinity ? 2n ** 64n - 1n : Math.max(0, max - inUse));
+
+/** `circuit_breakers.PRIORITY.`: whether limits are reached, and what is left of them where that is tracked. */
+function breakers(priority: Priority): ComputedStat<ClusterStats>[] {
+  const gauge = (
+    name: string,
+    value: (resources: ResourceManager) => number | bigint | undefined,
+  ): ComputedStat<ClusterStats> => ({
+    name: `circuit_breakers.${priority}.${name}`,
+    kind: 'gauge',
+    value: ({ resources }) => (resources === undefined ? 0 : value(resources[priority])),
+  });
+  const remaining = (name: string, value: (resources: ResourceManager) => number | bigint) =>
+    gauge(name, (resources) => (resources.tracksRemaining ? value(resources) : undefined));
+  return [
+    gauge('cx_open', ({ connections }) => full(connections)),
+    gauge('cx_pool_open', ({ connectionPools }) => full(connectionPools)),
+    gauge('rq_open', ({ requests }) => full(requests)),
+    gauge('rq_pending_open', ({ pendingRequests }) => full(pendingRequests)),
+    gauge('rq_retry_open', (resources) => (resources.canRetry ? 0 : 1)),
+    remaining('remaining_cx', ({ connections }) => left(connections)),
+    remaining('remaining_cx_pools', ({ connectionPools }) => left(connectionPools)),
+    remaining('remaining_pending', ({ pendingRequests }) => left(pendingRequests)),
+    remaining('remaining_rq', ({ requests }) => left(requests)),
+    remaining('remaining_retries', ({ retries }) => left(retries)),
+  ];
+}
+
+const COMPUTED = [...breakers('default'), ...breakers('high')] as readonly ComputedStat<never>[];
+
+/** There is no HTTP/3, no early data and no preconnecting. */
+const ABSENT: AbsentStats = {
+  counters: [
+    'assignment_use_cached',
+    'upstream_cx_connect_with_0_rtt',
+    'upstream_cx_preconnect_skipped',
+    'upstream_http3_broken',
+    'upstream_rq_0rtt',
+    'upstream_rq_active_overflow',
+    'upstream_rq_rx_reset_no_error',
+  ],
+  gauges: ['upstream_queue_overloaded', 'warming_state'],
+};
+
 /** Statistics of one cluster (Envoy's `cluster.NAME.`). */
 export class ClusterStats extends StatGroup {
   readonly gauges = GAUGES;
+  override readonly computed = COMPUTED;
+  override readonly absent = ABSENT;
+  /** What circuit breakers look at: of the cluster as it is configured now. */
+  resources: Readonly<Record<Priority, ResourceManager>> | undefined = undefined;
+  readonly upstream_cx_connect_ms = new Histogram();
+  readonly upstream_cx_length_ms = new Histogram();
+  readonly upstream_rq_per_cx = new Histogram();
+  readonly upstream_rq_time = new Histogram(true);
+  readonly 'internal.upstream_rq_time' = new Histogram(true);
+  readonly 'external.upstream_rq_time' = new Histogram(true);
   bind_errors = 0;
   lb_healthy_panic = 0;
   lb_local_cluster_not_ok = 0;
   lb_recalculate_zone_structures = 0;
   lb_subsets_active = 0;
+  lb_subsets_created = 0;
+  lb_subsets_fallback = 0;
+  lb_subsets_fallback_panic = 0;
+  lb_subsets_removed = 0;
+  lb_subsets_selected = 0;
+  lb_subsets_single_host_per_subset_duplicate = 0;
+  lb_zone_cluster_too_small = 0;
+  lb_zone_no_capacity_left = 0;
   lb_zone_routing_all_directly = 0;
   lb_zone_routing_cross_zone = 0;
   lb_zone_routing_sampled = 0;
@@ -94,27 +165,32 @@ export class ClusterStats extends StatGroup {
   upstream_rq_timeout = 0;
   upstream_rq_total = 0;
   upstream_rq_tx_reset = 0;
-  upstream_rq_1xx = 0;
-  upstream_rq_2xx = 0;
-  upstream_rq_3xx = 0;
-  upstream_rq_4xx = 0;
-  upstream_rq_5xx = 0;
   version = 0;
 
-  countResponse(status: number): void {
+  readonly #internal = new ResponseCodes();
+  readonly #external = new ResponseCodes();
+
+  /** Counts an answer; by whether the request came from inside the mesh as well (x-envoy-internal). */
+  countResponse(status: number, internal: boolean): void {
     this.upstream_rq_completed++;
-    if (status >= 500) this.upstream_rq_5xx++;
-    else if (status >= 400) this.upstream_rq_4xx++;
-    else if (status >= 300) this.upstream_rq_3xx++;
-    else if (status >= 200) this.upstream_rq_2xx++;
-    else this.upstream_rq_1xx++;
-    const codes = (this.#codes ??= []);
-    codes[status] = (codes[status] ?? 0) + 1;
+    (internal ? this.#internal : this.#external).count(status);
   }
 
-  #codes: number[] | undefined = undefined;
+  /** How long an answer took from the end of the request, in milliseconds. */
+  recordResponseTime(ms: number, internal: boolean): void {
+    this.upstream_rq_time.record(ms);
+    if (internal) this['internal.upstream_rq_time'].record(ms);
+    else this['external.upstream_rq_time'].record(ms);
+  }
 
   override *dynamic(): Generator<readonly [string, number]> {
-    for (const code in this.#codes) yield [`upstream_rq_${code}`, this.#codes[Number(code)]];
+    yield* ResponseCodes.sum(this.#internal, this.#external).stats('');
+    yield* this.#internal.stats('internal.');
+    yield* this.#external.stats('external.');
+  }
+
+  override clearDynamic(): void {
+    this.#internal.clear();
+    this.#external.clear();
   }
 }

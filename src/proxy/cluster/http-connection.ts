@@ -49,6 +49,7 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
   readonly #context: HttpConnectionContext;
   readonly #events: HttpConnectionEvents;
   readonly #requestsLeft: () => boolean;
+  readonly #startedAt: number;
   #requests = 0;
   #streams = 0;
   #draining = false;
@@ -66,6 +67,7 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
     this.#connection = connection;
     this.exclusive = !http2;
     this.#context = context;
+    this.#startedAt = context.net.timers.now();
     this.#events = events;
     const { options } = context;
     const max = options.maxRequestsPerConnection;
@@ -218,6 +220,8 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
       stats.upstream_cx_destroy_remote++;
       if (active) stats.upstream_cx_destroy_remote_with_active_rq++;
     }
+    stats.upstream_cx_length_ms.record(this.#context.net.timers.now() - this.#startedAt);
+    stats.upstream_rq_per_cx.record(this.#requests);
     this.#draining = true;
     this.#codec.connectionClosed(ResetReason.ConnectionTermination, details);
     this.#events.closed();

@@ -95,6 +95,7 @@ export class HttpPool implements HostPool {
     resources.pendingRequests.inUse++;
     stats.upstream_rq_pending_total++;
     stats.upstream_rq_pending_active++;
+    this.#context.host.stats.rq_pending_active++;
     this.#connectIfNeeded();
     return request;
   }
@@ -112,6 +113,7 @@ export class HttpPool implements HostPool {
     const { stats, resources } = this.#context;
     resources.pendingRequests.inUse--;
     stats.upstream_rq_pending_active--;
+    this.#context.host.stats.rq_pending_active--;
   }
 
   #connectIfNeeded(): void {
@@ -135,11 +137,13 @@ export class HttpPool implements HostPool {
     host.stats.cx_total++;
     host.stats.cx_active++;
     const capacity = protocol === 'http2' ? options.http2.maxConcurrentStreams : 1;
+    const since = this.#context.net.timers.now();
     const connecting: Connecting = { capacity, attempt: undefined };
     this.#connecting.add(connecting);
     connecting.attempt = this.#context.connect({
       onConnected: (connection) => {
         this.#connecting.delete(connecting);
+        stats.upstream_cx_connect_ms.record(this.#context.net.timers.now() - since);
         this.#onConnected(connection);
       },
       onFailed: (details, timeout) => {

@@ -574,6 +574,7 @@ export class ActiveStream implements StreamHandler, PassSink {
     info.firstResponseByte = worker.timers.now();
     info.responseHeaderBytes = headers.byteSize();
     config.stats.countResponse(headers.status);
+    config.listenerStats.countResponse(headers.status);
     if (end) this.#responseEnded = true;
     this.#out.sendHeaders(headers, end);
     if (end) this.#finish();
@@ -614,6 +615,7 @@ export class ActiveStream implements StreamHandler, PassSink {
     this.#headersTimer?.cancel();
     this.#durationTimer?.cancel();
     config.stats.downstream_rq_active--;
+    config.stats.downstream_rq_time.record(info.end - info.start);
     if (this.#upgrade) config.stats.downstream_cx_upgrades_active--;
     if (this.#responseEnded && !this.#requestEnded) config.stats.downstream_rq_response_before_rq_complete++;
     for (const { filter } of this.#contexts) filter.onComplete?.();

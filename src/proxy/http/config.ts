@@ -19,7 +19,7 @@ import type { HttpFilterFactory } from './filter.ts';
 import type { LocalReplyMapper } from './local-reply-config.ts';
 import { http1Options, http2Options } from './protocol-options.ts';
 import type { RouteProvider } from './route-provider.ts';
-import type { HttpConnectionManagerStats } from './stats.ts';
+import type { HttpConnectionManagerStats, ListenerResponseStats } from './stats.ts';
 
 /** A filter of the chain with the name that per-route configuration goes by. */
 export interface NamedFilter {
@@ -35,6 +35,8 @@ export type ForwardClientCert = 'sanitize' | 'forward-only' | 'append-forward' |
 export interface HcmConfig {
   readonly statPrefix: string;
   readonly stats: HttpConnectionManagerStats;
+  /** Responses by class once more, under the listener's name. */
+  readonly listenerStats: ListenerResponseStats;
   readonly codec: 'auto' | 'http1' | 'http2';
   readonly routes: RouteProvider;
   readonly filters: readonly NamedFilter[];
@@ -123,7 +125,15 @@ const UNDERSCORES: Readonly<Record<Underscores, HcmConfig['underscores']>> = {
 
 type Built = Pick<
   HcmConfig,
-  'stats' | 'routes' | 'filters' | 'upgrades' | 'accessLogs' | 'localReplies' | 'bufferLimit' | 'direction'
+  | 'stats'
+  | 'listenerStats'
+  | 'routes'
+  | 'filters'
+  | 'upgrades'
+  | 'accessLogs'
+  | 'localReplies'
+  | 'bufferLimit'
+  | 'direction'
 >;
 
 /** Reads the plain fields of an HttpConnectionManager; what is built of other parts comes ready in `built`. */

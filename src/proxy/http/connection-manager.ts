@@ -33,6 +33,7 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
   #goneAway = false;
   #closing = false;
   #idleSince: number;
+  readonly #startedAt: number;
   #idleTimer: Timer | undefined = undefined;
   #durationTimer: Timer | undefined = undefined;
   #drainTimer: Timer | undefined = undefined;
@@ -49,6 +50,7 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     this.worker = worker;
     this.clusters = clusters;
     this.#idleSince = worker.timers.now();
+    this.#startedAt = this.#idleSince;
     const { stats } = config;
     stats.downstream_cx_total++;
     stats.downstream_cx_active++;
@@ -211,6 +213,7 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     this.#drainTimer?.cancel();
     stats.downstream_cx_active--;
     stats.downstream_cx_destroy++;
+    stats.downstream_cx_length_ms.record(this.worker.timers.now() - this.#startedAt);
     stats.downstream_cx_tx_bytes_total += this.connection.bytesSent;
     if (this.connection.tls) stats.downstream_cx_ssl_active--;
     if (this.#codec instanceof Http1ServerCodec) stats.downstream_cx_http1_active--;

@@ -10,9 +10,9 @@ import { type HcmConfig, hcmConfig, type NamedFilter } from './config.ts';
 import { HttpConnectionManager } from './connection-manager.ts';
 import type { HttpFilterRegistry } from './filter-registry.ts';
 import { localReplyMapper } from './local-reply-config.ts';
-import { compileRoutes, type RdsRoutes, type RouteSubscriptions } from './rds.ts';
+import { compileRoutes, type RouteSubscriptions } from './rds.ts';
 import type { RouteProvider } from './route-provider.ts';
-import { HttpConnectionManagerStats } from './stats.ts';
+import { HttpConnectionManagerStats, ListenerResponseStats, TracingStats } from './stats.ts';
 import { SUPPORTED } from './supported.ts';
 
 /** What connection managers of one worker share. */
@@ -28,16 +28,13 @@ export function httpConnectionManagerDefinition(environment: HttpEnvironment): N
     schema: HttpConnectionManagerSchema,
     supported: SUPPORTED,
     compile(proto, context, errors) {
-      const config = compile(proto, environment, context, errors);
+      const { config, release } = compile(proto, environment, context, errors);
       const { drain } = context.listener;
-      const { routes } = config;
       return {
         terminal: true,
         create: ({ connection, worker, clusters }) =>
           new HttpConnectionManager(connection, config, worker, clusters, drain),
-        dispose() {
-          if ('users' in routes) environment.routes.release(routes as RdsRoutes);
-        },
+        dispose: release,
       };
     },
   };
@@ -48,17 +45,11 @@ function compile(
   environment: HttpEnvironment,
   context: NetworkBuildContext,
   errors: ConfigErrors,
-): HcmConfig {
+): { readonly config: HcmConfig; readonly release: () => void } {
   const { worker, listener } = context;
-  const stats = new HttpConnectionManagerStats();
-  worker.stats.add(
-    {
-      prefix: `http.${proto.statPrefix}.`,
-      prometheusPrefix: 'envoy_http_',
-      labels: [['envoy_http_conn_manager_prefix', proto.statPrefix]],
-    },
-    stats,
-  );
+  const stats = worker.stats.acquire(`http.${proto.statPrefix}.`, HttpConnectionManagerStats);
+  const tracing = worker.stats.acquire(`http.${proto.statPrefix}.tracing.`, TracingStats);
+  const listenerStats = worker.stats.acquire(`${listener.statPrefix}http.${proto.statPrefix}.`, ListenerResponseStats);
   const filters = compileFilters(proto.httpFilters, proto.statPrefix, environment, context, errors.at('http_filters'));
   const upgrades = new Map(
     proto.upgradeConfigs.map((upgrade, i) => {
@@ -75,13 +66,15 @@ function compile(
       return [upgrade.upgradeType.toLowerCase(), { enabled: upgrade.enabled ?? true, filters: own }] as const;
     }),
   );
-  return hcmConfig(
+  const routes = routeProvider(proto, environment, context, errors);
+  const config = hcmConfig(
     proto,
     {
-      stats,
+      stats: stats.group,
+      listenerStats: listenerStats.group,
       filters,
       upgrades,
-      routes: routeProvider(proto, environment, context, errors),
+      routes: routes.provider,
       accessLogs: context.buildAccessLogs(proto.accessLog, errors.at('access_log')),
       localReplies: localReplyMapper(proto.localReplyConfig, worker.random, errors.at('local_reply_config')),
       bufferLimit: listener.bufferLimit,
@@ -90,6 +83,13 @@ function compile(
     () => worker.timers.now(),
     errors,
   );
+  return {
+    config,
+    release() {
+      for (const lease of [stats, tracing, listenerStats]) lease.release();
+      routes.release();
+    },
+  };
 }
 
 function routeProvider(
@@ -97,22 +97,34 @@ function routeProvider(
   environment: HttpEnvironment,
   context: NetworkBuildContext,
   errors: ConfigErrors,
-): RouteProvider {
+): { readonly provider: RouteProvider; readonly release: () => void } {
   const { routeSpecifier } = proto;
+  const { routes: subscriptions, filters } = environment;
   if (routeSpecifier.case === 'routeConfig') {
-    return { table: compileRoutes(routeSpecifier.value, environment.filters, errors.at('route_config')) };
+    const { value } = routeSpecifier;
+    const table = compileRoutes(value, filters, context.worker.stats, errors.at('route_config'));
+    const remove = subscriptions.addInline(value);
+    return {
+      provider: { table },
+      release() {
+        remove();
+        table?.dispose();
+      },
+    };
   }
   if (routeSpecifier.case === 'rds') {
     const { configSource, routeConfigName } = routeSpecifier.value;
     const source = configSourceSpec(configSource, errors.at('rds').at('config_source'));
-    if (source === undefined || errors.any) return { table: undefined };
-    const routes = environment.routes.acquire(source, routeConfigName);
+    if (source === undefined || errors.any) return NO_ROUTES;
+    const routes = subscriptions.acquire(source, routeConfigName, proto.statPrefix);
     context.waitFor(routes);
-    return routes;
+    return { provider: routes, release: () => subscriptions.release(routes) };
   }
   errors.add(routeSpecifier.case === 'scopedRoutes' ? 'scoped_routes' : 'route_specifier', 'is not supported');
-  return { table: undefined };
+  return NO_ROUTES;
 }
+
+const NO_ROUTES = { provider: { table: undefined }, release() {} };
 
 function compileFilters(
   protos: readonly HttpFilterProto[],

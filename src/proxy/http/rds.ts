@@ -7,8 +7,11 @@ import { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import type { ConfigSourceSpec, WorkerContext } from '../context.ts';
 import type { InitTarget } from '../net/network-filter.ts';
+import type { StatLease, StatsStore } from '../observe/stats.ts';
+import { ReloadingSubscriptionStats } from '../observe/subscription-stats.ts';
 import { RouteTable } from '../router/route-table.ts';
 import type { FilterConfigCompiler } from '../router/scope.ts';
+import { RequestStats } from '../router/stats.ts';
 import { SUPPORTED } from '../router/supported.ts';
 import type { RouteProvider } from './route-provider.ts';
 
@@ -21,11 +24,13 @@ export class RdsRoutes implements RouteProvider, InitTarget {
   version = '';
   lastUpdated = 0;
   users = 0;
+  readonly stats: StatLease<ReloadingSubscriptionStats>;
   #answered = false;
   #waiting: (() => void)[] = [];
 
-  constructor(name: string) {
+  constructor(name: string, stats: StatLease<ReloadingSubscriptionStats>) {
     this.name = name;
+    this.stats = stats;
   }
 
   whenReady(callback: () => void): void {
@@ -46,12 +51,15 @@ export class RdsRoutes implements RouteProvider, InitTarget {
 export function compileRoutes(
   proto: RouteConfiguration,
   filters: FilterConfigCompiler,
+  stats: StatsStore,
   errors: ConfigErrors,
 ): RouteTable | undefined {
   checkSupported(RouteConfigurationSchema, proto, SUPPORTED, errors);
   if (errors.any) return undefined;
-  const table = RouteTable.compile(proto, filters, errors);
-  return errors.any ? undefined : table;
+  const table = RouteTable.compile(proto, filters, (prefix) => stats.acquire(prefix, RequestStats), errors);
+  if (!errors.any) return table;
+  table.dispose();
+  return undefined;
 }
 
 /** RDS: one subscription a source, for the names that listeners use. */
@@ -59,21 +67,36 @@ export class RouteSubscriptions {
   readonly #worker: WorkerContext;
   readonly #filters: FilterConfigCompiler;
   readonly #sources = new Map<string, SourceRoutes>();
+  readonly #inline = new Set<InlineRoutes>();
 
   constructor(worker: WorkerContext, filters: FilterConfigCompiler) {
     this.#worker = worker;
     this.#filters = filters;
   }
 
-  /** The routes of a name, from now until `release` is called as often as this. */
-  acquire(source: ConfigSourceSpec, name: string): RdsRoutes {
+  /** Notes routes that stand in a listener, for dumps; the returned function ends that. */
+  addInline(proto: RouteConfiguration): () => void {
+    const routes = { proto, lastUpdated: this.#worker.timers.wallClock() };
+    this.#inline.add(routes);
+    return () => this.#inline.delete(routes);
+  }
+
+  inline(): Iterable<InlineRoutes> {
+    return this.#inline;
+  }
+
+  /**
+   * The routes of a name, from now until `release` is called as often as this. What is counted of the subscription
+   * stands under the prefix of whoever came first.
+   */
+  acquire(source: ConfigSourceSpec, name: string, statPrefix: string): RdsRoutes {
     const key = JSON.stringify(source);
     let routes = this.#sources.get(key);
     if (routes === undefined) {
       routes = new SourceRoutes(this.#worker, this.#filters, source);
       this.#sources.set(key, routes);
     }
-    return routes.acquire(name);
+    return routes.acquire(name, statPrefix);
   }
 
   release(routes: RdsRoutes): void {
@@ -83,6 +106,12 @@ export class RouteSubscriptions {
   *all(): Generator<RdsRoutes> {
     for (const source of this.#sources.values()) yield* source.all();
   }
+}
+
+/** Routes that stand in a listener. */
+export interface InlineRoutes {
+  readonly proto: RouteConfiguration;
+  readonly lastUpdated: number;
 }
 
 class SourceRoutes {
@@ -103,10 +132,12 @@ class SourceRoutes {
     return this.#routes.values();
   }
 
-  acquire(name: string): RdsRoutes {
+  acquire(name: string, statPrefix: string): RdsRoutes {
     let routes = this.#routes.get(name);
     if (routes === undefined) {
-      routes = new RdsRoutes(name);
+      const stats = this.#worker.stats.acquire(`http.${statPrefix}.rds.${name}.`, ReloadingSubscriptionStats);
+      stats.group.attempt();
+      routes = new RdsRoutes(name, stats);
       this.#routes.set(name, routes);
       this.#noteNames();
     }
@@ -117,6 +148,8 @@ class SourceRoutes {
   release(routes: RdsRoutes): void {
     if (this.#routes.get(routes.name) !== routes || --routes.users > 0) return;
     this.#routes.delete(routes.name);
+    routes.table?.dispose();
+    routes.stats.release();
     this.#noteNames();
   }
 
@@ -139,7 +172,10 @@ class SourceRoutes {
           settle(resources.flatMap((resource) => this.#take(resource)));
           for (const name of removed) {
             const routes = this.#routes.get(name);
-            if (routes) routes.table = undefined;
+            if (routes === undefined) continue;
+            routes.stats.group.update_empty++;
+            routes.table?.dispose();
+            routes.table = undefined;
           }
         });
       },
@@ -151,15 +187,20 @@ class SourceRoutes {
 
   #take({ name, version, bytes }: RawResource): Rejection[] {
     const errors = new ConfigErrors();
+    const routes = this.#routes.get(name);
+    if (routes === undefined) return [];
+    const stats = routes.stats.group;
+    stats.attempt();
     try {
       const proto = fromBinary(RouteConfigurationSchema, bytes);
-      const routes = this.#routes.get(proto.name);
-      if (routes === undefined) return [];
-      const table = compileRoutes(proto, this.#filters, errors);
+      const table = compileRoutes(proto, this.#filters, this.#worker.stats, errors);
       if (table !== undefined) {
+        routes.table?.dispose();
         routes.table = table;
         routes.version = version;
         routes.lastUpdated = this.#worker.timers.wallClock();
+        stats.success(version, routes.lastUpdated);
+        stats.reloaded(routes.lastUpdated);
         routes.answered();
         return [];
       }
@@ -168,6 +209,7 @@ class SourceRoutes {
     } catch (error) {
       errors.add('', messageOf(error));
     }
+    stats.rejected();
     return [{ name, reason: errors.toString() }];
   }
 }

@@ -139,6 +139,7 @@ export function mutateRequestHeaders(
 
   const internal = single && !config.internalAddresses.empty && config.internalAddresses.contains(client.address);
   const edge = !internal && config.useRemoteAddress;
+  info.internal = internal;
   if (internal) {
     headers.set('x-envoy-internal', 'true');
   } else if (edge) {

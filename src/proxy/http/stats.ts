@@ -1,4 +1,5 @@
-import { StatGroup } from '../observe/stats.ts';
+import { Histogram } from '../observe/histogram.ts';
+import { type AbsentStats, StatGroup } from '../observe/stats.ts';
 
 const GAUGES: ReadonlySet<string> = new Set([
   'downstream_cx_active',
@@ -9,9 +10,59 @@ const GAUGES: ReadonlySet<string> = new Set([
   'downstream_rq_active',
 ]);
 
+/** There is no HTTP/3, and no manager of overload. */
+const ABSENT: AbsentStats = {
+  counters: ['downstream_cx_http3_total', 'downstream_rq_http3_total', 'downstream_rq_overload_close'],
+  gauges: [
+    'downstream_cx_http1_soft_drain',
+    'downstream_cx_http3_active',
+    'downstream_cx_rx_bytes_buffered',
+    'downstream_cx_tx_bytes_buffered',
+  ],
+};
+
+/** Responses by class. */
+abstract class ResponseStats extends StatGroup {
+  downstream_rq_1xx = 0;
+  downstream_rq_2xx = 0;
+  downstream_rq_3xx = 0;
+  downstream_rq_4xx = 0;
+  downstream_rq_5xx = 0;
+  downstream_rq_completed = 0;
+
+  countResponse(status: number): void {
+    this.downstream_rq_completed++;
+    if (status >= 500) this.downstream_rq_5xx++;
+    else if (status >= 400) this.downstream_rq_4xx++;
+    else if (status >= 300) this.downstream_rq_3xx++;
+    else if (status >= 200) this.downstream_rq_2xx++;
+    else this.downstream_rq_1xx++;
+  }
+}
+
+const NO_GAUGES: ReadonlySet<string> = new Set();
+
+/** The same under the listener's name (Envoy's `listener.ADDRESS.http.STAT_PREFIX.`). */
+export class ListenerResponseStats extends ResponseStats {
+  readonly gauges = NO_GAUGES;
+}
+
+/** Why requests were traced or not (Envoy's `http.STAT_PREFIX.tracing.`). */
+export class TracingStats extends StatGroup {
+  readonly gauges = NO_GAUGES;
+  client_enabled = 0;
+  health_check = 0;
+  not_traceable = 0;
+  random_sampling = 0;
+  service_forced = 0;
+}
+
 /** Statistics of a connection manager (Envoy's `http.STAT_PREFIX.`). */
-export class HttpConnectionManagerStats extends StatGroup {
+export class HttpConnectionManagerStats extends ResponseStats {
   readonly gauges = GAUGES;
+  override readonly absent = ABSENT;
+  readonly downstream_cx_length_ms = new Histogram();
+  readonly downstream_rq_time = new Histogram();
   downstream_cx_active = 0;
   downstream_cx_delayed_close_timeout = 0;
   downstream_cx_destroy = 0;
@@ -39,13 +90,7 @@ export class HttpConnectionManagerStats extends StatGroup {
   downstream_cx_upgrades_total = 0;
   downstream_flow_control_paused_reading_total = 0;
   downstream_flow_control_resumed_reading_total = 0;
-  downstream_rq_1xx = 0;
-  downstream_rq_2xx = 0;
-  downstream_rq_3xx = 0;
-  downstream_rq_4xx = 0;
-  downstream_rq_5xx = 0;
   downstream_rq_active = 0;
-  downstream_rq_completed = 0;
   downstream_rq_failed_path_normalization = 0;
   downstream_rq_header_timeout = 0;
   downstream_rq_http1_total = 0;
@@ -64,13 +109,4 @@ export class HttpConnectionManagerStats extends StatGroup {
   downstream_rq_tx_reset = 0;
   downstream_rq_ws_on_non_ws_route = 0;
   rs_too_large = 0;
-
-  countResponse(status: number): void {
-    this.downstream_rq_completed++;
-    if (status >= 500) this.downstream_rq_5xx++;
-    else if (status >= 400) this.downstream_rq_4xx++;
-    else if (status >= 300) this.downstream_rq_3xx++;
-    else if (status >= 200) this.downstream_rq_2xx++;
-    else this.downstream_rq_1xx++;
-  }
 }

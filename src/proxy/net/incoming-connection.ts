@@ -245,8 +245,8 @@ export class IncomingConnection {
     if (socket === this.#socket) socket.removeListener('error', this.#onError);
     const connection = this.#connection(socket, tls, destination, source, hello);
     listener.track(chain, connection);
-    runFilterChain(connection, chain.filters, chain.name, listener.worker, listener.clusters, () =>
-      listener.untrack(chain, connection),
+    runFilterChain(connection, chain.filters, chain.name, listener.worker, listener.clusters, (lengthMs) =>
+      listener.untrack(chain, connection, lengthMs),
     );
   }
 

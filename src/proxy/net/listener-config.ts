@@ -95,16 +95,17 @@ export function compileListener(
     const at = socketAddress(address, errors);
     return at ? [at] : [];
   });
+  const statPrefix = listenerStatPrefix(proto.name, proto.statPrefix, addresses);
   const facts: Omit<ListenerFacts, 'drain'> = {
     name: proto.name,
+    statPrefix,
     direction: DIRECTIONS[proto.trafficDirection],
     bufferLimit: proto.perConnectionBufferLimitBytes ?? 1024 * 1024,
     metadata: metadataOf(proto.metadata),
   };
   const pending: InitTarget[] = [];
   const known = new Map(previous?.chains.map((c) => [c.key, c]));
-  const statPrefix = listenerStatPrefix(proto.name, proto.statPrefix, addresses);
-  const prefix = JSON.stringify([facts.direction, facts.bufferLimit]);
+  const prefix = JSON.stringify([facts.direction, facts.bufferLimit, statPrefix]);
   const build = (chain: FilterChainProto, at: ConfigErrors) =>
     compileChain(chain, prefix, statPrefix, facts, environment, known, pending, at);
   const chains = proto.filterChains.map((chain, i) => build(chain, errors.at('filter_chains').at(i)));

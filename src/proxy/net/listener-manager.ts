@@ -6,6 +6,7 @@ import type { RawResource, Rejection, Subscription } from '../../xds/client/conf
 import { ConfigErrors } from '../config/errors.ts';
 import type { ConfigSourceSpec } from '../context.ts';
 import { StatGroup } from '../observe/stats.ts';
+import { ConfigSubscriptionStats } from '../observe/subscription-stats.ts';
 import { formatAddress, type SocketAddress } from './connection.ts';
 import { Listener, type ListenerLookup } from './listener.ts';
 import { compileListener, disposeChain, type ListenerConfig, type ListenerEnvironment } from './listener-config.ts';
@@ -19,6 +20,7 @@ class ListenerManagerStats extends StatGroup {
     'total_listeners_active',
     'total_listeners_draining',
     'total_listeners_warming',
+    'workers_pinned',
     'workers_started',
   ]);
   listener_added = 0;
@@ -32,6 +34,7 @@ class ListenerManagerStats extends StatGroup {
   total_listeners_active = 0;
   total_listeners_draining = 0;
   total_listeners_warming = 0;
+  workers_pinned = 0;
   workers_started = 0;
 }
 
@@ -43,22 +46,38 @@ interface Entry {
   readonly dynamic: boolean;
 }
 
-/** A listener as `/config_dump` shows it. */
-export interface ListenerDump {
-  readonly name: string;
+/** One version of a listener. */
+export interface ListenerVersion {
   readonly proto: ListenerProto;
   readonly version: string;
   readonly lastUpdated: number;
+}
+
+/** An update that was refused. */
+export interface ListenerError {
+  readonly details: string;
+  readonly lastAttempt: number;
+  readonly version: string;
+  /** Undefined if it could not be decoded. */
+  readonly proto: ListenerProto | undefined;
+}
+
+/** A listener as `/config_dump` shows it. */
+export interface ListenerDump {
+  readonly name: string;
   readonly dynamic: boolean;
-  readonly state: 'active' | 'warming';
+  readonly active: ListenerVersion | undefined;
+  readonly warming: ListenerVersion | undefined;
+  readonly draining: ListenerVersion | undefined;
   /** Why the last update of it was refused, or undefined. */
-  readonly error: { readonly details: string; readonly lastAttempt: number } | undefined;
+  readonly error: ListenerError | undefined;
 }
 
 interface Warming {
   readonly config: ListenerConfig;
   readonly proto: ListenerProto;
   readonly version: string;
+  readonly lastUpdated: number;
   readonly dynamic: boolean;
   cancelled: boolean;
 }
@@ -70,11 +89,13 @@ export class ListenerManager implements ListenerLookup {
   readonly #drainMs: number;
   readonly #active = new Map<string, Entry>();
   readonly #warming = new Map<string, Warming>();
-  readonly #errors = new Map<string, { details: string; lastAttempt: number }>();
+  readonly #draining = new Map<string, ListenerVersion>();
+  readonly #errors = new Map<string, ListenerError>();
+  readonly #ldsStats = new ConfigSubscriptionStats();
   #lds: Subscription | undefined = undefined;
   #ldsAnswered = false;
   #whenInitialized: (() => void) | undefined = undefined;
-  #draining = false;
+  #drainAll = false;
 
   constructor(environment: ListenerEnvironment, drainMs: number) {
     this.#environment = environment;
@@ -82,18 +103,42 @@ export class ListenerManager implements ListenerLookup {
     environment.worker.stats.add('listener_manager.', this.stats);
   }
 
+  /** `version_info` of the last LDS update that was taken. */
+  get version(): string {
+    return this.#ldsStats.version_text;
+  }
+
   *dump(): Generator<ListenerDump> {
-    for (const [name, { proto, version, lastUpdated, dynamic }] of this.#active) {
-      yield { name, proto, version, lastUpdated, dynamic, state: 'active', error: this.#errors.get(name) };
-    }
-    for (const [name, { proto, version, dynamic }] of this.#warming) {
-      yield { name, proto, version, lastUpdated: 0, dynamic, state: 'warming', error: this.#errors.get(name) };
+    const names = new Set(
+      [...this.#active, ...this.#warming, ...this.#draining, ...this.#errors].map(([name]) => name),
+    );
+    for (const name of names) {
+      const active = this.#active.get(name);
+      const warming = this.#warming.get(name);
+      yield {
+        name,
+        dynamic: (active ?? warming)?.dynamic ?? true,
+        active,
+        warming,
+        draining: this.#draining.get(name),
+        error: this.#errors.get(name),
+      };
     }
   }
 
   /** The listeners that take connections, with where they really listen. */
-  *listening(): Generator<{ readonly listener: Listener; readonly addresses: readonly SocketAddress[] }> {
-    for (const { listener } of this.#active.values()) yield { listener, addresses: listener.boundAddresses };
+  *listening(): Generator<{
+    readonly name: string;
+    readonly listener: Listener;
+    readonly addresses: readonly SocketAddress[];
+  }> {
+    for (const [name, { listener }] of this.#active) yield { name, listener, addresses: listener.shownAddresses };
+  }
+
+  /** Listeners that cannot take connections yet, and LDS while nothing has come: what the start waits for. */
+  unready(): string[] {
+    const names = [...this.#warming.keys()].map((name) => `Listener-init-target ${name}`);
+    return this.#lds !== undefined && !this.#ldsAnswered ? [...names, 'LDS'] : names;
   }
 
   byAddress(address: SocketAddress): Listener | undefined {
@@ -114,7 +159,8 @@ export class ListenerManager implements ListenerLookup {
     if (config === undefined) return;
     const name = proto.name || formatAddress(config.addresses[0]);
     await new Promise<void>((resolve, reject) => {
-      this.#warm(name, { config, proto, version: '', dynamic: false, cancelled: false }, (error) =>
+      const lastUpdated = this.#environment.worker.timers.wallClock();
+      this.#warm(name, { config, proto, version: '', lastUpdated, dynamic: false, cancelled: false }, (error) =>
         error ? reject(error) : resolve(),
       );
     });
@@ -123,15 +169,21 @@ export class ListenerManager implements ListenerLookup {
   /** Subscribes to LDS. */
   subscribe(source: ConfigSourceSpec): void {
     const { worker } = this.#environment;
-    this.#lds = worker.configSource(source).subscribe(TYPE, undefined, {
-      onUpdate: (resources, removed, settle) => {
-        worker.flushQueue.run(() => this.#update(resources, removed, settle));
+    worker.stats.add('listener_manager.lds.', this.#ldsStats);
+    this.#lds = worker.configSource(source).subscribe(
+      TYPE,
+      undefined,
+      {
+        onUpdate: (resources, removed, settle) => {
+          worker.flushQueue.run(() => this.#update(resources, removed, settle));
+        },
+        onMissing: () => {
+          this.#ldsAnswered = true;
+          this.#checkInitialized();
+        },
       },
-      onMissing: () => {
-        this.#ldsAnswered = true;
-        this.#checkInitialized();
-      },
-    });
+      { stats: this.#ldsStats },
+    );
   }
 
   /** Calls back once when the listeners of the bootstrap, and of the first LDS update if there is LDS, take connections. */
@@ -165,18 +217,19 @@ export class ListenerManager implements ListenerLookup {
     for (const name of removed) this.#remove(name);
     for (const { name, version, bytes } of resources) {
       const problem = this.#take(name, version, bytes, (error) => {
-        if (error) rejections.push(this.#reject(name, messageOf(error)));
+        if (error) rejections.push(this.#reject(name, messageOf(error), version, bytes));
         done();
       });
       if (problem === undefined) binding++;
-      else if (problem !== '') rejections.push(this.#reject(name, problem));
+      else if (problem !== '') rejections.push(this.#reject(name, problem, version, bytes));
     }
     done();
   }
 
-  #reject(name: string, reason: string): Rejection {
+  #reject(name: string, reason: string, version: string, refused: Uint8Array | ListenerProto): Rejection {
     this.stats.listener_create_failure++;
-    this.#errors.set(name, { details: reason, lastAttempt: this.#environment.worker.timers.wallClock() });
+    const lastAttempt = this.#environment.worker.timers.wallClock();
+    this.#errors.set(name, { details: reason, lastAttempt, version, proto: decoded(refused) });
     return { name, reason };
   }
 
@@ -199,7 +252,8 @@ export class ListenerManager implements ListenerLookup {
         return `error adding listener: '${key}' has duplicate address '${formatAddress(config.addresses[0])}' as existing listener '${others}'`;
       }
       this.#errors.delete(key);
-      this.#warm(key, { config, proto, version, dynamic: true, cancelled: false }, bound);
+      const lastUpdated = this.#environment.worker.timers.wallClock();
+      this.#warm(key, { config, proto, version, lastUpdated, dynamic: true, cancelled: false }, bound);
       return undefined;
     } catch (error) {
       return messageOf(error);
@@ -236,8 +290,9 @@ export class ListenerManager implements ListenerLookup {
           this.#warming.delete(name);
           this.#note();
           this.#environment.worker.log.warn(`listener ${name}: ${messageOf(error)}`);
-          if (warming.dynamic && warming.config.pending.length > 0) this.#reject(name, messageOf(error));
-          else bound(error);
+          if (warming.dynamic && warming.config.pending.length > 0) {
+            this.#reject(name, messageOf(error), warming.version, warming.proto);
+          } else bound(error);
           this.#checkInitialized();
         },
       );
@@ -263,11 +318,11 @@ export class ListenerManager implements ListenerLookup {
         return;
       }
       this.#warming.delete(name);
-      before?.listener.close(this.#drainMs);
+      if (before) this.#end(name, before);
       if (before) this.stats.listener_modified++;
       else this.stats.listener_added++;
       this.#active.set(name, { ...entry, listener });
-      if (this.#draining) listener.drain();
+      if (this.#drainAll) listener.drain();
     }
     this.stats.listener_create_success++;
     this.#note();
@@ -287,29 +342,53 @@ export class ListenerManager implements ListenerLookup {
     const entry = this.#active.get(name);
     if (entry?.dynamic) {
       this.#active.delete(name);
-      entry.listener.close(this.#drainMs);
+      this.#end(name, entry);
       this.stats.listener_removed++;
     }
     this.#errors.delete(name);
     this.#note();
   }
 
+  /** Closes a listener that is replaced or removed; it shows as draining for as long as its connections may take. */
+  #end(name: string, entry: Entry): void {
+    entry.listener.close(this.#drainMs);
+    if (this.#drainMs <= 0) return;
+    this.#draining.set(name, entry);
+    this.#environment.worker.timers.start(this.#drainMs, () => {
+      if (this.#draining.get(name) === entry) this.#draining.delete(name);
+      this.#note();
+    });
+  }
+
   #note(): void {
+    this.stats.total_listeners_draining = this.#draining.size;
     this.stats.total_listeners_active = this.#active.size;
     this.stats.total_listeners_warming = this.#warming.size;
   }
 
-  /** Asks connections to end (`/drain_listeners`). Unless graceful, listeners stop taking new ones at once. */
-  drain(options: { readonly graceful: boolean; readonly inboundOnly: boolean }): void {
-    if (!options.inboundOnly) this.#draining = true;
-    for (const { listener } of this.#active.values()) {
-      if (options.inboundOnly && listener.config.direction !== 'inbound') continue;
-      if (!options.graceful) {
+  /**
+   * Ends listeners (`/drain_listeners`). Gracefully: connections are asked to end, and after the drain time no new ones
+   * are taken, unless `skipExit`. Otherwise no new ones are taken from now on, and the others go on.
+   */
+  drain(options: { readonly graceful: boolean; readonly inboundOnly: boolean; readonly skipExit?: boolean }): void {
+    const graceful = options.graceful || options.skipExit === true;
+    if (!options.inboundOnly && graceful) this.#drainAll = true;
+    const wanted = () =>
+      [...this.#active.values()].filter(
+        ({ listener }) => !options.inboundOnly || listener.config.direction === 'inbound',
+      );
+    const stop = () => {
+      for (const { listener } of wanted()) {
         listener.closeSockets();
         this.stats.listener_stopped++;
       }
-      listener.drain();
+    };
+    if (!graceful) {
+      stop();
+      return;
     }
+    for (const { listener } of wanted()) listener.drain();
+    if (!options.skipExit) this.#environment.worker.timers.start(this.#drainMs, stop);
   }
 
   /** Connections that are open on all listeners. */
@@ -322,6 +401,15 @@ export class ListenerManager implements ListenerLookup {
   close(): void {
     this.#lds?.close();
     for (const { listener } of this.#active.values()) listener.close(0);
+  }
+}
+
+function decoded(refused: Uint8Array | ListenerProto): ListenerProto | undefined {
+  if (!(refused instanceof Uint8Array)) return refused;
+  try {
+    return fromBinary(ListenerSchema, refused);
+  } catch {
+    return undefined;
   }
 }
 

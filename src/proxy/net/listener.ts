@@ -2,7 +2,8 @@ import net from 'node:net';
 import { messageOf } from '../../base/errors.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
 import type { WorkerContext } from '../context.ts';
-import { StatGroup } from '../observe/stats.ts';
+import { Histogram } from '../observe/histogram.ts';
+import { type AbsentStats, type ComputedStat, StatGroup, type StatLease } from '../observe/stats.ts';
 import { formatAddress, type SocketAddress } from './connection.ts';
 import { IncomingConnection } from './incoming-connection.ts';
 import type { FilterChain, ListenerConfig } from './listener-config.ts';
@@ -11,10 +12,21 @@ import type { SocketConnection } from './socket-connection.ts';
 
 const GAUGES: ReadonlySet<string> = new Set(['downstream_cx_active', 'downstream_pre_cx_active']);
 
+/** One worker is all that there is. */
+const WORKER = [
+  { name: 'worker_0.downstream_cx_active', kind: 'gauge', value: (stats) => stats.downstream_cx_active },
+  { name: 'worker_0.downstream_cx_total', kind: 'counter', value: (stats) => stats.downstream_cx_total },
+] satisfies readonly ComputedStat<ListenerStats>[] as readonly ComputedStat<never>[];
+
+const ABSENT: AbsentStats = { counters: ['extension_config_missing', 'network_extension_config_missing'] };
+
 /** Statistics of a listener (Envoy's `listener.ADDRESS.`). */
 export class ListenerStats extends StatGroup {
   readonly gauges = GAUGES;
-  connections_accepted_per_socket_event = 0;
+  override readonly computed = WORKER;
+  override readonly absent = ABSENT;
+  readonly connections_accepted_per_socket_event = new Histogram();
+  readonly downstream_cx_length_ms = new Histogram();
   downstream_cx_active = 0;
   downstream_cx_destroy = 0;
   downstream_cx_overflow = 0;
@@ -37,12 +49,12 @@ export interface ListenerLookup {
 /** A listener at work: its sockets, its filter chains, and the connections that they carry. */
 export class Listener {
   readonly name: string;
-  readonly stats = new ListenerStats();
+  readonly stats: ListenerStats;
   config: ListenerConfig;
   readonly #worker: WorkerContext;
   readonly #clusters: ClusterSource;
   readonly #lookup: ListenerLookup;
-  readonly #hideStats: () => void;
+  readonly #statsLease: StatLease<ListenerStats>;
   #servers: net.Server[] = [];
   readonly #connections = new Map<FilterChain, Set<SocketConnection>>();
 
@@ -52,7 +64,8 @@ export class Listener {
     this.#worker = worker;
     this.#clusters = clusters;
     this.#lookup = lookup;
-    this.#hideStats = worker.stats.add(config.statPrefix, this.stats);
+    this.#statsLease = worker.stats.acquire(config.statPrefix, ListenerStats);
+    this.stats = this.#statsLease.group;
   }
 
   get worker(): WorkerContext {
@@ -65,6 +78,11 @@ export class Listener {
 
   get lookup(): ListenerLookup {
     return this.#lookup;
+  }
+
+  /** Where it listens, or where connections that are handed over to it come from. */
+  get shownAddresses(): readonly SocketAddress[] {
+    return this.config.bindToPort && this.#servers.length > 0 ? this.boundAddresses : this.config.addresses;
   }
 
   /** Where it really listens: the port that the system gave for port 0. */
@@ -116,6 +134,7 @@ export class Listener {
   /** A connection has come, or another listener hands one over that was captured for this one. */
   accept(socket: net.Socket): void {
     const { flushQueue, timers } = this.#worker;
+    this.stats.connections_accepted_per_socket_event.record(1);
     flushQueue.run(() => {
       timers.newEvent();
       new IncomingConnection(this, socket).start();
@@ -131,8 +150,9 @@ export class Listener {
     set.add(connection);
   }
 
-  untrack(chain: FilterChain, connection: SocketConnection): void {
+  untrack(chain: FilterChain, connection: SocketConnection, lengthMs: number): void {
     this.stats.downstream_cx_active--;
+    this.stats.downstream_cx_length_ms.record(lengthMs);
     this.stats.downstream_cx_destroy++;
     const set = this.#connections.get(chain);
     set?.delete(connection);
@@ -177,6 +197,6 @@ export class Listener {
   close(drainMs: number): void {
     this.closeSockets();
     for (const chain of this.config.chains) this.#drainChain(chain, drainMs);
-    this.#hideStats();
+    this.#statsLease.release();
   }
 }

@@ -23,7 +23,7 @@ export function runFilterChain(
   filterChainName: string,
   worker: WorkerContext,
   clusters: ClusterSource,
-  onClosed: () => void,
+  onClosed: (lengthMs: number) => void,
 ): void {
   const { timers } = worker;
   const info = new StreamInfo(connection, timers.now(), timers.wallClock());
@@ -37,7 +37,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
   readonly info: StreamInfo;
   readonly worker: WorkerContext;
   readonly clusters: ClusterSource;
-  readonly #onClosed: () => void;
+  readonly #onClosed: (lengthMs: number) => void;
   readonly #filters: NetworkFilter[] = [];
   #terminal: ConnectionHandler | undefined = undefined;
   #last: Extract<NetworkFilterFactory, { terminal: true }> | undefined = undefined;
@@ -54,7 +54,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
     info: StreamInfo,
     worker: WorkerContext,
     clusters: ClusterSource,
-    onClosed: () => void,
+    onClosed: (lengthMs: number) => void,
   ) {
     this.connection = connection;
     this.info = info;
@@ -170,7 +170,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
     if (this.#terminal === undefined) this.#last?.refused?.(this);
     else this.#terminal.onClose(reason, details);
     for (const filter of this.#filters) filter.onClose?.();
-    this.#onClosed();
+    this.#onClosed(this.info.end - this.info.start);
   }
 }
 

@@ -72,6 +72,8 @@ export interface InitTarget {
 
 export interface ListenerFacts {
   readonly name: string;
+  /** `listener.ADDRESS.`: what the names of its statistics begin with. */
+  readonly statPrefix: string;
   readonly direction: 'inbound' | 'outbound' | 'unspecified';
   readonly bufferLimit: number;
   /** Metadata of the listener, for filters that read it. */

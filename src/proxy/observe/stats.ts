@@ -1,145 +1,174 @@
+import { Histogram } from './histogram.ts';
+
 /**
  * Statistics. What is counted per request is a plain number field of an object that the counting code holds, so that
- * counting is one increment; names, prefixes and labels are put on when somebody asks.
+ * counting is one increment; names and labels are worked out when somebody asks, once for each group.
  */
 
-export type StatKind = 'counter' | 'gauge';
+export type StatKind = 'counter' | 'gauge' | 'text' | 'histogram';
+
+/** A gauge or counter that is worked out when somebody asks. */
+export interface ComputedStat<Group> {
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge';
+  /** Undefined while there is no such statistic. */
+  value(group: Group): number | bigint | undefined;
+}
+
+/** What Envoy counts in groups of a kind and what cannot occur here, so that nobody's query comes back empty. */
+export interface AbsentStats {
+  readonly counters?: readonly string[];
+  readonly gauges?: readonly string[];
+}
 
 /**
- * A group of numbers with a common prefix. Subclasses declare one numeric field per statistic, named as in Envoy, and
- * list the gauges among them; fields that are not numbers are not statistics.
+ * A group of statistics with a common prefix. Subclasses declare one numeric field per counter or gauge and one
+ * {@link Histogram} per histogram, named as in Envoy; fields of other types are not statistics. All instances of a class
+ * have the same fields.
  */
 export abstract class StatGroup {
   /** Names of the fields that go up and down. */
   abstract readonly gauges: ReadonlySet<string>;
+  /** Names of the text fields that are shown. */
+  readonly texts?: ReadonlySet<string>;
   /** Counters whose names come up at run time, such as one per status code; only those that occurred. */
   dynamic?(): Iterable<readonly [string, number]>;
+  /** Sets the counters of {@link dynamic} back to nothing. */
+  clearDynamic?(): void;
+  /** The same for all instances of the class. */
+  readonly computed?: readonly ComputedStat<never>[];
+  /** The same for all instances of the class. */
+  readonly absent?: AbsentStats;
 }
 
-/** How a group, a histogram or a metric family of its own is called. */
-export interface StatScope {
-  /** `cluster.outbound|80||a.b.svc.cluster.local.`: what stands before the name in `/stats`. */
-  readonly prefix: string;
-  /** `envoy_cluster_`: what stands before it in Prometheus text, where the varying parts of the prefix are labels. */
-  readonly prometheusPrefix: string;
-  readonly labels: readonly (readonly [string, string])[];
-}
-
-export interface Stat {
-  readonly scope: StatScope;
+/** One statistic of the groups of a class. */
+export interface StatField {
   readonly name: string;
   readonly kind: StatKind;
-  readonly value: number;
+  read(group: StatGroup): number | bigint | string | Histogram | undefined;
 }
 
-/** Upper bounds of the buckets of Prometheus histograms, in the histogram's unit; Envoy's defaults. */
-export const DEFAULT_BUCKETS: readonly number[] = [
-  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000,
-];
+const fieldsByClass = new WeakMap<object, readonly StatField[]>();
 
-/** Buckets of two significant decimal digits, so that quantiles are within 10 % of the truth over the whole range. */
-export class Histogram {
-  count = 0;
-  sum = 0;
-  #buckets = new Map<number, number>();
+/** The statistics of a group but for the dynamic ones, by name. */
+export function fieldsOf(group: StatGroup): readonly StatField[] {
+  let fields = fieldsByClass.get(group.constructor);
+  if (fields === undefined) fieldsByClass.set(group.constructor, (fields = listFields(group)));
+  return fields;
+}
 
-  record(value: number): void {
-    this.count++;
-    this.sum += value;
-    const key = bucketOf(value);
-    this.#buckets.set(key, (this.#buckets.get(key) ?? 0) + 1);
+function listFields(group: StatGroup): readonly StatField[] {
+  const fields: StatField[] = [];
+  const read = (name: string) => (of: StatGroup) => (of as unknown as Record<string, number>)[name];
+  for (const [name, value] of Object.entries(group)) {
+    if (typeof value === 'number') {
+      fields.push({ name, kind: group.gauges.has(name) ? 'gauge' : 'counter', read: read(name) });
+    } else if (value instanceof Histogram) fields.push({ name, kind: 'histogram', read: read(name) });
+    else if (group.texts?.has(name)) fields.push({ name, kind: 'text', read: read(name) });
   }
-
-  /** The number of values at or below each bound. */
-  cumulative(bounds: readonly number[]): number[] {
-    const result = new Array<number>(bounds.length).fill(0);
-    for (const [key, n] of this.#buckets) {
-      // A bucket lies where it starts: most values are whole numbers, and so are the starts.
-      const start = bucketStart(key);
-      for (let i = bounds.length - 1; i >= 0 && start <= bounds[i]; i--) result[i] += n;
-    }
-    return result;
+  for (const { name, kind, value } of group.computed ?? []) {
+    fields.push({ name, kind, read: value as (group: StatGroup) => number | bigint | undefined });
   }
-
-  /** The value below which the share `q` (0 to 1) of all values lies, or NaN if there are none. */
-  quantile(q: number): number {
-    if (this.count === 0) return Number.NaN;
-    const keys = [...this.#buckets.keys()].sort((a, b) => a - b);
-    let left = q * this.count;
-    for (const key of keys) {
-      const n = this.#buckets.get(key)!;
-      if (left <= n) return bucketStart(key) + (left / n) * bucketWidth(key);
-      left -= n;
-    }
-    const last = keys[keys.length - 1];
-    return bucketStart(last) + bucketWidth(last);
-  }
+  const zero = () => 0;
+  for (const name of group.absent?.counters ?? []) fields.push({ name, kind: 'counter', read: zero });
+  for (const name of group.absent?.gauges ?? []) fields.push({ name, kind: 'gauge', read: zero });
+  return fields.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Values below this are counted as zero. */
-const SMALLEST = 1e-9;
-
-/** Key: exponent * 90 + the two leading digits - 10; values up to 9 of small integers come out exact. */
-function bucketOf(value: number): number {
-  if (!(value >= SMALLEST)) return Number.MIN_SAFE_INTEGER;
-  let exponent = Math.floor(Math.log10(value));
-  let digits = Math.floor(value / 10 ** (exponent - 1) + 1e-9);
-  if (digits >= 100) {
-    exponent++;
-    digits = 10;
-  } else if (digits < 10) {
-    exponent--;
-    digits = 99;
-  }
-  return exponent * 90 + digits - 10;
-}
-
-function bucketStart(key: number): number {
-  if (key === Number.MIN_SAFE_INTEGER) return 0;
-  const exponent = Math.floor(key / 90);
-  return (key - exponent * 90 + 10) * 10 ** (exponent - 1);
-}
-
-function bucketWidth(key: number): number {
-  return key === Number.MIN_SAFE_INTEGER ? 0 : 10 ** (Math.floor(key / 90) - 1);
-}
-
-interface GroupEntry {
-  readonly scope: StatScope;
+/** A group under the prefix that it is shown with. */
+export interface GroupEntry {
+  /** `cluster.outbound|80||a.b.svc.cluster.local.`: what stands before the names. */
+  readonly prefix: string;
   readonly group: StatGroup;
+  /** The same group is no longer shown. */
+  removed: boolean;
 }
 
-interface HistogramEntry {
-  readonly scope: StatScope;
-  readonly name: string;
-  readonly histogram: Histogram;
+/** One sample of a family: its labels in order, the same array each time, and what it holds. */
+export interface FamilySample {
+  readonly labels: readonly (readonly [name: string, value: string])[];
+  readonly value: number | Histogram;
 }
 
-/** Statistics that are not Envoy's own families, such as Istio's standard metrics: they say themselves what they hold. */
+/**
+ * A metric whose samples differ in labels that requests bring, such as Istio's standard metrics: it is called the same in
+ * Prometheus text, without Envoy's prefix.
+ */
 export interface MetricFamily {
-  /** Prometheus text lines of this family, `# TYPE` included. */
-  prometheus(): string;
-  /** `name: value` lines for `/stats`. */
-  readonly lines: () => Iterable<readonly [string, number]>;
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  samples(): Iterable<FamilySample>;
+  /** Sets counters to zero. */
+  reset(): void;
+}
+
+/** Older form of a prefix. */
+export interface StatScope {
+  readonly prefix: string;
+  readonly prometheusPrefix?: string;
+  readonly labels?: readonly (readonly [string, string])[];
+}
+
+/** A share in a group that several count in. */
+export interface StatLease<Group extends StatGroup> {
+  readonly group: Group;
+  /** Gives the share back; the group is no longer shown when nobody has one. */
+  release(): void;
+}
+
+interface Shared {
+  readonly group: StatGroup;
+  readonly hide: () => void;
+  users: number;
 }
 
 /** All statistics of one worker. */
 export class StatsStore {
+  readonly #shared = new Map<string, Shared>();
   readonly #groups = new Set<GroupEntry>();
-  readonly #histograms = new Set<HistogramEntry>();
   readonly #families = new Set<MetricFamily>();
+  /** Grows with every group that comes or goes. */
+  generation = 0;
 
   /** Shows a group from now on; the returned function ends that. */
-  add(scope: StatScope, group: StatGroup): () => void {
-    const entry = { scope, group };
+  add(scope: string | StatScope, group: StatGroup): () => void {
+    const entry: GroupEntry = { prefix: typeof scope === 'string' ? scope : scope.prefix, group, removed: false };
     this.#groups.add(entry);
-    return () => this.#groups.delete(entry);
+    this.generation++;
+    return () => {
+      if (!this.#groups.delete(entry)) return;
+      entry.removed = true;
+      this.generation++;
+    };
   }
 
-  addHistogram(scope: StatScope, name: string, histogram: Histogram): () => void {
-    const entry = { scope, name, histogram };
-    this.#histograms.add(entry);
-    return () => this.#histograms.delete(entry);
+  /**
+   * The group of a class under a prefix: a new one, or the one that others count in already, as names are shared in Envoy.
+   * So counters go on where they were when a cluster or a filter takes the place of the one before it.
+   */
+  acquire<Group extends StatGroup>(prefix: string, make: new () => Group): StatLease<Group> {
+    const key = `${make.name} ${prefix}`;
+    let shared = this.#shared.get(key);
+    if (shared === undefined) {
+      const group = new make();
+      shared = { group, hide: this.add(prefix, group), users: 0 };
+      this.#shared.set(key, shared);
+    }
+    const { group, hide } = shared;
+    shared.users++;
+    let held: Shared | undefined = shared;
+    return {
+      group: group as Group,
+      release: () => {
+        if (held === undefined || --held.users > 0) {
+          held = undefined;
+          return;
+        }
+        held = undefined;
+        this.#shared.delete(key);
+        hide();
+      },
+    };
   }
 
   addFamily(family: MetricFamily): () => void {
@@ -147,22 +176,38 @@ export class StatsStore {
     return () => this.#families.delete(family);
   }
 
-  *stats(): Generator<Stat> {
-    for (const { scope, group } of this.#groups) {
-      for (const [name, value] of Object.entries(group)) {
-        if (typeof value === 'number') {
-          yield { scope, name, kind: group.gauges.has(name) ? 'gauge' : 'counter', value };
-        }
-      }
-      for (const [name, value] of group.dynamic?.() ?? []) yield { scope, name, kind: 'counter', value };
-    }
+  get groups(): Iterable<GroupEntry> {
+    return this.#groups;
   }
 
-  histograms(): Iterable<HistogramEntry> {
-    return this.#histograms;
-  }
-
-  families(): Iterable<MetricFamily> {
+  get families(): Iterable<MetricFamily> {
     return this.#families;
+  }
+
+  /** An interval of histograms is over (`stats_flush_interval`). */
+  tick(): void {
+    for (const histogram of this.#histograms()) histogram.tick();
+  }
+
+  /** Sets all counters to zero; gauges and histograms stay (`/reset_counters`). */
+  resetCounters(): void {
+    for (const { group } of this.#groups) {
+      for (const { name, kind } of fieldsOf(group)) {
+        const values = group as unknown as Record<string, unknown>;
+        if (kind === 'counter' && typeof values[name] === 'number') values[name] = 0;
+      }
+      group.clearDynamic?.();
+    }
+    for (const family of this.#families) if (family.kind === 'counter') family.reset();
+  }
+
+  *#histograms(): Generator<Histogram> {
+    for (const { group } of this.#groups) {
+      for (const { kind, read } of fieldsOf(group)) if (kind === 'histogram') yield read(group) as Histogram;
+    }
+    for (const family of this.#families) {
+      if (family.kind !== 'histogram') continue;
+      for (const { value } of family.samples()) if (typeof value !== 'number') yield value;
+    }
   }
 }

@@ -38,6 +38,8 @@ export class StreamInfo {
 
   routeName = '';
   virtualHostName = '';
+  /** The request came from inside (x-envoy-internal). */
+  internal = false;
   /** Cluster that the route names, whether or not it exists. */
   upstreamCluster = '';
   upstreamClusterStatName = '';

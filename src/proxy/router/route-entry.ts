@@ -49,6 +49,7 @@ export function compileRoute(proto: RouteProto, enclosing: Enclosing, errors: Co
     filterConfigs: filterLookup(filters),
     filterDisabled: disabled.size > 0 ? disabled : undefined,
     bufferLimit: proto.perRequestBufferLimitBytes ?? enclosing.host.perRequestBufferLimitBytes,
+    stats: proto.statPrefix === '' ? undefined : context.stats(`vhost.${info.name}.route.${proto.statPrefix}.`),
   };
   return { route, matches: matcher(proto.match, path, context.ignorePathParameters, errors.at('match')) };
 }

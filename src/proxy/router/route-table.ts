@@ -5,11 +5,14 @@ import {
 import type { RouteConfiguration } from '../../api/gen/envoy/config/route/v3/route_pb.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigErrors } from '../config/errors.ts';
+import type { StatLease } from '../observe/stats.ts';
 import { DomainTable } from './domains.ts';
 import { headerEdits } from './header-edits.ts';
-import type { Route } from './route.ts';
+import { headerTest } from './header-match.ts';
+import type { Route, VirtualHostInfo } from './route.ts';
 import { compileRoute, type MatchableRoute } from './route-entry.ts';
 import type { BuildContext, FilterConfigCompiler, MatchContext, Scope } from './scope.ts';
+import type { AcquireRequestStats, RequestStats } from './stats.ts';
 
 interface CompiledVirtualHost {
   readonly name: string;
@@ -26,15 +29,28 @@ export class RouteTable {
   readonly internalOnlyHeaders: readonly string[];
   readonly #domains: DomainTable<CompiledVirtualHost>;
 
-  private constructor(proto: RouteConfiguration, domains: DomainTable<CompiledVirtualHost>) {
+  readonly #leases: readonly StatLease<RequestStats>[];
+
+  private constructor(
+    proto: RouteConfiguration,
+    domains: DomainTable<CompiledVirtualHost>,
+    leases: readonly StatLease<RequestStats>[],
+  ) {
     this.name = proto.name;
     this.proto = proto;
     this.internalOnlyHeaders = proto.internalOnlyHeaders.map((name) => name.toLowerCase());
     this.#domains = domains;
+    this.#leases = leases;
   }
 
   /** Compiles a route configuration; whatever is wrong goes to `errors`, and the table is then not to be used. */
-  static compile(proto: RouteConfiguration, filterConfigs: FilterConfigCompiler, errors: ConfigErrors): RouteTable {
+  static compile(
+    proto: RouteConfiguration,
+    filterConfigs: FilterConfigCompiler,
+    acquireStats: AcquireRequestStats,
+    errors: ConfigErrors,
+  ): RouteTable {
+    const leases: StatLease<RequestStats>[] = [];
     const scope: Scope = {
       requestEdits: [headerEdits(proto.requestHeadersToAdd, proto.requestHeadersToRemove, errors, 'request_headers')],
       responseEdits: [
@@ -47,6 +63,11 @@ export class RouteTable {
       mostSpecificWins: proto.mostSpecificHeaderMutationsWins,
       mirrors: proto.requestMirrorPolicies,
       ignorePathParameters: proto.ignorePathParametersInPathMatching,
+      stats(prefix) {
+        const lease = acquireStats(prefix);
+        leases.push(lease);
+        return lease.group;
+      },
     };
     const domains = new DomainTable<CompiledVirtualHost>(proto.ignorePortInHostMatching);
     proto.virtualHosts.forEach((host, i) => {
@@ -60,7 +81,12 @@ export class RouteTable {
         }
       });
     });
-    return new RouteTable(proto, domains);
+    return new RouteTable(proto, domains, leases);
+  }
+
+  /** Nobody looks here for routes any more. Requests that run keep what they have. */
+  dispose(): void {
+    for (const lease of this.#leases) lease.release();
   }
 
   /** The route of a request, or undefined if no virtual host or none of its routes matches. */
@@ -101,11 +127,27 @@ function compileVirtualHost(
     includeRequestAttemptCount: host.includeRequestAttemptCount,
     includeAttemptCountInResponse: host.includeAttemptCountInResponse,
     rateLimits: host.rateLimits,
+    virtualCluster: virtualClusters(host, context, errors.at('virtual_clusters')),
   };
   const routes = host.routes.map((route, i) =>
     compileRoute(route, { host, info, scope, context }, errors.at('routes').at(i)),
   );
   return { name: host.name, routes, requireTls: info.requireTls === 'none' ? undefined : tlsRedirect(info, scope) };
+}
+
+/** `virtual_clusters`: the first whose headers match; what matches none is `other`. */
+function virtualClusters(
+  { name, virtualClusters: clusters }: VirtualHost,
+  context: BuildContext,
+  errors: ConfigErrors,
+): VirtualHostInfo['virtualCluster'] {
+  if (clusters.length === 0) return undefined;
+  const entries = clusters.map((cluster, i) => ({
+    tests: cluster.headers.map((header, j) => headerTest(header, errors.at(i).at('headers').at(j))),
+    stats: context.stats(`vhost.${name}.vcluster.${cluster.name}.`),
+  }));
+  const other = context.stats(`vhost.${name}.vcluster.other.`);
+  return (headers) => entries.find(({ tests }) => tests.every((test) => test(headers)))?.stats ?? other;
 }
 
 /** `require_tls`: the same place under https. */
@@ -126,5 +168,6 @@ function tlsRedirect(virtualHost: Route['virtualHost'], scope: Scope): Route {
     filterConfigs: () => [],
     filterDisabled: undefined,
     bufferLimit: undefined,
+    stats: undefined,
   };
 }

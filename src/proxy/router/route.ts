@@ -4,6 +4,7 @@ import type { RequestHash } from './hash-policy.ts';
 import type { HeaderEdits } from './header-edits.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { PathRewrite, Substitution } from './rewrite.ts';
+import type { RequestStats } from './stats.ts';
 
 /** A route that was matched: what is to be done with a request. Everything was decided when the configuration came. */
 export interface Route {
@@ -23,6 +24,8 @@ export interface Route {
   readonly filterDisabled: ReadonlyMap<string, boolean> | undefined;
   /** `per_request_buffer_limit_bytes`, or undefined. */
   readonly bufferLimit: number | undefined;
+  /** Statistics of the requests of this route, if it has a `stat_prefix`. */
+  readonly stats: RequestStats | undefined;
 }
 
 export interface VirtualHostInfo {
@@ -31,6 +34,8 @@ export interface VirtualHostInfo {
   readonly includeRequestAttemptCount: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly rateLimits: readonly unknown[];
+  /** Statistics of the virtual cluster that a request belongs to; undefined if the host has none. */
+  readonly virtualCluster: ((headers: Headers) => RequestStats) | undefined;
 }
 
 export interface RouteAction {

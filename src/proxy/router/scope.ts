@@ -6,6 +6,7 @@ import type {
 import type { ConfigErrors } from '../config/errors.ts';
 import type { HeaderEdits } from './header-edits.ts';
 import type { VirtualHostInfo } from './route.ts';
+import type { RequestStats } from './stats.ts';
 
 /** What a match may look at besides the headers. */
 export interface MatchContext {
@@ -40,6 +41,8 @@ export interface BuildContext {
   readonly mostSpecificWins: boolean;
   readonly mirrors: readonly RouteAction_RequestMirrorPolicy[];
   readonly ignorePathParameters: boolean;
+  /** The statistics under a prefix; they are the route configuration's for as long as it is in use. */
+  stats(prefix: string): RequestStats;
 }
 
 export interface Enclosing {

@@ -27,7 +27,7 @@ export class FaultStats extends StatGroup {
   }
 
   /** Sets the counters of single clusters back to nothing. */
-  clearDynamic(): void {
+  override clearDynamic(): void {
     this.#byCluster.clear();
   }
 }

@@ -10,15 +10,7 @@ export const router: HttpFilterDefinition<Router> = {
     'envoy.extensions.filters.http.router.v3.Router': ['dynamic_stats', 'start_child_span', 'suppress_envoy_headers'],
   },
   compile(config, { worker, statPrefix }) {
-    const stats = new RouterStats();
-    worker.stats.add(
-      {
-        prefix: `http.${statPrefix}.`,
-        prometheusPrefix: 'envoy_http_',
-        labels: [['envoy_http_conn_manager_prefix', statPrefix]],
-      },
-      stats,
-    );
+    const stats = worker.stats.acquire(`http.${statPrefix}.`, RouterStats).group;
     const routerConfig = {
       stats,
       suppressEnvoyHeaders: config.suppressEnvoyHeaders,

@@ -14,6 +14,7 @@ import type { Connection } from '../../net/connection.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
 import type { ChosenCluster, MirrorPolicy, Route, RouteAction } from '../../router/route.ts';
+import type { RequestStats } from '../../router/stats.ts';
 import type { Timer, Timers } from '../../timers.ts';
 import { failureFlag, reasonText } from './failures.ts';
 import { finalizeRequest, finalizeResponse, setHost } from './finalize.ts';
@@ -53,6 +54,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   #headers: Headers | undefined = undefined;
   #route: Route | undefined = undefined;
   #action: RouteAction | undefined = undefined;
+  #virtualCluster: RequestStats | undefined = undefined;
   #chosen: ChosenCluster | undefined = undefined;
   #cluster: Cluster | undefined = undefined;
   #options: UpstreamOptions | undefined = undefined;
@@ -101,6 +103,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
       return HeadersStatus.StopAll;
     }
     this.#action = action;
+    this.#virtualCluster = route.virtualHost.virtualCluster?.(headers);
     this.#send(headers, end, route, action);
     return HeadersStatus.StopIteration;
   }
@@ -152,6 +155,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     }
     this.#chosen = chosen;
     this.#cluster = cluster;
+    if (this.#virtualCluster) this.#virtualCluster.upstream_rq_total++;
+    if (route.stats) route.stats.upstream_rq_total++;
     info.upstreamClusterStatName = cluster.statName;
     info.clusterMetadata = cluster.metadata;
     const insert = !this.#config.suppressEnvoyHeaders;
@@ -314,6 +319,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   #onTimeout(): void {
     const cluster = this.#cluster!;
     cluster.stats.upstream_rq_timeout++;
+    if (this.#virtualCluster) this.#virtualCluster.upstream_rq_timeout++;
+    if (this.#route?.stats) this.#route.stats.upstream_rq_timeout++;
     const attempt = this.#attempt;
     if (attempt !== undefined) {
       attempt.host.stats.rq_timeout++;
@@ -374,7 +381,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     if (status >= 500) attempt.host.stats.rq_error++;
     else attempt.host.stats.rq_success++;
     if (this.#retry?.onResponse(headers, () => this.#startAttempt())) {
-      cluster.stats.countResponse(status);
+      this.#countResponse(cluster, status);
       if (!end) attempt.cancel();
       this.#attempt = undefined;
       return;
@@ -385,7 +392,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#releaseRetry();
     this.#responseStarted = true;
     this.#noteUpstreamEnd(end);
-    cluster.stats.countResponse(status);
+    this.#countResponse(cluster, status);
     info.responseCodeDetails = 'via_upstream';
     const route = this.#route!;
     if (!this.#config.suppressEnvoyHeaders) {
@@ -430,7 +437,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
       return false;
     }
     stats.upstream_internal_redirect_succeeded_total++;
-    stats.countResponse(response.status);
+    this.#countResponse(this.#cluster!, response.status);
     if (!end) attempt.cancel();
     this.#attempt = undefined;
     this.#redirects++;
@@ -461,8 +468,21 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
 
   #noteUpstreamEnd(end: boolean): void {
     if (!end) return;
-    this.#callbacks.info.lastUpstreamByteReceived = this.timers.now();
+    const { info } = this.#callbacks;
+    const now = this.timers.now();
+    info.lastUpstreamByteReceived = now;
     this.#timer?.cancel();
+    if (this.#requestEndedAt < 0) return;
+    const ms = now - this.#requestEndedAt;
+    this.#cluster!.stats.recordResponseTime(ms, info.internal);
+    this.#virtualCluster?.upstream_rq_time.record(ms);
+    this.#route!.stats?.upstream_rq_time.record(ms);
+  }
+
+  #countResponse(cluster: Cluster, status: number): void {
+    cluster.stats.countResponse(status, this.#callbacks.info.internal);
+    this.#virtualCluster?.countResponse(status);
+    this.#route!.stats?.countResponse(status);
   }
 
   attemptFailed(attempt: UpstreamRequest, reason: ResetReason, transportFailure: string, protocolError: string): void {
@@ -522,7 +542,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     const route = this.#route!;
     const { info } = this.#callbacks;
     const { edit } = reply;
-    this.#cluster?.stats.countResponse(reply.status);
+    if (this.#cluster !== undefined) this.#countResponse(this.#cluster, reply.status);
     this.#callbacks.sendLocalReply({
       ...reply,
       edit: (headers) => {

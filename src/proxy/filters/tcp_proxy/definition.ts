@@ -39,15 +39,7 @@ export const tcpProxy: NetworkFilterDefinition<TcpProxy> = {
     'envoy.type.v3.HashPolicy.FilterState': ['key'],
   },
   compile(config, context, errors) {
-    const stats = new TcpProxyStats();
-    context.worker.stats.add(
-      {
-        prefix: `tcp.${config.statPrefix}.`,
-        prometheusPrefix: 'envoy_tcp_',
-        labels: [['envoy_tcp_prefix', config.statPrefix]],
-      },
-      stats,
-    );
+    const lease = context.worker.stats.acquire(`tcp.${config.statPrefix}.`, TcpProxyStats);
     const specifier = config.clusterSpecifier;
     const clusters =
       specifier.case === 'weightedClusters'
@@ -66,7 +58,7 @@ export const tcpProxy: NetworkFilterDefinition<TcpProxy> = {
     if (specifier.case === undefined) errors.add('cluster_specifier', 'is needed');
     const [hash] = config.hashPolicy;
     const filterConfig = {
-      stats,
+      stats: lease.group,
       clusters,
       idleTimeoutMs: durationMs(config.idleTimeout, 3_600_000),
       maxConnectAttempts: config.maxConnectAttempts ?? 1,
@@ -75,6 +67,14 @@ export const tcpProxy: NetworkFilterDefinition<TcpProxy> = {
       hashFilterState: hash?.policySpecifier.case === 'filterState' ? hash.policySpecifier.value.key : undefined,
       accessLogs: context.buildAccessLogs(config.accessLog, errors.at('access_log')),
     };
-    return { terminal: true, create: (callbacks) => new TcpProxyFilter(filterConfig, callbacks) };
+    return {
+      terminal: true,
+      create: (callbacks) => new TcpProxyFilter(filterConfig, callbacks),
+      refused({ info }) {
+        filterConfig.stats.downstream_cx_total++;
+        for (const log of filterConfig.accessLogs) log.log(info);
+      },
+      dispose: () => lease.release(),
+    };
   },
 };

@@ -1,0 +1,48 @@
+import { BootstrapSchema } from '../../../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
+import { ClusterSchema } from '../../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
+import type { ClusterDump } from '../../cluster/cluster-manager.ts';
+import type { AdminProxy } from '../proxy.ts';
+import { messageJson } from './message-json.ts';
+import { type JsonObject, type NamedItem, type Section, TYPE_PREFIX, timestamp } from './section.ts';
+
+export function bootstrapSection(proxy: AdminProxy): Section {
+  const bootstrap = messageJson(BootstrapSchema, proxy.options.bootstrap);
+  return {
+    type: 'envoy.admin.v3.BootstrapConfigDump',
+    fields: { bootstrap, last_updated: timestamp(proxy.startedAt) },
+    lists: [],
+  };
+}
+
+export function clustersSection({ clusters }: AdminProxy): Section {
+  const all = [...clusters.dump()].sort((a, b) => (a.proto.name < b.proto.name ? -1 : 1));
+  const list = (field: string, item: string, pick: (cluster: ClusterDump) => boolean) => ({
+    field,
+    itemType: `envoy.admin.v3.ClustersConfigDump.${item}`,
+    *items(): Generator<NamedItem> {
+      for (const cluster of all) if (pick(cluster)) yield { name: cluster.proto.name, json: clusterJson(cluster) };
+    },
+  });
+  return {
+    type: 'envoy.admin.v3.ClustersConfigDump',
+    fields: version(clusters.version),
+    lists: [
+      list('static_clusters', 'StaticCluster', ({ dynamic }) => !dynamic),
+      list('dynamic_active_clusters', 'DynamicCluster', ({ dynamic, warming }) => dynamic && !warming),
+      list('dynamic_warming_clusters', 'DynamicCluster', ({ dynamic, warming }) => dynamic && warming),
+    ],
+  };
+}
+
+/** `version_info`, where there is one. */
+export function version(text: string): JsonObject {
+  return text === '' ? {} : { version_info: text };
+}
+
+function clusterJson({ proto, version: text, lastUpdated }: ClusterDump): JsonObject {
+  return {
+    ...version(text),
+    cluster: { '@type': TYPE_PREFIX + ClusterSchema.typeName, ...messageJson(ClusterSchema, proto) },
+    last_updated: timestamp(lastUpdated),
+  };
+}
