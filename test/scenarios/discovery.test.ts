@@ -190,6 +190,8 @@ test('debug information is not given to pages in a browser, nor to other machine
   const { http: address = '' } = server.running.addresses;
   assert.equal((await get(address, '/debug/syncz', { host: 'attacker.example' })).status, 401);
   assert.equal((await get(address, '/debug/syncz', { host: 'localhost:8080' })).status, 200);
+  assert.equal((await get(address, '/debug/adsz?push=true', { 'sec-fetch-site': 'cross-site' })).status, 401);
+  assert.equal((await get(address, '/debug/adsz?push=true', { 'sec-fetch-site': 'none' })).status, 200);
   assert.equal((await get(address, '/ready', { host: 'attacker.example' })).status, 200);
 });
 

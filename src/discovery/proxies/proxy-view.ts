@@ -17,6 +17,8 @@ export class ProxyView implements ResourceView {
   readonly #secrets: SecretView;
   readonly #lists = new Map<string, readonly Cell[]>();
   readonly #byName = new Map<string, Map<string, Cell>>();
+  /** What was asked for by name, null for nothing: a push looks at every name more than once. */
+  readonly #known = new Map<string, Map<string, Cell | null>>();
   readonly #onDefect: (error: unknown) => void;
   #before: ProxyView | undefined;
 
@@ -50,6 +52,14 @@ export class ProxyView implements ResourceView {
 
   get(typeUrl: string, name: string): Cell | undefined {
     if (!isType(typeUrl)) return undefined;
+    let known = this.#known.get(typeUrl);
+    if (!known) this.#known.set(typeUrl, (known = new Map()));
+    let cell = known.get(name);
+    if (cell === undefined) known.set(name, (cell = this.#find(typeUrl, name) ?? null));
+    return cell ?? undefined;
+  }
+
+  #find(typeUrl: TypeUrl, name: string): Cell | undefined {
     if (typeUrl === TypeUrl.Secret) {
       const secret = this.#secrets.get(name);
       if (secret) return secret;
@@ -64,8 +74,16 @@ export class ProxyView implements ResourceView {
     return this.#lists.get(typeUrl);
   }
 
+  /** The view that follows this one has what it needs of those before. */
   forget(): void {
     this.#before = undefined;
+    this.release();
+  }
+
+  /** A push has gone through: what was looked up for it need not be kept for every proxy. */
+  release(): void {
+    this.#known.clear();
+    this.#byName.clear();
   }
 
   #list(typeUrl: TypeUrl): readonly Cell[] {

@@ -94,6 +94,7 @@ export class PushScheduler {
   /** The stream went through a push. */
   pushEnded(proxy: ConnectedProxy): void {
     this.#release(proxy);
+    proxy.progress.view?.release();
     if (proxy.progress.considered !== this.#options.source.snapshot) this.enqueue(proxy);
     else this.#pump();
   }

@@ -79,7 +79,6 @@ async function route(
   if (!URL.canParse(request.url ?? '', 'http://localhost')) return text(400, 'bad request\n');
   const url = new URL(request.url ?? '', 'http://localhost');
   const isDebug = url.pathname === '/debug' || url.pathname.startsWith('/debug/');
-  // What changes nothing may be asked for by GET alone; a page elsewhere can make a browser send one, but not read it.
   if (request.method !== 'GET' && request.method !== 'HEAD' && !(isDebug && request.method === 'POST'))
     return text(405, 'method not allowed\n');
   if (!isDebug) return routes.get(url.pathname)?.(request, url) ?? text(404, '404 page not found\n');
@@ -94,7 +93,7 @@ async function route(
 /** Who asks for debug information: nobody in particular from this machine; from elsewhere whoever proves it. */
 async function debugIdentity(request: IncomingMessage, { authenticators, log }: HttpServerOptions) {
   const address = request.socket.remoteAddress ?? '';
-  if (isLoopback(address) && isLocalHost(request.headers.host)) return undefined;
+  if (isLoopback(address) && isLocalHost(request.headers.host) && !isForeignPage(request)) return undefined;
   const peer = { address, authorization: request.headers.authorization, certificates: undefined };
   const who = await authenticate(peer, authenticators, (reason) =>
     log.warn(`refused debug information to ${address}: ${reason}`),
@@ -110,4 +109,10 @@ function isLoopback(address: string): boolean {
 function isLocalHost(host: string | undefined): boolean {
   const name = (host ?? '').replace(/:\d+$/, '');
   return name === 'localhost' || name === '[::1]' || /^127(\.\d{1,3}){3}$/.test(name);
+}
+
+/** A page of another site in a browser on this machine: it cannot read an answer, but some questions have effects. */
+function isForeignPage({ headers }: IncomingMessage): boolean {
+  const site = headers['sec-fetch-site'];
+  return site !== undefined && site !== 'same-origin' && site !== 'none';
 }

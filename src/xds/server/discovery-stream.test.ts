@@ -423,15 +423,19 @@ test('questions are answered on the spot, whatever state there is', () => {
   const questions: Questions = {
     handles: (typeUrl) => typeUrl.startsWith('istio.io/debug'),
     answer: (typeUrl, names) =>
-      names.length === 1
-        ? [{ name: names[0], version: '', bytes: Buffer.from('{}'), payloadType: typeUrl }]
-        : { code: 3, message: 'one name' },
+      typeUrl.endsWith('/report')
+        ? undefined
+        : names.length === 1
+          ? [{ name: names[0], version: '', bytes: Buffer.from('{}'), payloadType: typeUrl }]
+          : { code: 3, message: 'one name' },
   };
   const client = new Client(false, undefined, questions);
   client.ask('istio.io/debug' as Short, 'syncz');
   assert.equal(client.sent.length, 1);
   client.ack('istio.io/debug' as Short);
   assert.equal(client.sent.length, 1);
+  client.ask('istio.io/debug/report' as Short, 'x');
+  assert.equal(client.sent.length, 1, 'a report wants no answer');
   const other = new Client(true, undefined, questions);
   other.ask('istio.io/debug' as Short);
   assert.deepEqual(other.ended, { code: 3, message: 'one name' });

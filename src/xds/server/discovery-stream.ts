@@ -29,8 +29,8 @@ export interface DiscoveryStreamOptions<Request extends AnyRequest> {
 /** Types whose requests are questions: Istio's debug types. */
 export interface Questions {
   handles(typeUrl: string): boolean;
-  /** The answer, or why there is none, which ends the stream. */
-  answer(typeUrl: string, names: readonly string[]): readonly ServedResource[] | GrpcStatus;
+  /** The answer, undefined where none is wanted, or why there is none, which ends the stream. */
+  answer(typeUrl: string, names: readonly string[]): readonly ServedResource[] | GrpcStatus | undefined;
 }
 
 /** Told what happens on a stream. */
@@ -228,6 +228,7 @@ export class DiscoveryStream<Request extends AnyRequest> {
     // Only with the nonce of an answer does it say that one arrived: istioctl sends one of its own with the question.
     if (this.#answers.has(request.responseNonce)) return true;
     const resources = questions.answer(typeUrl, variant.names(request));
+    if (!resources) return true;
     if ('code' in resources) {
       this.#fail(resources.code, resources.message);
       return true;
