@@ -154,6 +154,7 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
       const control = new ControlServer({
         store,
         written: store instanceof LayeredStore ? store.written : store,
+        runtime: store instanceof LayeredStore ? store.runtime : undefined,
         convergence: controlPlane.convergence,
         proxies: controlPlane.proxies,
         meshSnapshot: () => controlPlane.source.snapshot.number,

@@ -45,6 +45,20 @@ export interface DeleteResponse {
   readonly convergence?: ConvergenceState;
 }
 
+/** `POST /v1/runtime`: the mesh's own objects, which stand before all others. */
+export interface RuntimeRequest {
+  /** Objects as JSON. */
+  readonly apply: readonly unknown[];
+  /** Keys. */
+  readonly remove: readonly string[];
+}
+
+export interface RuntimeResponse {
+  /** What is wrong with objects that were not taken over. */
+  readonly problems: readonly ConfigMessage[];
+  readonly snapshot: number;
+}
+
 /** How far a snapshot has got among the proxies. */
 export interface ConvergenceState {
   readonly snapshot: number;

@@ -8,6 +8,8 @@ import type {
   DeleteResponse,
   ErrorResponse,
   ObjectsResponse,
+  RuntimeRequest,
+  RuntimeResponse,
   StateResponse,
   WatchEvent,
 } from './api.ts';
@@ -35,6 +37,10 @@ export class ControlClient {
 
   delete(request: DeleteRequest): Promise<DeleteResponse> {
     return this.#call('POST', '/v1/delete', request);
+  }
+
+  runtime(request: RuntimeRequest): Promise<RuntimeResponse> {
+    return this.#call('POST', '/v1/runtime', request);
   }
 
   objects(query: ObjectsQuery): Promise<ObjectsResponse> {

@@ -61,6 +61,11 @@ export class LayeredStore implements ConfigStore {
     return this.whole.subscribe(listener);
   }
 
+  /** The mesh's own objects. */
+  get runtime(): ConfigStore {
+    return this.layers.runtime;
+  }
+
   /** What people have said, in files or by applying: without the mesh's own objects. */
   get written(): Pick<ConfigStore, 'snapshot' | 'subscribe'> {
     return this.people;

@@ -9,12 +9,14 @@ import type {
   DeleteResponse,
   ObjectState,
   ObjectsResponse,
+  RuntimeRequest,
+  RuntimeResponse,
   StateResponse,
   WatchEvent,
 } from '../../config/control/api.ts';
 import { KINDS } from '../../config/kinds/index.ts';
 import { type ConfigObject, objectKey } from '../../config/object.ts';
-import { readObjects } from '../../config/read.ts';
+import { readObject, readObjects } from '../../config/read.ts';
 import type { ConfigChange, ConfigSnapshot } from '../../config/store/snapshot.ts';
 import type { ConfigStore } from '../../config/store/store.ts';
 import { followsConfiguration } from '../proxies/connected-proxy.ts';
@@ -30,6 +32,8 @@ export interface ControlContext {
   readonly store: ConfigStore;
   /** The part of it that people have written. */
   readonly written: Pick<ConfigStore, 'snapshot' | 'subscribe'>;
+  /** Its part that only the mesh itself writes; undefined if there is none. */
+  readonly runtime: ConfigStore | undefined;
   readonly convergence: Convergence;
   readonly proxies: ProxyRegistry;
   /** Number of the mesh snapshot that was made of the store's present one. */
@@ -82,6 +86,9 @@ export class ControlServer {
       case 'POST /v1/delete':
         send(response, 200, await this.#delete(await readJson<DeleteRequest>(request)));
         return;
+      case 'POST /v1/runtime':
+        send(response, 200, await this.#runtime(await readJson<RuntimeRequest>(request)));
+        return;
       case 'GET /v1/objects':
         send(response, 200, this.#objects(url.searchParams));
         return;
@@ -114,6 +121,16 @@ export class ControlServer {
     if (!Array.isArray(keys)) throw new BadRequest('keys must be a list');
     const results = await this.#context.store.remove(keys, { dryRun: dryRun ?? false });
     return { results, ...(await this.#settled(waitMs, dryRun)) };
+  }
+
+  async #runtime({ apply, remove }: RuntimeRequest): Promise<RuntimeResponse> {
+    const { runtime, meshSnapshot } = this.#context;
+    if (runtime === undefined) throw new BadRequest('this control plane has no place for objects of the mesh');
+    if (!Array.isArray(apply) || !Array.isArray(remove)) throw new BadRequest('apply and remove must be lists');
+    const entries = apply.map((value) => readObject(value, () => ({ file: 'runtime' })));
+    const applied = await runtime.apply(entries);
+    const removed = await runtime.remove(remove);
+    return { problems: [...applied, ...removed].flatMap((r) => r.errors), snapshot: meshSnapshot() };
   }
 
   async #settled(

@@ -1,0 +1,117 @@
+import { xxhash64 } from '../../base/xxhash64.ts';
+import type { PodSpec, PodTemplate } from '../../config/kinds/shared/pod-spec.ts';
+import type { ConfigObject } from '../../config/object.ts';
+import type { ConfigSnapshot } from '../../config/store/snapshot.ts';
+
+/** What made a pod, and makes another one in its place. */
+export interface PodOwner {
+  readonly kind: 'Deployment' | 'ReplicaSet' | 'StatefulSet' | 'Job';
+  readonly name: string;
+}
+
+/** A pod that the configuration asks for. */
+export interface DesiredPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Undefined for a Pod that stands for itself. */
+  readonly owner: PodOwner | undefined;
+  readonly spec: PodSpec;
+  /** Differs when the pod must be made anew. */
+  readonly hash: string;
+  /** The object that asks for it: its folder is where the programs start, and its place goes into messages. */
+  readonly source: ConfigObject;
+}
+
+/** `namespace/name`. */
+export function podKey({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return `${namespace}/${name}`;
+}
+
+/** Every pod that Deployments, ReplicaSets, StatefulSets, Jobs and Pods ask for, as Kubernetes would name and label it. */
+export function desiredPods(config: Pick<ConfigSnapshot, 'list'>): DesiredPod[] {
+  return [
+    ...config.list('Pod').map(ofPod),
+    ...config.list('Deployment').flatMap((o) => replicas('Deployment', o, o.spec.replicas, o.spec.template)),
+    ...config.list('ReplicaSet').flatMap((o) => replicas('ReplicaSet', o, o.spec.replicas, o.spec.template)),
+    ...config
+      .list('StatefulSet')
+      .flatMap((o) => ordinals(o, o.spec.replicas, o.spec.template, o.spec.serviceName ?? '')),
+    ...config.list('Job').flatMap((o) => replicas('Job', o, o.spec.suspend ? 0 : 1, o.spec.template)),
+  ];
+}
+
+function ofPod(source: ConfigObject<PodSpec>): DesiredPod {
+  const { namespace, name, labels, annotations } = source.metadata;
+  const { spec } = source;
+  return { namespace, name, labels, annotations, owner: undefined, spec, hash: hashOf([labels, spec]), source };
+}
+
+function replicas(
+  kind: 'Deployment' | 'ReplicaSet' | 'Job',
+  source: ConfigObject,
+  count: number | undefined,
+  template: PodTemplate | undefined,
+): DesiredPod[] {
+  const { namespace, name } = source.metadata;
+  const { spec } = template ?? {};
+  if (spec === undefined) return [];
+  const hash = hashOf([template]);
+  const own: Record<string, string> = kind === 'Job' ? { 'job-name': name } : { 'pod-template-hash': hash };
+  return Array.from({ length: count ?? 1 }, (_, index) => {
+    const suffix = hashOf([namespace, name, hash, index]).slice(0, 5);
+    return {
+      namespace,
+      name: kind === 'Job' ? `${name}-${suffix}` : `${name}-${hash}-${suffix}`,
+      labels: { ...template?.metadata?.labels, ...own },
+      annotations: template?.metadata?.annotations ?? {},
+      owner: { kind, name },
+      spec: kind === 'Job' ? { restartPolicy: 'Never', ...spec } : spec,
+      hash,
+      source,
+    };
+  });
+}
+
+function ordinals(
+  source: ConfigObject,
+  count: number | undefined,
+  template: PodTemplate | undefined,
+  subdomain: string,
+): DesiredPod[] {
+  const { namespace, name } = source.metadata;
+  const { spec } = template ?? {};
+  if (spec === undefined) return [];
+  const hash = hashOf([template]);
+  return Array.from({ length: count ?? 1 }, (_, index) => {
+    const own = `${name}-${index}`;
+    return {
+      namespace,
+      name: own,
+      labels: {
+        ...template?.metadata?.labels,
+        'apps.kubernetes.io/pod-index': String(index),
+        'statefulset.kubernetes.io/pod-name': own,
+      },
+      annotations: template?.metadata?.annotations ?? {},
+      owner: { kind: 'StatefulSet', name },
+      spec: { hostname: own, subdomain, ...spec },
+      hash,
+      source,
+    };
+  });
+}
+
+/** The letters that Kubernetes makes hashes of: no vowels, so that no words appear. */
+const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
+
+function hashOf(value: unknown): string {
+  let rest = xxhash64(Buffer.from(JSON.stringify(value)));
+  let text = '';
+  for (let i = 0; i < 10; i++) {
+    text += LETTERS[Number(rest % 27n)];
+    rest /= 27n;
+  }
+  return text;
+}

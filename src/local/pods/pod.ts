@@ -1,0 +1,551 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { POD_NETWORK_VARIABLE, type PodNetwork, type Publication, podPort } from '../../agent/pod-network.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { TokenIssuer } from '../../ca/tokens/token-issuer.ts';
+import type { Container } from '../../config/kinds/shared/pod-spec.ts';
+import type { PodAddresses } from '../../process/address-pool.ts';
+import type { Guard } from '../../process/guard.ts';
+import { isAnyAddress, listeningSocketsOf } from '../../process/listening-sockets.ts';
+import type { ProcessStatus } from '../../process/managed-process.ts';
+import { RunningContainer } from './container.ts';
+import type { DesiredPod } from './desired-pod.ts';
+import { containerEnvironment, expand, lines, MissingObject, type PodFacts, type Values } from './environment.ts';
+import { type Injection, PROXY_CONTAINER } from './injection.ts';
+import { PodFolder } from './pod-folder.ts';
+import { programEnvironment } from './program-environment.ts';
+import { type TokenRequest, volumeContent } from './volumes.ts';
+
+/** What a pod needs of the mesh that it is in. */
+export interface PodSurroundings {
+  readonly guard: Guard;
+  readonly addresses: PodAddresses;
+  readonly podPrefix: string;
+  /** Whether ports below 1024 may be listened on. */
+  readonly privileged: boolean;
+  readonly tokens: TokenIssuer;
+  readonly values: Values;
+  /** The folder that becomes the pod's. */
+  readonly folder: string;
+  readonly claims: string;
+  /** Folder for what its programs print. */
+  readonly logs: string;
+  /** File with the mesh's root certificates. */
+  readonly rootCertificate: string;
+  /** How an agent is started, before its own arguments. */
+  readonly agent: { readonly command: string; readonly args: readonly string[] };
+  /** Variables of the agent that are the same for every pod of the mesh. */
+  readonly agentEnv: Readonly<Record<string, string>>;
+  /** Where sidecars take HTTP for anywhere (`proxyHttpPort`). */
+  readonly proxyPort: number;
+  readonly domain: string;
+  readonly publish: Publication | undefined;
+  /** `NAME_SERVICE_HOST` and so on. */
+  readonly links: Readonly<Record<string, string>>;
+  /** Environment of whoever started the mesh. */
+  readonly outer: Readonly<Record<string, string | undefined>>;
+  readonly onChange: () => void;
+}
+
+/** A container as `status` shows it. */
+export interface ContainerView extends ProcessStatus {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly fault: string | undefined;
+  readonly notReadyBecause: string | undefined;
+  readonly logFile: string;
+  readonly init: boolean;
+}
+
+type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
+
+/** Pods that say nothing end within this time; Kubernetes' 30 s are long for somebody who waits at a terminal. */
+const DEFAULT_GRACE_SECONDS = 5;
+const READY_PATH = '/healthz/ready';
+const READY_PORT = 15021;
+const TAIL_BYTES = 4096;
+const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** A pod at work: its folder, its sidecar, its programs. */
+export class Pod {
+  readonly desired: DesiredPod;
+  readonly injection: Injection;
+  readonly uid = crypto.randomUUID();
+  readonly createdAt = Date.now();
+  readonly #around: PodSurroundings;
+  readonly #folder: PodFolder;
+  #proxy: RunningContainer | undefined = undefined;
+  #init: RunningContainer[] = [];
+  #programs: RunningContainer[] = [];
+  /** Why the pod does not get on, in Kubernetes' word and in a sentence. */
+  #trouble: { readonly word: string; readonly message: string } | undefined = undefined;
+  #stopping = false;
+  #tokenTimer: NodeJS.Timeout | undefined = undefined;
+  /** Wakes who waits for an object that was missing. */
+  #retry: (() => void) | undefined = undefined;
+  #watchers: (() => void)[] = [];
+
+  constructor(desired: DesiredPod, injection: Injection, around: PodSurroundings) {
+    this.desired = desired;
+    this.injection = injection;
+    this.#around = around;
+    this.#folder = new PodFolder(around.folder, around.claims);
+  }
+
+  get addresses(): PodAddresses {
+    return this.#around.addresses;
+  }
+
+  get folder(): string {
+    return this.#folder.path;
+  }
+
+  get terminating(): boolean {
+    return this.#stopping;
+  }
+
+  get serviceAccount(): string {
+    const { serviceAccountName, serviceAccount } = this.desired.spec;
+    return serviceAccountName || serviceAccount || 'default';
+  }
+
+  get publish(): Publication | undefined {
+    return this.#around.publish;
+  }
+
+  /** Where its programs listen. */
+  get programAddress(): string {
+    const { pod, program } = this.#around.addresses;
+    return this.injection === 'none' ? pod : program;
+  }
+
+  get containers(): ContainerView[] {
+    const view = (c: RunningContainer, init: boolean): ContainerView => ({
+      ...c.status,
+      name: c.name,
+      ready: c.ready,
+      fault: c.fault,
+      notReadyBecause: c.notReadyBecause,
+      logFile: c.logFile,
+      init,
+    });
+    return [
+      ...this.#init.map((c) => view(c, true)),
+      ...this.#programs.map((c) => view(c, false)),
+      ...(this.#proxy ? [view(this.#proxy, false)] : []),
+    ];
+  }
+
+  /** How many containers it has when all of them run. */
+  get size(): number {
+    return this.#programSpecs.length + (this.injection === 'none' ? 0 : 1);
+  }
+
+  get readyCount(): number {
+    return [...this.#programs, ...(this.#proxy ? [this.#proxy] : [])].filter((c) => c.ready).length;
+  }
+
+  get ready(): boolean {
+    return !this.#stopping && this.readyCount === this.size;
+  }
+
+  /** It has come as far as it will by itself: ready, run to its end, or in trouble. */
+  get settled(): boolean {
+    const failed = this.containers.some(
+      ({ state, fault }) => state === 'CrashLoopBackOff' || state === 'Error' || fault,
+    );
+    return this.ready || this.phase === 'Succeeded' || this.#trouble !== undefined || failed;
+  }
+
+  get phase(): Phase {
+    const states = this.#programs.map((c) => c.status.state);
+    if (states.length > 0 && states.length === this.#programSpecs.length) {
+      if (states.every((state) => state === 'Completed')) return 'Succeeded';
+      if (states.every((state) => state === 'Completed' || state === 'Error')) return 'Failed';
+      return 'Running';
+    }
+    return this.#proxy && this.#programSpecs.length === 0 ? 'Running' : 'Pending';
+  }
+
+  /** What kubectl would print under STATUS. */
+  get word(): string {
+    if (this.#stopping) return 'Terminating';
+    if (this.#trouble) return this.#trouble.word;
+    const { phase } = this;
+    if (phase === 'Succeeded') return 'Completed';
+    const bad = this.containers.find(({ state, fault }) => fault || state === 'CrashLoopBackOff' || state === 'Error');
+    if (bad) return bad.state === 'Running' ? 'Error' : bad.state;
+    const done = this.#init.filter((c) => c.status.state === 'Completed').length;
+    const inits = this.desired.spec.initContainers?.length ?? 0;
+    if (phase === 'Pending' && done < inits) return `Init:${done}/${inits}`;
+    return phase === 'Pending' ? 'PodInitializing' : 'Running';
+  }
+
+  /** Why it is not as it should be, in a sentence. */
+  get message(): string | undefined {
+    if (this.#trouble) return this.#trouble.message;
+    for (const { name, fault, state, lastEnd, ready, notReadyBecause } of this.containers) {
+      if (fault) return `container ${name}: ${fault}`;
+      if (state === 'CrashLoopBackOff' || state === 'Error') return `container ${name}: ${lastEnd}`;
+      if (!ready && notReadyBecause && state === 'Running') return `container ${name}: ${notReadyBecause}`;
+    }
+    return undefined;
+  }
+
+  get restarts(): number {
+    return this.containers.reduce((sum, { restarts }) => sum + restarts, 0);
+  }
+
+  get #programSpecs(): readonly Container[] {
+    return this.desired.spec.containers.filter(({ name }) => name !== PROXY_CONTAINER);
+  }
+
+  get #facts(): PodFacts {
+    return {
+      pod: this.desired,
+      uid: this.uid,
+      podIp: this.#around.addresses.pod,
+      serviceAccount: this.serviceAccount,
+    };
+  }
+
+  /** Starts it: volumes, then the sidecar and the init containers, and the programs once both are ready. */
+  async start(): Promise<void> {
+    try {
+      const bare = [...(this.desired.spec.initContainers ?? []), ...this.#programSpecs].find((c) => !c.command?.length);
+      if (bare) {
+        this.#inTrouble('ErrImageOnly', imageOnly(bare));
+        return;
+      }
+      fs.mkdirSync(this.#around.logs, { recursive: true, mode: 0o700 });
+      await this.#whenPossible('ContainerCreating', () => this.#writeFiles());
+      if (this.#stopping) return;
+      if (this.injection !== 'none') this.#startProxy();
+      for (const spec of this.desired.spec.initContainers ?? []) {
+        if (!(await this.#runInit(spec))) return;
+      }
+      await this.#until(() => this.#stopping || this.#proxy === undefined || this.#proxy.ready);
+      if (this.#stopping) return;
+      for (const spec of this.#programSpecs) {
+        const container = await this.#whenPossible('CreateContainerConfigError', () => this.#container(spec));
+        if (this.#stopping || container === undefined) return;
+        this.#programs.push(container);
+        container.start();
+      }
+      this.#changed();
+    } catch (error) {
+      this.#inTrouble('Error', messageOf(error));
+    }
+  }
+
+  /** An object that it uses may have changed: volumes follow, and what waited for it goes on. */
+  objectsChanged(): void {
+    if (this.#retry) {
+      this.#retry();
+      return;
+    }
+    if (this.#stopping || this.#trouble) return;
+    this.#writeFiles().catch((error: unknown) => {
+      // What is mounted stays as it was while an object is away, as with Kubernetes.
+      if (!(error instanceof MissingObject)) this.#inTrouble('Error', messageOf(error));
+    });
+  }
+
+  /** Ends the programs, then the sidecar, and removes the folder. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#tokenTimer);
+    this.#retry?.();
+    this.#changed();
+    await Promise.all([...this.#init, ...this.#programs].map((c) => c.stop()));
+    await this.#proxy?.stop();
+    this.#folder.remove();
+  }
+
+  /** How a command is run in it: what its programs have in their environment, and where they start. */
+  environment(containerName: string | undefined): { readonly env: Record<string, string>; readonly cwd: string } {
+    const all = [...this.#programs, ...this.#init];
+    const found = containerName === undefined ? all[0] : all.find((c) => c.name === containerName);
+    if (found) return { env: { ...found.target.env }, cwd: found.target.cwd };
+    return { env: this.baseEnvironment(undefined), cwd: this.folder };
+  }
+
+  /** What every program of the pod has in its environment, whatever its container says. */
+  baseEnvironment(port: number | undefined): Record<string, string> {
+    const { addresses, proxyPort, privileged, outer, links } = this.#around;
+    const env = programEnvironment(outer, this.desired.name, {
+      address: this.programAddress,
+      port: port === undefined ? undefined : podPort(port, privileged),
+      proxy:
+        this.injection === 'sidecar' && proxyPort > 0 ? { address: addresses.sidecar, port: proxyPort } : undefined,
+      direct: Object.values(addresses),
+    });
+    return { ...env, ...links, ISTHMUS_POD_ROOT: this.folder };
+  }
+
+  #inTrouble(word: string, message: string): void {
+    this.#trouble = { word, message };
+    this.#changed();
+  }
+
+  /** Does something that needs objects, again each time that objects change. */
+  async #whenPossible<T>(word: string, work: () => T | Promise<T>): Promise<T | undefined> {
+    for (;;) {
+      try {
+        const result = await work();
+        if (this.#trouble !== undefined) {
+          this.#trouble = undefined;
+          this.#changed();
+        }
+        return result;
+      } catch (error) {
+        if (!(error instanceof MissingObject)) throw error;
+        this.#inTrouble(word, error.message);
+        await new Promise<void>((resolve) => (this.#retry = resolve));
+        this.#retry = undefined;
+        if (this.#stopping) return undefined;
+      }
+    }
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.#watchers.push(resolve));
+  }
+
+  #changed(): void {
+    const watchers = this.#watchers;
+    this.#watchers = [];
+    for (const wake of watchers) wake();
+    this.#around.onChange();
+    if (this.phase === 'Succeeded' || this.phase === 'Failed') void this.#endJob();
+  }
+
+  /** A sidecar does not outlive programs that have run to their end. */
+  async #endJob(): Promise<void> {
+    if (this.desired.spec.restartPolicy !== undefined && this.desired.spec.restartPolicy !== 'Always') {
+      await this.#proxy?.stop();
+    }
+  }
+
+  async #writeFiles(): Promise<void> {
+    const { spec, namespace, labels, annotations } = this.desired;
+    const folder = this.#folder;
+    const text = (value: string) => Buffer.from(value);
+    folder.write(
+      '/etc/istio/pod',
+      new Map([
+        ['labels', text(lines(labels))],
+        ['annotations', text(lines(annotations))],
+      ]),
+    );
+    const root = folder.resolve('/var/run/secrets/istio/root-cert.pem');
+    fs.mkdirSync(path.dirname(root), { recursive: true, mode: 0o700 });
+    if (!fs.existsSync(root)) fs.symlinkSync(this.#around.rootCertificate, root);
+    const expiries: number[] = [];
+    const token = async (request: TokenRequest) => {
+      expiries.push(request.expirationSeconds);
+      return text(await this.#token(request));
+    };
+    const istio = await token({ path: 'istio-token', audience: 'istio-ca', expirationSeconds: 12 * 3600 });
+    folder.write('/var/run/secrets/tokens', new Map([['istio-token', istio]]));
+    if (spec.automountServiceAccountToken !== false) {
+      const own = await token({ path: 'token', audience: '', expirationSeconds: 12 * 3600 });
+      folder.write(
+        SERVICE_ACCOUNT_FOLDER,
+        new Map([
+          ['token', own],
+          ['namespace', text(namespace)],
+          ['ca.crt', fs.readFileSync(this.#around.rootCertificate)],
+        ]),
+      );
+    }
+    const volumes = new Map<string, string>();
+    for (const volume of spec.volumes ?? []) {
+      const content = volumeContent(volume, this.#facts, this.#around.values);
+      const files = new Map(content.kind === 'files' ? content.files : []);
+      if (content.kind === 'files') for (const t of content.tokens) files.set(t.path, await token(t));
+      volumes.set(volume.name, folder.fill(volume.name, content, files));
+    }
+    for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
+      for (const mount of container.volumeMounts ?? []) {
+        const volume = volumes.get(mount.name);
+        if (volume === undefined)
+          throw new MissingObject(`volumeMounts names "${mount.name}", which is no volume of the pod`);
+        folder.mount(mount, volume);
+      }
+    }
+    this.#renewTokens(Math.min(...expiries));
+  }
+
+  #token({ audience, expirationSeconds }: TokenRequest): Promise<string> {
+    const { namespace, name } = this.desired;
+    return this.#around.tokens.issue({
+      namespace,
+      serviceAccount: this.serviceAccount,
+      pod: { name, uid: this.uid },
+      ttlMs: Math.max(600, expirationSeconds) * 1000,
+      audiences: audience === '' ? [`https://kubernetes.default.svc.${this.#around.domain}`] : [audience],
+    });
+  }
+
+  /** As the kubelet does: when four fifths of the shortest life are over. */
+  #renewTokens(seconds: number): void {
+    clearTimeout(this.#tokenTimer);
+    this.#tokenTimer = setTimeout(() => this.objectsChanged(), Math.max(60, seconds * 0.8) * 1000);
+    this.#tokenTimer.unref();
+  }
+
+  #startProxy(): void {
+    const { guard, addresses, privileged, agent, logs } = this.#around;
+    const container: Container = {
+      name: PROXY_CONTAINER,
+      readinessProbe: {
+        httpGet: { path: READY_PATH, port: READY_PORT },
+        timeoutSeconds: 3,
+        periodSeconds: 15,
+        failureThreshold: 4,
+      },
+    };
+    const env = this.#agentEnvironment();
+    const cwd = this.folder;
+    const role = this.injection === 'gateway' ? 'router' : 'sidecar';
+    const { annotations, namespace } = this.desired;
+    const args = [...agent.args, role, '--domain', `${namespace}.svc.${this.#around.domain}`];
+    const level = annotations['sidecar.istio.io/logLevel'];
+    if (level) args.push('--proxyLogLevel', level);
+    const componentLevel = annotations['sidecar.istio.io/componentLogLevel'];
+    if (componentLevel) args.push('--proxyComponentLogLevel', componentLevel);
+    const agentLevel = annotations['sidecar.istio.io/agentLogLevel'];
+    if (agentLevel) args.push('--log_output_level', agentLevel);
+    this.#proxy = new RunningContainer({
+      process: {
+        command: agent.command,
+        args,
+        env,
+        cwd,
+        logFile: path.join(logs, `${PROXY_CONTAINER}.log`),
+        restart: 'always',
+        graceMs: this.#graceMs,
+      },
+      target: { address: addresses.pod, container, env, cwd, port: (port) => podPort(port, privileged) },
+      guard,
+      onChange: () => this.#changed(),
+      inspect: () => undefined,
+      explainEnd: () => undefined,
+    });
+    this.#proxy.start();
+  }
+
+  #agentEnvironment(): Record<string, string> {
+    const { addresses, podPrefix, privileged, publish, agentEnv, outer } = this.#around;
+    const { namespace, name, owner } = this.desired;
+    const { pod, program, sidecar } = addresses;
+    const network: PodNetwork = { pod, program, sidecar, podPrefix, privileged, publish };
+    const ports = this.desired.spec.containers.flatMap((c) => c.ports ?? []);
+    const kind = owner === undefined ? 'pods' : `${owner.kind.toLowerCase()}s`;
+    const api = owner === undefined ? 'v1' : owner.kind === 'Job' ? 'batch/v1' : 'apps/v1';
+    const env: Record<string, string> = {
+      ...agentEnv,
+      POD_NAME: name,
+      POD_NAMESPACE: namespace,
+      INSTANCE_IP: pod,
+      HOST_IP: '127.0.0.1',
+      SERVICE_ACCOUNT: this.serviceAccount,
+      ISTIO_META_WORKLOAD_NAME: owner?.name ?? name,
+      ISTIO_META_OWNER: `kubernetes://apis/${api}/namespaces/${namespace}/${kind}/${owner?.name ?? name}`,
+      ISTIO_META_POD_PORTS: JSON.stringify(ports.map((p) => ({ ...p, protocol: p.protocol ?? 'TCP' }))),
+      ISTIO_META_APP_CONTAINERS: this.#programSpecs.map((c) => c.name).join(','),
+      [POD_NETWORK_VARIABLE]: JSON.stringify(network),
+    };
+    if (this.injection === 'sidecar') {
+      env.ISTIO_META_INTERCEPTION_MODE = 'NONE';
+      env.ISTIO_META_ISTHMUS_CAPTURE = 'explicit';
+    } else env.ISTIO_META_UNPRIVILEGED_POD = 'true';
+    for (const variable of ['PATH', 'HOME', 'TZ', 'LANG']) if (outer[variable]) env[variable] = outer[variable];
+    const proxyContainer = this.desired.spec.containers.find((c) => c.name === PROXY_CONTAINER);
+    if (proxyContainer) return containerEnvironment(proxyContainer, env, this.#facts, this.#around.values);
+    return env;
+  }
+
+  get #graceMs(): number {
+    return Number(this.desired.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1000;
+  }
+
+  #container(container: Container, restart: 'always' | 'on-failure' | 'never' = this.#restart): RunningContainer {
+    const { guard, privileged, values, logs } = this.#around;
+    const base = this.baseEnvironment(container.ports?.[0]?.containerPort);
+    const env = containerEnvironment(container, base, this.#facts, values);
+    const [command = '', ...rest] = [...(container.command ?? []), ...(container.args ?? [])].map((t) =>
+      expand(t, env),
+    );
+    const cwd = this.#workingFolder(container.workingDir);
+    const address = this.programAddress;
+    const logFile = path.join(logs, `${container.name}.log`);
+    const where = `${address}${env.PORT ? `:${env.PORT}` : ''} ($HOST${env.PORT ? ':$PORT' : ''})`;
+    return new RunningContainer({
+      process: { command, args: rest, env, cwd, logFile, restart, graceMs: this.#graceMs },
+      target: { address, container, env, cwd, port: (port) => podPort(port, privileged) },
+      guard,
+      onChange: () => this.#changed(),
+      inspect: (pid) => {
+        const any = listeningSocketsOf(pid).find((socket) => isAnyAddress(socket.address));
+        return any && `listens on ${any.address}:${any.port}, past its sidecar; it must listen on ${where}`;
+      },
+      explainEnd: () =>
+        /EADDRINUSE|address already in use/i.test(tailOf(logFile))
+          ? `wants an address that is in use, such as one of its sidecar; it must listen on ${where}, not on 0.0.0.0`
+          : undefined,
+    });
+  }
+
+  get #restart(): 'always' | 'on-failure' | 'never' {
+    const { restartPolicy } = this.desired.spec;
+    return restartPolicy === 'Never' ? 'never' : restartPolicy === 'OnFailure' ? 'on-failure' : 'always';
+  }
+
+  /** A program starts where its YAML lies, unless its container names a folder: one of the pod, or of the machine. */
+  #workingFolder(wanted: string | undefined): string {
+    const home = path.dirname(path.resolve(this.desired.source.locate([]).file));
+    if (wanted === undefined) return fs.existsSync(home) ? home : this.folder;
+    const inside = this.#folder.resolve(wanted);
+    if (path.isAbsolute(wanted) && fs.existsSync(inside)) return inside;
+    const outside = path.resolve(home, wanted);
+    if (fs.existsSync(outside)) return outside;
+    throw new MissingObject(`workingDir ${wanted} is neither mounted nor a folder of this machine`);
+  }
+
+  /** Whether an init container has done its work. One that fails is started again, unless the pod says never. */
+  async #runInit(spec: Container): Promise<boolean> {
+    const restart = this.desired.spec.restartPolicy === 'Never' ? 'never' : 'on-failure';
+    const container = await this.#whenPossible('CreateContainerConfigError', () => this.#container(spec, restart));
+    if (container === undefined || this.#stopping) return false;
+    this.#init.push(container);
+    container.start();
+    await this.#until(
+      () => this.#stopping || container.status.state === 'Completed' || container.status.state === 'Error',
+    );
+    return !this.#stopping && container.status.state === 'Completed';
+  }
+}
+
+function imageOnly({ name, image }: Container): string {
+  const what = image ? `only an image (${image})` : 'no command';
+  return `container ${name} has ${what}: images are not pulled, so give it a command that this machine can run`;
+}
+
+/** The end of what a program has printed. */
+function tailOf(file: string): string {
+  try {
+    const fd = fs.openSync(file, 'r');
+    try {
+      const { size } = fs.fstatSync(fd);
+      const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
+      fs.readSync(fd, buffer, 0, buffer.length, size - buffer.length);
+      return buffer.toString('utf8');
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,58 @@
+import { type Publication, publishedPort } from '../agent/pod-network.ts';
+import type { ServiceSpec } from '../config/kinds/service/schema.ts';
+import { matchesLabels } from '../config/labels.ts';
+import type { ConfigObject } from '../config/object.ts';
+
+/** A port of a gateway's Service, and where it is found from outside the mesh. */
+export interface PublishedPort {
+  readonly service: string;
+  readonly name: string;
+  readonly port: number;
+  readonly targetPort: number;
+  readonly address: string;
+  readonly published: number;
+}
+
+const STATUS_PORT = 15021;
+
+/** The ports by which a gateway can be reached from outside: those of Services for the outside world that select it. */
+export function publishedPorts(
+  services: readonly ConfigObject<ServiceSpec>[],
+  gateway: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> },
+  address: string,
+): PublishedPort[] {
+  return services
+    .filter(({ metadata, spec }) => {
+      const { type = 'ClusterIP', selector, externalIPs } = spec;
+      const outside = type === 'LoadBalancer' || type === 'NodePort' || externalIPs !== undefined;
+      return outside && metadata.namespace === gateway.namespace && selector && matchesLabels(selector, gateway.labels);
+    })
+    .flatMap(({ metadata, spec }) =>
+      (spec.ports ?? []).map((port) => ({
+        service: metadata.name,
+        name: port.name ?? '',
+        port: port.port,
+        targetPort: typeof port.targetPort === 'number' && port.targetPort > 0 ? port.targetPort : port.port,
+        address: loopback(spec) ?? address,
+        published: publishedPort(port.port),
+      })),
+    );
+}
+
+/** A Service may ask for an address of its own on this machine, where the usual one has no room for its ports. */
+function loopback({ loadBalancerIP, externalIPs = [] }: ServiceSpec): string | undefined {
+  return [loadBalancerIP, ...externalIPs].find((ip) => ip?.startsWith('127.'));
+}
+
+/** What the agent of a gateway must know; undefined for one that nobody reaches from outside. */
+export function publicationOf(ports: readonly PublishedPort[]): Publication | undefined {
+  const [first] = ports;
+  if (first === undefined) return undefined;
+  const status = ports.some(({ targetPort }) => targetPort === STATUS_PORT);
+  return {
+    address: first.address,
+    ports: Object.fromEntries(ports.map(({ targetPort, published }) => [targetPort, published])),
+    // The proxy's own ports stay inside, but for the one that load balancers probe.
+    skip: [15090, ...(status ? [] : [STATUS_PORT])],
+  };
+}

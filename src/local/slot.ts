@@ -1,0 +1,59 @@
+import net from 'node:net';
+import { codeOf, UserError } from '../base/errors.ts';
+import { AddressPool, MAX_SLOTS } from '../process/address-pool.ts';
+import { ownerOf } from '../process/listening-sockets.ts';
+
+/** A share of the loopback addresses, held for as long as its socket is open. */
+export interface Slot {
+  readonly pool: AddressPool;
+  release(): void;
+}
+
+/** The port that a mesh holds at the last address of its block, so that no other mesh of the machine takes the block. */
+const LOCK_PORT = 15099;
+
+/** Takes the first share that no other mesh has, whoever runs it. */
+export async function takeSlot(): Promise<Slot> {
+  for (let slot = 0; slot < MAX_SLOTS; slot++) {
+    const pool = new AddressPool(slot);
+    const server = await listen(`${pool.podPrefix}255.254`, LOCK_PORT);
+    if (typeof server === 'object') return { pool, release: () => server.close() };
+    if (server !== 'EADDRINUSE')
+      throw new UserError(
+        `addresses of ${pool.podPrefix}0.0/16 cannot be used: ${server} (on macOS, 127.0.0.1 is the only one)`,
+      );
+  }
+  throw new UserError(`${MAX_SLOTS} meshes run on this machine already`);
+}
+
+/** Says who is in the way of a socket, in one line; undefined if nobody is. */
+export async function whoIsInTheWay(address: string, port: number): Promise<string | undefined> {
+  const server = await listen(address, port);
+  if (typeof server === 'object') {
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    return undefined;
+  }
+  if (server !== 'EADDRINUSE') return `${address}:${port} cannot be listened on: ${server}`;
+  const owner = ownerOf(address, port);
+  return `${address}:${port} is in use by ${owner ? `process ${owner.pid} (${owner.command})` : 'another process'}`;
+}
+
+/** A server, or the code of why there is none. */
+function listen(address: string, port: number): Promise<net.Server | string> {
+  return new Promise((resolve) => {
+    const server = net.createServer((socket) => socket.destroy());
+    server.once('error', (error) => resolve(codeOf(error) ?? error.message));
+    server.listen({ host: address, port, exclusive: true }, () => {
+      server.unref();
+      resolve(server);
+    });
+  });
+}
+
+/** Whether ports below 1024 can be listened on. */
+export async function mayUseLowPorts(address: string): Promise<boolean> {
+  // A port that hardly anybody uses; in use is allowed as well.
+  const server = await listen(address, 1023);
+  if (typeof server === 'object') await new Promise<void>((resolve) => server.close(() => resolve()));
+  return typeof server === 'object' || server === 'EADDRINUSE';
+}
