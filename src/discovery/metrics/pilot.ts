@@ -1,3 +1,4 @@
+import type { SentResponse } from '../../xds/server/discovery-stream.ts';
 import type { ConnectedProxy } from '../proxies/connected-proxy.ts';
 import { metricType } from '../proxies/type-names.ts';
 import { type Histogram, MetricsRegistry, type Sample, type Value } from './registry.ts';
@@ -27,6 +28,7 @@ export class PilotMetrics {
   readonly #rejects: Value;
   readonly #rejectsByType: ReadonlyMap<string, Value>;
   readonly #sizes: Histogram;
+  readonly #pushTime: Histogram;
   readonly #sendTime: Histogram;
   readonly #queueTime: Histogram;
   readonly #convergence: Histogram;
@@ -56,6 +58,11 @@ export class PilotMetrics {
       ]),
     );
     this.#sizes = registry.histogram('pilot_xds_config_size_bytes', 'Size of responses, by type.', SIZE_BUCKETS);
+    this.#pushTime = registry.histogram(
+      'pilot_xds_push_time',
+      'Seconds to put a response together, by type.',
+      PUSH_BUCKETS,
+    );
     this.#sendTime = registry.histogram(
       'pilot_xds_send_time',
       'Seconds from sending a response to its acknowledgement.',
@@ -107,8 +114,10 @@ export class PilotMetrics {
     if (bytes > this.#received.get()) this.#received.set(bytes);
   }
 
-  sent(typeUrl: string, bytes: number): void {
-    this.#pushes.add(1, { type: metricType(typeUrl) });
+  sent({ typeUrl, bytes, seconds }: SentResponse): void {
+    const type = metricType(typeUrl);
+    this.#pushes.add(1, { type });
+    this.#pushTime.observe(seconds, { type });
     this.#sizes.observe(bytes, { type: typeUrl });
   }
 

@@ -9,6 +9,7 @@ import {
   type DiscoveryStreamObserver,
   type DiscoveryStreamOptions,
   type Questions,
+  type SentResponse,
 } from '../../xds/server/discovery-stream.ts';
 import { decodeNode, type Node } from '../../xds/server/node.ts';
 import type { CallHandler, DiscoveryMethod } from '../../xds/server/services.ts';
@@ -204,14 +205,9 @@ class Connection implements CallHandler, DiscoveryStreamObserver {
     scheduler.enqueue(this.#proxy);
   }
 
-  onSent(sent: {
-    readonly typeUrl: string;
-    readonly resources: number;
-    readonly bytes: number;
-    readonly nonce: string;
-  }) {
+  onSent(sent: SentResponse): void {
     const { log, metrics } = this.#options;
-    metrics.sent(sent.typeUrl, sent.bytes);
+    metrics.sent(sent);
     const { node, connectionId } = this.#proxy!;
     log.info(
       `${shortType(sent.typeUrl)}: PUSH for node:${node.name}.${node.namespace} ` +

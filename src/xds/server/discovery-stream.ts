@@ -54,6 +54,8 @@ export interface SentResponse {
   readonly nonce: string;
   readonly resources: number;
   readonly bytes: number;
+  /** Seconds that it took to put together. */
+  readonly seconds: number;
 }
 
 /** The state of a push that is under way. */
@@ -265,13 +267,15 @@ export class DiscoveryStream<Request extends AnyRequest> {
   #trySend(state: ServedType<Request>): Answer | undefined {
     if (!state.view || this.#closed) return undefined;
     const { variant, controlPlane, clock, send, observer } = this.#options;
+    const started = performance.now();
     const answer = state.respond(this.#push?.view ?? state.view, (snapshot) => this.#nonce(snapshot), clock.now());
     if (!answer) return undefined;
     const message = variant.encode(answer.response, controlPlane);
     send(message);
     const { typeUrl, nonce, resources } = answer.response;
     const snapshot = state.view.number;
-    observer.onSent({ typeUrl, snapshot, nonce, resources: resources.length, bytes: message.length });
+    const seconds = (performance.now() - started) / 1000;
+    observer.onSent({ typeUrl, snapshot, nonce, resources: resources.length, bytes: message.length, seconds });
     return answer;
   }
 

@@ -140,7 +140,9 @@ export class SotwServer implements ServerSession<DiscoveryRequest> {
     const [added, changed] = this.#differences(resources);
     for (const resource of resources) this.#sent.set(resource.name, resource);
     this.#answered();
-    return this.#send(resources, versionOf(this.#sent.values()), options.nonce, added, changed);
+    // Of this response and all before it: nothing is saved by knowing it again, so it need not be worked out anew.
+    const version = hashOf([this.#sentVersion, ...resources.map(lineOf)]);
+    return this.#send(resources, version, options.nonce, added, changed);
   }
 
   #wanted(view: TypeView): Map<string, ServedResource> {
@@ -194,7 +196,13 @@ function versionOfWhole(all: readonly ServedResource[]): string {
 
 /** A version of a set of resources: the same for the same content, whichever server is asked and whenever. */
 function versionOf(resources: Iterable<ServedResource>): string {
-  const lines: string[] = [];
-  for (const { name, version } of resources) lines.push(`${name}\n${version}\n`);
-  return createHash('sha256').update(lines.sort().join('')).digest('base64url').slice(0, 16);
+  return hashOf([...resources].map(lineOf).sort());
+}
+
+function lineOf({ name, version }: ServedResource): string {
+  return `${name}\n${version}\n`;
+}
+
+function hashOf(lines: readonly string[]): string {
+  return createHash('sha256').update(lines.join('')).digest('base64url').slice(0, 16);
 }
