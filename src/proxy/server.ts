@@ -11,7 +11,7 @@ import { AdminServer } from './admin/server.ts';
 import { PrometheusWriter } from './admin/stats/prometheus.ts';
 import { ClusterManager } from './cluster/cluster-manager.ts';
 import { ConfigErrors } from './config/errors.ts';
-import { configSourceSpec } from './config/values.ts';
+import { configSourceSpec, durationMs } from './config/values.ts';
 import { HTTP_FILTERS, NETWORK_FILTERS } from './filters/index.ts';
 import { httpConnectionManagerDefinition } from './http/definition.ts';
 import { HttpFilterRegistry } from './http/filter-registry.ts';
@@ -26,8 +26,9 @@ import { statsSettings } from './observe/names/settings.ts';
 import { Runtime } from './runtime.ts';
 import { ServerStats } from './server-stats.ts';
 import { Sources } from './sources.ts';
+import type { Timer } from './timers.ts';
 import { TransportSockets } from './transport-sockets.ts';
-import { VERSION } from './version.ts';
+import { buildVersion, versionNumber } from './version.ts';
 import { nodeIdentity, Worker } from './worker.ts';
 
 export interface ProxyOptions {
@@ -71,6 +72,7 @@ export class ProxyServer implements AdminProxy {
   healthFailed = false;
   readonly #errors = new ConfigErrors();
   #admin: AdminServer | undefined = undefined;
+  #nextTick: Timer | undefined = undefined;
   #whenLive: (() => void)[] = [];
 
   constructor(options: ProxyOptions) {
@@ -134,7 +136,7 @@ export class ProxyServer implements AdminProxy {
       id,
       cluster,
       userAgentName: 'isthmus',
-      userAgentVersionType: { case: 'userAgentVersion', value: VERSION },
+      userAgentVersionType: { case: 'userAgentBuildVersion', value: buildVersion() },
       extensions: [],
       clientFeatures: ['envoy.lb.does_not_support_overprovisioning'],
       listeningAddresses: [],
@@ -186,10 +188,21 @@ export class ProxyServer implements AdminProxy {
     if (lds) this.listeners.subscribe(lds);
     await new Promise<void>((resolve) => this.listeners.whenInitialized(resolve));
     this.state = 'LIVE';
+    this.stats.initialization_time_ms.record(Date.now() - this.startedAt);
+    this.stats.version = versionNumber();
+    this.#tick();
     this.stats.live = 1;
     this.worker.log.info('all dependencies initialized. starting workers');
     for (const callback of this.#whenLive) callback();
     this.#whenLive = [];
+  }
+
+  /** Ends an interval of histograms, and begins the next. */
+  #tick(): void {
+    this.#nextTick = this.worker.timers.start(durationMs(this.options.bootstrap.statsFlushInterval, 5000), () => {
+      this.worker.stats.tick();
+      this.#tick();
+    });
   }
 
   /** Calls back when the server is live, or now if it is. */
@@ -240,6 +253,7 @@ export class ProxyServer implements AdminProxy {
 
   /** Ends everything at once. */
   stop(): void {
+    this.#nextTick?.cancel();
     this.listeners.close();
     this.clusters.close();
     this.sources.close();

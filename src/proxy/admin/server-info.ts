@@ -1,5 +1,5 @@
 import { NodeSchema } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
-import { VERSION } from '../version.ts';
+import { versionText } from '../version.ts';
 import { messageJson } from './config-dump/message-json.ts';
 import { type AdminHandler, JSON_TYPE, pretty } from './handler.ts';
 import type { AdminProxy } from './proxy.ts';
@@ -25,9 +25,4 @@ function info(proxy: AdminProxy): unknown {
     node: { ...messageJson(NodeSchema, proxy.nodeMessage), listening_addresses: [], dynamic_parameters: {} },
     hot_restart_initializing: false,
   };
-}
-
-/** Revision, version, state of the tree, kind of build, TLS library: scripts take it apart at the slashes. */
-export function versionText(): string {
-  return `isthmus/${VERSION}/Clean/RELEASE/OpenSSL-${process.versions.openssl}`;
 }

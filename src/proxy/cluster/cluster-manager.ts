@@ -24,6 +24,8 @@ class ClusterManagerStats extends StatGroup {
   cluster_modified = 0;
   cluster_removed = 0;
   cluster_updated = 0;
+  cluster_updated_via_merge = 0;
+  update_merge_cancelled = 0;
   update_out_of_merge_window = 0;
 }
 

@@ -185,8 +185,15 @@ export class ClusterStats extends StatGroup {
 
   override *dynamic(): Generator<readonly [string, number]> {
     yield* ResponseCodes.sum(this.#internal, this.#external).stats('');
-    yield* this.#internal.stats('internal.');
-    yield* this.#external.stats('external.');
+    for (const [prefix, codes] of [
+      ['internal.', this.#internal],
+      ['external.', this.#external],
+    ] as const) {
+      const { completed } = codes;
+      if (completed === 0) continue;
+      yield [`${prefix}upstream_rq_completed`, completed];
+      yield* codes.stats(prefix);
+    }
   }
 
   override clearDynamic(): void {

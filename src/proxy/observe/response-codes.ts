@@ -19,6 +19,11 @@ export class ResponseCodes {
     return Object.entries(this.#codes).map(([status, count]) => [Number(status), count] as const);
   }
 
+  /** All of them together. */
+  get completed(): number {
+    return this.codes.reduce((sum, [, count]) => sum + count, 0);
+  }
+
   /** Single codes and classes; only those that occurred. */
   *stats(prefix: string): Generator<readonly [string, number]> {
     const classes = new Map<number, number>();

@@ -8,13 +8,13 @@ const GAUGES: ReadonlySet<string> = new Set();
 export class RequestStats extends StatGroup {
   readonly gauges = GAUGES;
   readonly upstream_rq_time = new Histogram(true);
+  upstream_rq_completed = 0;
   upstream_rq_retry = 0;
   upstream_rq_retry_limit_exceeded = 0;
   upstream_rq_retry_overflow = 0;
   upstream_rq_retry_success = 0;
   upstream_rq_timeout = 0;
   upstream_rq_total = 0;
-  upstream_rq_completed = 0;
   readonly #codes = new ResponseCodes();
 
   countResponse(status: number): void {

@@ -1,12 +1,18 @@
-import { BootstrapSchema } from '../../../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
+import { type Bootstrap, BootstrapSchema } from '../../../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
 import { ClusterSchema } from '../../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
+import { NodeSchema } from '../../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { ClusterDump } from '../../cluster/cluster-manager.ts';
 import type { AdminProxy } from '../proxy.ts';
 import { messageJson } from './message-json.ts';
 import { type JsonObject, type NamedItem, type Section, TYPE_PREFIX, timestamp } from './section.ts';
 
 export function bootstrapSection(proxy: AdminProxy): Section {
-  const bootstrap = messageJson(BootstrapSchema, proxy.options.bootstrap);
+  // The node as the control plane gets it: with what flags and this program add.
+  const rest: Bootstrap = { ...proxy.options.bootstrap, node: undefined };
+  const bootstrap = {
+    node: messageJson(NodeSchema, proxy.nodeMessage),
+    ...messageJson(BootstrapSchema, rest),
+  };
   return {
     type: 'envoy.admin.v3.BootstrapConfigDump',
     fields: { bootstrap, last_updated: timestamp(proxy.startedAt) },

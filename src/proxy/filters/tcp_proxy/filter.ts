@@ -23,7 +23,9 @@ const GAUGES: ReadonlySet<string> = new Set(['downstream_cx_rx_bytes_buffered', 
 /** Statistics of a TCP proxy (Envoy's `tcp.STAT_PREFIX.`). */
 export class TcpProxyStats extends StatGroup {
   readonly gauges = GAUGES;
+  downstream_cx_drain_close = 0;
   downstream_cx_no_route = 0;
+  downstream_cx_overload_close = 0;
   downstream_cx_rx_bytes_buffered = 0;
   downstream_cx_rx_bytes_total = 0;
   downstream_cx_total = 0;
@@ -31,8 +33,10 @@ export class TcpProxyStats extends StatGroup {
   downstream_cx_tx_bytes_total = 0;
   downstream_flow_control_paused_reading_total = 0;
   downstream_flow_control_resumed_reading_total = 0;
+  early_data_received_count_total = 0;
   idle_timeout = 0;
   max_downstream_connection_duration = 0;
+  route_delayed_total = 0;
   upstream_flush_active = 0;
   upstream_flush_total = 0;
 }
