@@ -173,6 +173,8 @@ test('debug endpoints, metrics and readiness', async (t) => {
   assert.equal((await page('snapshotz')).converged, true);
   assert.equal((await get(address, '/debug/snapshotz?snapshot=0')).status, 400);
   assert.ok((await page('list')).includes('config_dump'));
+  assert.equal((await page('scopez?level=ads:debug')).ads, 'debug');
+  assert.equal((await get(address, '/debug/scopez?level=ads:loud')).status, 400);
   assert.match((await get(address, '/debug')).body, /<a href="\/debug\/syncz">/);
 
   assert.equal((await get(address, '/ready')).status, 200);

@@ -157,4 +157,13 @@ export const configurationEndpoints: readonly DebugEndpoint[] = [
       return context.convergence.waitFor(snapshot, seconds * 1000).then((report) => json(report));
     },
   },
+  {
+    name: 'scopez',
+    help: 'Log levels by scope; ?level=ads:debug,push:info sets some, as --log_output_level does',
+    answer: ({ query }, { logging }) => {
+      const wanted = query.get('level');
+      const problem = wanted === null ? undefined : logging.configure(wanted);
+      return problem ? text(400, `${problem}\n`) : json(Object.fromEntries(logging.levels()));
+    },
+  },
 ];
