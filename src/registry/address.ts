@@ -12,6 +12,13 @@ export function isIp(text: string): boolean {
   return isIpv4(text) || isIpv6(text);
 }
 
+const LOCAL_RANGES: ReadonlySet<string> = new Set(['broadcast', 'linkLocal', 'loopback', 'multicast', 'unspecified']);
+
+/** Whether others can reach an address: it is of one host, and not only of its own or its link. Private ones count. */
+export function isGlobalUnicast(text: string): boolean {
+  return isIp(text) && !LOCAL_RANGES.has(ipaddr.parse(text).range());
+}
+
 /** An address with the number of its bits that count. */
 export interface Prefix {
   readonly address: string;

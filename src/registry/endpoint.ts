@@ -1,4 +1,5 @@
 import type { Labels } from './labels.ts';
+import type { ServicePort } from './service.ts';
 
 /** Whether an endpoint may be sent requests. */
 export type Health = 'healthy' | 'unhealthy' | 'draining';
@@ -12,6 +13,8 @@ export interface Endpoint {
   readonly port: number;
   /** Name of the service's port that it serves. */
   readonly portName: string;
+  /** Number of that port where a ServiceEntry declares it; 0 for Kubernetes, where names alone tell ports apart. */
+  readonly servicePort: number;
   /** Of the workload, with those that say where it runs. */
   readonly labels: Labels;
   /** `region/zone/subzone`. */
@@ -31,6 +34,14 @@ export interface Endpoint {
   readonly subdomain: string;
   readonly nodeName: string;
   readonly health: Health;
+}
+
+/**
+ * Whether an endpoint serves a port. Several ServiceEntries may give one port of a host different names: then the number
+ * counts, but only in listeners and in clusters that carry their endpoints. Endpoint discovery goes by names.
+ */
+export function servesPort(endpoint: Endpoint, port: Pick<ServicePort, 'name' | 'port'>): boolean {
+  return endpoint.servicePort === 0 ? endpoint.portName === port.name : endpoint.servicePort === port.port;
 }
 
 /** All endpoints of one host in one namespace, and the identities that they have. */

@@ -26,7 +26,7 @@ export function endpointsOfSlices(
       (spec.ports ?? []).flatMap((port) => {
         const [address, ...extraAddresses] = endpoint.addresses;
         if (address === undefined || port.port === undefined || port.protocol === 'UDP') return [];
-        const at = { address, extraAddresses, port: port.port, portName: port.name ?? '' };
+        const at = { address, extraAddresses, port: port.port, portName: port.name ?? '', servicePort: 0 };
         return [{ ...placed(service, at, endpoint.nodeName, findPod, options), health: sliceHealth(endpoint) }];
       }),
     );
@@ -49,7 +49,13 @@ export function endpointsOfEndpoints(
   return (object.spec.subsets ?? []).flatMap((subset) =>
     [...(subset.addresses ?? []), ...(subset.notReadyAddresses ?? [])].flatMap((entry, i) =>
       (subset.ports ?? []).map((port) => {
-        const at = { address: entry.ip, extraAddresses: [], port: port.port, portName: port.name ?? '' };
+        const at = {
+          address: entry.ip,
+          extraAddresses: [],
+          port: port.port,
+          portName: port.name ?? '',
+          servicePort: 0,
+        };
         const ready = i < (subset.addresses?.length ?? 0);
         return {
           ...placed(service, at, entry.nodeName, findPod, options),
@@ -63,7 +69,7 @@ export function endpointsOfEndpoints(
 /** What is known of the program at an address: all of it if a pod has the address. */
 function placed(
   service: ConfigObject,
-  at: Pick<Endpoint, 'address' | 'extraAddresses' | 'port' | 'portName'>,
+  at: Pick<Endpoint, 'address' | 'extraAddresses' | 'port' | 'portName' | 'servicePort'>,
   nodeName: string | undefined,
   findPod: FindPod,
   options: RegistryOptions,
@@ -96,7 +102,7 @@ export function endpointsOfSelected(service: ConfigObject<ServiceSpec>, workload
   return (service.spec.ports ?? []).flatMap((port) => {
     const number = targetPortOf(port, workload);
     if (number === undefined || port.protocol === 'UDP') return [];
-    return [endpointOf(workload, { address, extraAddresses, port: number, portName: port.name ?? '' })];
+    return [endpointOf(workload, { address, extraAddresses, port: number, portName: port.name ?? '', servicePort: 0 })];
   });
 }
 

@@ -30,6 +30,7 @@ export function ownEndpoints(
     address: hostname,
     port: port.targetPort || port.number || 0,
     portName: port.name ?? '',
+    servicePort: port.number ?? 0,
     workloadName: object.metadata.name,
     labels: {},
   }));
@@ -51,6 +52,7 @@ function listedEndpoint(
     address,
     port: number,
     portName: port.name ?? '',
+    servicePort: port.number ?? 0,
     labels: withTopologyLabels(labels, { clusterId: options.clusterId, locality, network }),
     weight: endpoint.weight || 1,
     serviceAccount: endpoint.serviceAccount
@@ -90,13 +92,19 @@ export function selectedEndpoints(object: ConfigObject<ServiceEntrySpec>, worklo
   if (first === undefined) return [];
   return (object.spec.ports ?? []).map((port) => {
     const { address, number } = addressAndPort(first, workload.ports.get(port.name ?? ''), port);
-    return endpointOf(workload, { address, extraAddresses, port: number, portName: port.name ?? '' });
+    return endpointOf(workload, {
+      address,
+      extraAddresses,
+      port: number,
+      portName: port.name ?? '',
+      servicePort: port.number ?? 0,
+    });
   });
 }
 
 export function endpointOf(
   workload: Workload,
-  at: Pick<Endpoint, 'address' | 'extraAddresses' | 'port' | 'portName'>,
+  at: Pick<Endpoint, 'address' | 'extraAddresses' | 'port' | 'portName' | 'servicePort'>,
 ): Endpoint {
   return {
     ...at,

@@ -93,7 +93,7 @@ export function featuresFromEnv(env: Environment = {}): Features {
     inboundRetryPolicy: flag('ENABLE_INBOUND_RETRY_POLICY', true),
     filterGatewayClusters: flag('PILOT_FILTER_GATEWAY_CLUSTER_CONFIG', false),
     scopeGatewayToNamespace: flag('PILOT_SCOPE_GATEWAY_TO_NAMESPACE', false),
-    sendUnhealthyEndpoints: flag('PILOT_SEND_UNHEALTHY_ENDPOINTS', true),
+    sendUnhealthyEndpoints: flag('PILOT_SEND_UNHEALTHY_ENDPOINTS', false),
     persistentSessions: flag('PILOT_ENABLE_PERSISTENT_SESSION_FILTER', false),
     persistentSessionLabel: text('PILOT_PERSISTENT_SESSION_LABEL', 'istio.io/persistent-session'),
     persistentSessionHeaderLabel: text('PILOT_PERSISTENT_SESSION_HEADER_LABEL', 'istio.io/persistent-session-header'),

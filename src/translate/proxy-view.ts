@@ -36,7 +36,7 @@ export class ProxyView {
   readonly node: ProxyNode;
   readonly indexes: Indexes;
   readonly features: Features;
-  /** Of the node and of the workload that the registry knows at its addresses. */
+  /** Of the workload that the registry knows at its addresses; of the node itself if it knows none. */
   readonly labels: Labels;
   readonly locality: Locality;
   /** The services that it serves. */
@@ -98,7 +98,7 @@ export class ProxyView {
     return this.isSidecar ? 'outbound' : 'gateway';
   }
 
-  /** Wildcard addresses for listeners; only with dual stack more than one. */
+  /** Wildcard addresses for listeners, of each family that it has an address of. */
   get wildcards(): readonly [string, ...string[]] {
     return byMode(this, ['0.0.0.0'], ['::']);
   }
@@ -136,7 +136,7 @@ export class ProxyView {
 
 function byMode(proxy: ProxyView, ipv4: readonly [string], ipv6: readonly [string]): readonly [string, ...string[]] {
   if (proxy.ipMode === 'IPv6') return ipv6;
-  return proxy.ipMode === 'Dual' && proxy.features.dualStack ? [...ipv4, ...ipv6] : ipv4;
+  return proxy.ipMode === 'Dual' ? [...ipv4, ...ipv6] : ipv4;
 }
 
 function ipModeOf(addresses: readonly string[]): IpMode {
@@ -175,7 +175,7 @@ export class ProxyBuilder {
     const found = registry.labels(node.namespace, node.addresses);
     const locality = localityOf(found ?? node.labels) ?? node.locality;
     const merged = withTopologyLabels(
-      { ...node.labels, ...found },
+      { ...(found ?? node.labels) },
       { clusterId: node.clusterId, locality: formatLocality(locality), nodeName: node.nodeName, network: node.network },
     );
     const labels = before !== undefined && sameRecord(before.labels, merged) ? before.labels : merged;

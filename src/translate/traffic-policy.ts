@@ -11,21 +11,23 @@ export type ClusterPolicy = Omit<TrafficPolicy, 'portLevelSettings' | 'tunnel'>;
  */
 export function policyForPort(policy: TrafficPolicy | undefined, port: number): ClusterPolicy | undefined {
   const own = policy?.portLevelSettings?.find((settings) => settings.port?.number === port);
-  return own === undefined ? policy : ofPort(own);
+  return own === undefined ? policy : partsOf(own);
 }
 
-function ofPort({ loadBalancer, connectionPool, outlierDetection, tls }: PortTrafficPolicy): ClusterPolicy {
-  return defined({ loadBalancer, connectionPool, outlierDetection, tls });
+function partsOf({ loadBalancer, connectionPool, outlierDetection, tls }: PortTrafficPolicy): ClusterPolicy {
+  return { loadBalancer, connectionPool, outlierDetection, tls };
 }
 
-/** A subset's policy over the one of its DestinationRule for the port. */
+/** A subset's policy over the one of its DestinationRule for the port. Its settings for the port hide what both say else. */
 export function subsetPolicy(
   general: ClusterPolicy | undefined,
   subset: TrafficPolicy | undefined,
   port: number,
 ): ClusterPolicy | undefined {
-  const own = policyForPort(subset, port);
-  return own === undefined ? general : { ...general, ...defined(own) };
+  if (subset === undefined) return general;
+  const { portLevelSettings, ...own } = subset;
+  const ofPort = portLevelSettings?.find((settings) => settings.port?.number === port);
+  return { ...general, ...defined(own), ...(ofPort === undefined ? {} : partsOf(ofPort)) };
 }
 
 /** The policy for a port of a service or of one of its subsets. */

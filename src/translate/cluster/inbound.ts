@@ -44,7 +44,7 @@ interface InboundRequest {
 }
 
 /** As long as a duration can be: idle inbound connections of this cluster type are never cleaned up. */
-const NEVER = 9_223_372_036 * 1000;
+const NEVER = 9_223_372_035 * 1000;
 
 /** Clusters towards the program: one for each port that services lead to, or each ingress listener of a Sidecar. */
 export function inboundClusters(proxy: ProxyView): InboundCluster[] {
@@ -170,7 +170,7 @@ function build(proxy: ProxyView, request: InboundRequest): Cluster {
   applyConnectionPool(draft, proxy.mesh, connectionPool(proxy, request, cluster));
   if (type === Cluster_DiscoveryType.ORIGINAL_DST) cluster.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
   // Traffic to other addresses than loopback would be caught by iptables again, but for this source address.
-  if (address !== '127.0.0.1' && address !== '::1') bindToPassthrough(proxy, cluster);
+  if (address !== '127.0.0.1' && address !== '::1') bindToPassthrough(proxy, cluster, proxy.features.dualStack);
   return draft.build();
 }
 
@@ -191,11 +191,11 @@ function connectionPool(proxy: ProxyView, request: InboundRequest, cluster: Clus
 const PASSTHROUGH_IPV4 = '127.0.0.6';
 const PASSTHROUGH_IPV6 = '::6';
 
-export function bindToPassthrough(proxy: ProxyView, cluster: Cluster): void {
+export function bindToPassthrough(proxy: ProxyView, cluster: Cluster, bothFamilies: boolean): void {
   const [first, ...others] =
     proxy.ipMode === 'IPv6'
       ? [PASSTHROUGH_IPV6]
-      : proxy.ipMode === 'Dual'
+      : proxy.ipMode === 'Dual' && bothFamilies
         ? [PASSTHROUGH_IPV4, PASSTHROUGH_IPV6]
         : [PASSTHROUGH_IPV4];
   const bind = (address: string) => ({ address, portSpecifier: { case: 'portValue' as const, value: 0 } });

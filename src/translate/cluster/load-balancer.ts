@@ -22,9 +22,8 @@ export function applyLoadBalancer(
   service: Service,
 ): void {
   const { features, mesh } = proxy;
-  if (features.sendUnhealthyEndpoints) {
-    cluster.commonLbConfig!.healthyPanicThreshold = create(PercentSchema, { value: 0 });
-  }
+  // Rather nobody answers than one that said it cannot.
+  cluster.commonLbConfig!.healthyPanicThreshold ??= create(PercentSchema, { value: 0 });
   const locality = localitySettings(mesh, settings, service);
   const failover = cluster.outlierDetection !== undefined;
   const weighted =
@@ -90,7 +89,7 @@ function applyWarmup(
           ...(warmup === undefined
             ? {}
             : {
-                aggression: { defaultValue: warmup.aggression ?? 1, runtimeKey: '' },
+                aggression: { defaultValue: warmup.aggression ?? 1, runtimeKey: NO_RUNTIME_KEY },
                 minWeightPercent: { value: warmup.minimumPercent ?? 10 },
               }),
         },
@@ -98,6 +97,9 @@ function applyWarmup(
     },
   }).lbConfig;
 }
+
+/** Envoy wants a name under which the value could be changed at run time. This one is nobody's. */
+const NO_RUNTIME_KEY = '(';
 
 function applyConsistentHash(cluster: Cluster, settings: LoadBalancer | undefined): void {
   const hash = settings?.consistentHash;

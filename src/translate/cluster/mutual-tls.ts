@@ -1,5 +1,6 @@
 import { SPIFFE_SCHEME } from '../../base/spiffe.ts';
 import type { LoadBalancer } from '../../config/kinds/shared/traffic-policy.ts';
+import { servesPort } from '../../registry/endpoint.ts';
 import { reuseList } from '../../registry/reuse.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { Memo } from '../memo.ts';
@@ -20,7 +21,7 @@ export function expectsMutualTls(
   if (service.resolution === 'PASSTHROUGH' || loadBalancer?.simple === 'PASSTHROUGH') {
     const endpoints = proxy.indexes.registry
       .endpoints(service)
-      .endpoints.filter((endpoint) => endpoint.portName === port.name);
+      .endpoints.filter((endpoint) => servesPort(endpoint, port));
     if (endpoints.length === 0 || endpoints.some((endpoint) => endpoint.tlsMode === 'disabled')) return false;
   }
   return proxy.indexes.peerAuthentication.expected(service.namespace) !== 'DISABLE';

@@ -53,7 +53,7 @@ export function inboundPassthroughCluster(proxy: ProxyView): Cluster {
   const cluster = passthroughCluster(proxy);
   cluster.name = INBOUND_PASSTHROUGH_CLUSTER;
   cluster.filters = [];
-  bindToPassthrough(proxy, cluster);
+  bindToPassthrough(proxy, cluster, true);
   return cluster;
 }
 

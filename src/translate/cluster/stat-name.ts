@@ -11,7 +11,8 @@ export function statName(
     readonly hostname: string;
     readonly subset: string;
     readonly port: Pick<ServicePort, 'port' | 'name'>;
-    readonly targetPort: number;
+    /** Undefined leaves the pattern's word as it is. */
+    readonly targetPort: number | undefined;
     /** Undefined where a Sidecar stands for a service. */
     readonly service: Service | undefined;
   },
@@ -23,7 +24,7 @@ export function statName(
     .replaceAll('%SERVICE_FQDN%', hostname)
     .replaceAll('%SERVICE_NAME%', kubernetes ? service.name : hostname)
     .replaceAll('%SUBSET_NAME%', subset)
-    .replaceAll('%TARGET_PORT%', String(targetPort))
+    .replaceAll('%TARGET_PORT%', targetPort === undefined ? '%TARGET_PORT%' : String(targetPort))
     .replaceAll('%SERVICE_PORT%', String(port.port))
     .replaceAll('%SERVICE_PORT_NAME%', port.name);
 }

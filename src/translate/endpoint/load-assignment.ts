@@ -11,10 +11,10 @@ import {
   ClusterLoadAssignmentSchema,
 } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 import { isIp } from '../../registry/address.ts';
-import type { Endpoint } from '../../registry/endpoint.ts';
+import { type Endpoint, servesPort } from '../../registry/endpoint.ts';
 import { CANONICAL_NAME_LABEL, CANONICAL_REVISION_LABEL, canonicalService, selects } from '../../registry/labels.ts';
 import { parseLocality } from '../../registry/locality.ts';
-import { portOf, type Service } from '../../registry/service.ts';
+import { portOf, type Service, type ServicePort } from '../../registry/service.ts';
 import type { DestinationRule } from '../index/destination-rules.ts';
 import { socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
@@ -45,7 +45,11 @@ export function buildLoadAssignment(proxy: ProxyView, request: AssignmentRequest
   const byDns = request.service.resolution === 'DNS' || request.service.resolution === 'DNS_ROUND_ROBIN';
   const groups = byDns
     ? []
-    : endpointGroups(proxy, request, (endpoint) => endpoint.port === 0 || isIp(endpoint.address));
+    : endpointGroups(
+        proxy,
+        request,
+        (endpoint, { name }) => endpoint.portName === name && (endpoint.port === 0 || isIp(endpoint.address)),
+      );
   assignment.endpoints = groups.map(({ group }) => group);
   const policy = policyOf(request.rule, request.subset, request.port);
   const locality = localitySettings(proxy.mesh, policy?.loadBalancer, request.service);
@@ -60,21 +64,19 @@ export function buildLoadAssignment(proxy: ProxyView, request: AssignmentRequest
 export function endpointGroups(
   proxy: ProxyView,
   { service, port, subset, rule, mutualTlsOnly }: AssignmentRequest,
-  usable: (endpoint: Endpoint) => boolean = () => true,
+  serves: (endpoint: Endpoint, port: ServicePort) => boolean = servesPort,
 ): EndpointGroup[] {
   const servicePort = portOf(service, port);
   if (servicePort === undefined) return [];
   const labels = subsetOf(rule, subset)?.labels;
   const byPlace = new Map<string, { endpoint: Endpoint; lb: LbEndpoint }[]>();
   for (const endpoint of proxy.indexes.registry.endpoints(service).endpoints) {
-    if (endpoint.portName !== servicePort.name || !selects(labels, endpoint.labels)) continue;
-    if (!usable(endpoint) || !isOpen(proxy, service, endpoint)) continue;
-    const mutualTls = acceptsMutualTls(proxy, endpoint, rule, port, subset);
-    if (mutualTlsOnly && !mutualTls) continue;
-    const entry = { endpoint, lb: lbEndpoint(proxy, service, endpoint, mutualTls) };
-    const group = byPlace.get(endpoint.locality);
-    if (group) group.push(entry);
-    else byPlace.set(endpoint.locality, [entry]);
+    if (!serves(endpoint, servicePort) || !selects(labels, endpoint.labels)) continue;
+    if (!isOpen(proxy, service, endpoint)) continue;
+    const mutualTls = endpoint.tlsMode !== 'disabled' && acceptsMutualTls(proxy, endpoint, rule, port, subset);
+    const group = byPlace.get(endpoint.locality) ?? [];
+    byPlace.set(endpoint.locality, group);
+    if (mutualTls || !mutualTlsOnly) group.push({ endpoint, lb: lbEndpoint(proxy, service, endpoint, mutualTls) });
   }
   return [...byPlace]
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
@@ -84,14 +86,16 @@ export function endpointGroups(
         group: create(LocalityLbEndpointsSchema, {
           locality: { region, zone, subZone },
           lbEndpoints: entries.map(({ lb }) => lb),
-          loadBalancingWeight: Math.min(
-            entries.reduce((sum, { endpoint }) => sum + endpoint.weight, 0),
-            2 ** 32 - 1,
-          ),
+          ...(entries.length > 0 ? { loadBalancingWeight: totalWeight(entries) } : {}),
         }),
         members: entries.map(({ endpoint }) => endpoint),
       };
     });
+}
+
+function totalWeight(entries: readonly { readonly endpoint: Endpoint }[]): number {
+  const sum = entries.reduce((total, { endpoint }) => total + endpoint.weight, 0);
+  return Math.min(sum, 2 ** 32 - 1);
 }
 
 function isOpen(proxy: ProxyView, service: Service, endpoint: Endpoint): boolean {

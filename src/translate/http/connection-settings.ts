@@ -14,6 +14,7 @@ import type { ProxyView } from '../proxy-view.ts';
 
 /** What Envoy recommends for proxies at the edge (profile EDGE); gateways take it where nothing else is said. */
 const EDGE: ConnectionSettings = {
+  listenerPerConnectionBufferLimitBytes: 32_768,
   httpIdleTimeout: 3_600_000,
   httpStreamIdleTimeout: 300_000,
   httpRequestTimeout: 300_000,
@@ -26,7 +27,7 @@ const EDGE: ConnectionSettings = {
   httpPathWithEscapedSlashesAction: 'UNESCAPE_AND_REDIRECT',
 };
 
-function settingsOf(proxy: ProxyView): ConnectionSettings | undefined {
+export function connectionSettings(proxy: ProxyView): ConnectionSettings | undefined {
   const own = proxy.config.connectionSettings ?? proxy.mesh.defaultConfig.connectionSettings;
   if (own?.profile !== 'EDGE' || proxy.isSidecar) return own;
   const said = Object.entries(own).filter(([, value]) => value !== undefined && !String(value).endsWith('UNSPECIFIED'));
@@ -48,7 +49,7 @@ const ESCAPED_SLASHES = {
 
 /** Limits and times of downstream connections (ProxyConfig `connectionSettings`), over everything else. */
 export function applyConnectionSettings(proxy: ProxyView, manager: HttpConnectionManager): void {
-  const settings = settingsOf(proxy);
+  const settings = connectionSettings(proxy);
   if (settings === undefined) return;
   const { httpStreamIdleTimeout, httpRequestTimeout, httpRequestHeadersTimeout, httpDrainTimeout } = settings;
   if (httpStreamIdleTimeout !== undefined) manager.streamIdleTimeout = duration(httpStreamIdleTimeout);

@@ -184,17 +184,11 @@ function sniHostsOf(hosts: readonly string[]): string[] {
   return [...new Set(hosts.map((host) => host.slice(host.indexOf('/') + 1)))].sort();
 }
 
-/**
- * Marks hosts as taken on an address. False if some of them are already, on the same address: what asks for them is left
- * out, while its other hosts stay taken.
- */
+/** Marks hosts as taken on an address. False, and nothing is marked, if some of them are already, on the same address. */
 export function claimHosts(taken: Map<string, string>, hosts: readonly string[], bind: string): boolean {
-  let free = true;
-  for (const host of hosts) {
-    if (taken.get(host) === bind) free = false;
-    else taken.set(host, bind);
-  }
-  return free;
+  if (hosts.some((host) => taken.get(host) === bind)) return false;
+  for (const host of hosts) taken.set(host, bind);
+  return true;
 }
 
 export function isTlsServer(server: Server): boolean {

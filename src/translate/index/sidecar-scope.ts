@@ -144,6 +144,9 @@ interface Imports {
   readonly byNamespace: ReadonlyMap<string, readonly string[]>;
 }
 
+/** Namespace of an entry that turns off all others. */
+const NOBODY = '~';
+
 /** `namespace/host` entries by namespace; `.` is the proxy's own. */
 function importsOf(hosts: readonly string[], namespace: string): Imports {
   const byNamespace = new Map<string, string[]>();
@@ -155,6 +158,7 @@ function importsOf(hosts: readonly string[], namespace: string): Imports {
     if (list) list.push(entry.slice(slash + 1));
     else byNamespace.set(owner, [entry.slice(slash + 1)]);
   }
+  if (byNamespace.has(NOBODY)) return { everything: false, byNamespace: new Map() };
   return { everything: byNamespace.get('*')?.includes('*') ?? false, byNamespace };
 }
 

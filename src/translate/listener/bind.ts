@@ -17,7 +17,16 @@ export interface Binding {
   readonly bindToPort: boolean;
 }
 
-export function additionalAddresses(addresses: readonly string[], port: number): AdditionalAddress[] {
+/** Where else a listener stands; nowhere unless the mesh has dual stack. */
+export function additionalAddresses(
+  { features }: ProxyView,
+  addresses: readonly string[],
+  port: number,
+): AdditionalAddress[] {
+  return features.dualStack ? everyAddress(addresses, port) : [];
+}
+
+export function everyAddress(addresses: readonly string[], port: number): AdditionalAddress[] {
   return addresses.map((address) => create(AdditionalAddressSchema, { address: socketAddress(address, port) }));
 }
 

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { TrafficDirection } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import { ListenerSchema } from '../../api/gen/envoy/config/listener/v3/listener_pb.ts';
 import { proxyProtocol, tlsInspector } from '../filters/listener-filters.ts';
+import { connectionSettings } from '../http/connection-settings.ts';
 import { listenerName } from '../names.ts';
 import { socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
@@ -37,12 +38,14 @@ export function gatewayListeners(proxy: ProxyView): BuiltListener[] {
 
 function build(proxy: ProxyView, name: string, { addresses, chains, port }: Entry): BuiltListener {
   const [address, ...others] = addresses;
+  const bufferLimit = connectionSettings(proxy)?.listenerPerConnectionBufferLimitBytes;
   const listener = create(ListenerSchema, {
     name,
     address: socketAddress(address!, port),
-    additionalAddresses: additionalAddresses(others, port),
+    additionalAddresses: additionalAddresses(proxy, others, port),
     trafficDirection: TrafficDirection.OUTBOUND,
     ...acceptLimit(proxy),
+    ...(bufferLimit === undefined ? {} : { perConnectionBufferLimitBytes: bufferLimit }),
     listenerFilters: [
       ...(proxy.config.gatewayTopology?.proxyProtocol === undefined ? [] : [proxyProtocol()]),
       ...(chains.some(needsTlsInspector) ? [tlsInspector()] : []),

@@ -132,7 +132,7 @@ function httpFilters(proxy: ProxyView, port: InboundPort): Filter[] {
 function tcpFilters(proxy: ProxyView, { cluster, hostname, port, service }: InboundPort): Filter[] {
   const pattern = proxy.mesh.inboundClusterStatName;
   const statPrefix = pattern
-    ? statName(pattern, { hostname, subset: '', port, targetPort: port.port, service })
+    ? statName(pattern, { hostname, subset: '', port, targetPort: undefined, service })
     : cluster;
   const terminal = tcpProxyFilter(proxy, { listenerClass: 'inbound', statPrefix, cluster });
   return networkFilters(proxy, 'inbound', terminal, true);

@@ -1,6 +1,7 @@
 import type { ServerTls } from '../../config/kinds/shared/tls.ts';
 import type { IngressListener } from '../../config/kinds/sidecar/schema.ts';
 import type { ConfigObject } from '../../config/object.ts';
+import { isGlobalUnicast } from '../../registry/address.ts';
 import { afterTlsTermination, parseProtocol } from '../../registry/protocol.ts';
 import type { Service, ServicePort, ServiceTarget } from '../../registry/service.ts';
 import type { Origin } from '../index/virtual-service.ts';
@@ -82,7 +83,7 @@ function addIngress(
   const bindToPort = takesPort(captureMode, proxy.node);
   if (ports.has(number) || !canBind(proxy, bindToPort, bind ?? '', number, protocol, true)) return;
   const ownTls = features.tlsOnSidecarIngress ? tls : undefined;
-  const binding = { addresses: bind ? [bind] : proxy.wildcards, bindToPort };
+  const binding = { addresses: bind ? [bind] : ingressAddresses(proxy), bindToPort };
   ports.set(number, {
     port: {
       port: number,
@@ -99,6 +100,12 @@ function addIngress(
     sidecar: scope.sidecar,
     sources: [{ object: scope.sidecar!, path: ['spec', 'ingress', index] }],
   });
+}
+
+/** Where an ingress listener stands by itself: on the proxy's address, so that its program can have the port on loopback. */
+function ingressAddresses({ node, wildcards }: ProxyView): readonly [string, ...string[]] {
+  const own = node.addresses.find(isGlobalUnicast);
+  return own === undefined ? wildcards : [own];
 }
 
 /** Everything that comes to ports that nobody declared goes on to where it wanted. `number`: only this one of them. */

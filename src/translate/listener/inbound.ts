@@ -55,7 +55,7 @@ function build(proxy: ProxyView, name: string, binding: Binding, port: number, f
   return create(ListenerSchema, {
     name,
     address: socketAddress(address!, port),
-    additionalAddresses: additionalAddresses(others, port),
+    additionalAddresses: additionalAddresses(proxy, others, port),
     trafficDirection: TrafficDirection.INBOUND,
     continueOnListenerFiltersTimeout: true,
     ...acceptLimit(proxy),

@@ -86,7 +86,7 @@ function namesOf(proxy: ProxyView, { bind, destinations, service }: OutboundChai
   const [wildcard] = proxy.wildcards;
   const [address = UNSPECIFIED] = proxy.addressesOf(service);
   const everywhere = address === UNSPECIFIED ? wildcard : address;
-  const shared = destinations.length > 0 || (everywhere === wildcard && bind === wildcard);
+  const shared = destinations.length > 0 || address.includes('/') || (everywhere === wildcard && bind === wildcard);
   if (!shared) return [];
   const names = [service.hostname];
   for (const { hostname } of service.aliases) {

@@ -4,6 +4,7 @@ import { type FilterChain, FilterChainSchema } from '../../api/gen/envoy/config/
 import { type Listener, ListenerSchema } from '../../api/gen/envoy/config/listener/v3/listener_pb.ts';
 import type { ConfigObject } from '../../config/object.ts';
 import { isIp } from '../../registry/address.ts';
+import { servesPort } from '../../registry/endpoint.ts';
 import { isTcp, listenerProtocol, type Protocol, parseProtocol } from '../../registry/protocol.ts';
 import { type Service, type ServicePort, UNSPECIFIED } from '../../registry/service.ts';
 import { httpInspector, tlsInspector } from '../filters/listener-filters.ts';
@@ -13,7 +14,7 @@ import type { Origin } from '../index/virtual-service.ts';
 import { delimited, domainName, listenerName, PASSTHROUGH_FILTER_CHAIN } from '../names.ts';
 import { duration, optionalDuration, socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
-import { acceptLimit, additionalAddresses, type Binding, canBind, exactBalance } from './bind.ts';
+import { acceptLimit, type Binding, canBind, everyAddress, exactBalance } from './bind.ts';
 import {
   buildChain,
   type ChainSpec,
@@ -113,7 +114,7 @@ class OutboundPlan {
     if (!headless) return undefined;
     const endpoints = proxy.indexes.registry
       .endpoints(service)
-      .endpoints.filter((endpoint) => endpoint.portName === port.name);
+      .endpoints.filter((endpoint) => servesPort(endpoint, port));
     if (service.origin === 'ServiceEntry' && endpoints.length === 0 && service.selector === undefined) return undefined;
     const [own] = proxy.node.addresses;
     return endpoints
@@ -224,7 +225,7 @@ export function build(
   const listener = create(ListenerSchema, {
     name: listenerName(bind, port.port),
     address: socketAddress(bind, port.port),
-    additionalAddresses: additionalAddresses(others, port.port),
+    additionalAddresses: everyAddress(others, port.port),
     trafficDirection: TrafficDirection.OUTBOUND,
     continueOnListenerFiltersTimeout: true,
     ...(node.outboundExactBalance ? { connectionBalanceConfig: exactBalance() } : {}),

@@ -51,7 +51,7 @@ export function virtualOutboundListener(proxy: ProxyView): Listener | undefined 
   return create(ListenerSchema, {
     name: VIRTUAL_OUTBOUND,
     address: socketAddress(address, port),
-    additionalAddresses: additionalAddresses(others, port),
+    additionalAddresses: additionalAddresses(proxy, others, port),
     ...(node.interceptionMode === 'TPROXY' ? { transparent: true } : {}),
     useOriginalDst: true,
     filterChains: [

@@ -6,8 +6,9 @@ import { isIp, type Prefix, parsePrefix } from '../../registry/address.ts';
 
 /** Milliseconds, to the nanosecond, as a message. */
 export function duration(milliseconds: number): Duration {
-  const nanoseconds = Math.round(milliseconds * 1e6);
-  return create(DurationSchema, { seconds: BigInt(Math.floor(nanoseconds / 1e9)), nanos: nanoseconds % 1e9 });
+  const seconds = Math.floor(milliseconds / 1000);
+  const nanos = Math.round((milliseconds - seconds * 1000) * 1e6);
+  return create(DurationSchema, { seconds: BigInt(seconds + Math.floor(nanos / 1e9)), nanos: nanos % 1e9 });
 }
 
 export function optionalDuration(milliseconds: number | undefined): Duration | undefined {

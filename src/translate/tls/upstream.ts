@@ -190,7 +190,7 @@ function originationContext(
   const credential = tls.credentialName;
   if (tls.mode === 'MUTUAL' && !credential && (!tls.clientCertificate || !tls.privateKey)) return undefined;
   const own =
-    tls.mode !== 'MUTUAL' && !credential
+    tls.mode !== 'MUTUAL'
       ? []
       : [
           credential

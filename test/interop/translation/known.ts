@@ -1,0 +1,39 @@
+import type { JsonValue } from '@bufbuild/protobuf';
+import type { Difference } from './diff.ts';
+import type { Dump } from './resources.ts';
+
+/** Where we differ from istiod on purpose. */
+const KNOWN: readonly { readonly path: RegExp; readonly why: string }[] = [
+  {
+    path: /filters\[envoy\.filters\.network\.mongo_proxy\]$/,
+    why: 'the filter only counts what clients of MongoDB do, and our proxy does not have it',
+  },
+];
+
+export function isKnown({ path }: Difference): boolean {
+  return KNOWN.some((known) => known.path.test(path));
+}
+
+/**
+ * istiod sends an endpoint of a ServiceEntry once for each of the ServiceEntry's addresses. Envoy takes each host once, so
+ * they only change weights, and all of those alike.
+ */
+export function withoutRepeatedEndpoints(dump: Dump): Dump {
+  return JSON.parse(JSON.stringify(dump), (key, value: JsonValue) => {
+    if (key !== 'endpoints' || !Array.isArray(value)) return value;
+    return value.map(distinct);
+  }) as Dump;
+}
+
+function distinct(group: JsonValue): JsonValue {
+  const { lbEndpoints: all } = group as { lbEndpoints?: JsonValue[] };
+  if (!Array.isArray(all)) return group;
+  const seen = new Set<string>();
+  const kept = all.filter((endpoint) => !seen.has(JSON.stringify(endpoint)) && seen.add(JSON.stringify(endpoint)));
+  if (kept.length === all.length) return group;
+  const weight = kept.reduce<number>(
+    (sum, e) => sum + ((e as { loadBalancingWeight?: number }).loadBalancingWeight ?? 1),
+    0,
+  );
+  return { ...(group as object), lbEndpoints: kept, loadBalancingWeight: weight } as JsonValue;
+}
