@@ -7,12 +7,11 @@ import { type Discovery, discoveryOf } from './bootstrap/discovery.ts';
 import { openCertificates } from './certificates/open.ts';
 import type { DataPlane, DataPlaneEnd } from './data-plane/data-plane.ts';
 import { openDataPlane } from './data-plane/open.ts';
-import { GrpcListener } from './grpc-listener.ts';
+import type { GrpcListener } from './grpc-listener.ts';
 import { AgentNetwork } from './network.ts';
 import type { AgentOptions } from './options.ts';
 import { Paths } from './paths.ts';
 import { Secrets } from './sds/secrets.ts';
-import { secretDiscoveryMethods } from './sds/server.ts';
 import { AgentMetrics } from './status/metrics.ts';
 import { StatusServer } from './status/server.ts';
 import { terminate } from './terminate.ts';
@@ -67,8 +66,7 @@ export class Agent {
   static async start(options: AgentOptions): Promise<Agent> {
     const agent = new Agent(options);
     for (const warning of options.environment.warnings) agent.#log.warn(warning);
-    const { host, port } = agent.#network.statusAddress(options.proxyConfig.statusPort);
-    await agent.#status.listen(host, port);
+    await agent.#status.listen(agent.#network.statusAddresses(options.proxyConfig.statusPort));
     void agent.#run();
     return agent;
   }
@@ -186,6 +184,11 @@ export class Agent {
       clock: this.#clock,
     });
     if (envoy === undefined && !environment.disableEnvoy) return;
+    // Our own proxy needs no socket, and should not pay for one.
+    const [{ GrpcListener }, { secretDiscoveryMethods }] = await Promise.all([
+      import('./grpc-listener.ts'),
+      import('./sds/server.ts'),
+    ]);
     const methods = secretDiscoveryMethods(this.#secrets, logging.scope('sds'), this.#clock);
     this.#listener = await GrpcListener.open(resolve(`${SDS_DIR}/${SDS_SOCKET}`), methods);
   }
@@ -228,8 +231,6 @@ export class Agent {
       this.#secrets?.isFollowed(WORKLOAD_ROOTS);
     if (state && !state.certificate && isNeeded)
       return `there is no valid certificate${state.lastError ? `: ${state.lastError.message}` : ' yet'}`;
-    const missing = this.#secrets?.missing ?? [];
-    if (missing.length > 0) return `secrets have not come: ${missing.join(', ')}`;
     if (environment.disableEnvoy) return undefined;
     return this.#proxy ? this.#proxy.readiness() : 'the proxy has not been started yet';
   }

@@ -15,12 +15,14 @@ export class AgentNetwork {
     this.addresses = environment.podNetwork && podAddressMap(environment.podNetwork);
   }
 
-  /** Where the status server listens. */
-  statusAddress(port: number): HostPort {
+  /** Where the status server listens: for those outside, and for the proxy, which asks at its localhost. */
+  statusAddresses(port: number): readonly HostPort[] {
     const { address, instanceIp } = this.#environment;
-    const wildcard = address ?? (isIP(instanceIp) === 6 ? '::' : '0.0.0.0');
-    const [bound] = this.addresses?.bind(socketAddress(wildcard, port)) ?? [{ address: wildcard, port }];
-    return { host: bound.address, port: bound.port };
+    const { addresses } = this;
+    if (!addresses) return [{ host: address ?? (isIP(instanceIp) === 6 ? '::' : '0.0.0.0'), port }];
+    return [instanceIp, '127.0.0.1'].flatMap((wanted) =>
+      addresses.bind(socketAddress(wanted, port)).map((bound) => ({ host: bound.address, port: bound.port })),
+    );
   }
 
   /** Where a port of the program is reached. */

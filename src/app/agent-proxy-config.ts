@@ -5,7 +5,12 @@ import {
   type CompleteProxyConfig,
   DEFAULT_PROXY_CONFIG,
 } from '../config/kinds/mesh-config/defaults.ts';
-import type { MeshProxyConfig } from '../config/kinds/mesh-config/proxy-schema.ts';
+import { type MeshProxyConfig, meshProxyConfigSchema } from '../config/kinds/mesh-config/proxy-schema.ts';
+import type { MeshReading } from '../config/kinds/mesh-config/read.ts';
+import { validateMeshProxyConfig } from '../config/kinds/mesh-config/validate-proxy.ts';
+import { formatMessage } from '../config/message.ts';
+import { Report } from '../config/report.ts';
+import { readWith } from '../config/schema/index.ts';
 
 /** The texts that make up the configuration of a proxy, from the weakest to the strongest. */
 export interface ProxyConfigTexts {
@@ -73,33 +78,58 @@ interface Layer {
   readonly json: MeshProxyConfig;
 }
 
-/** The reader is loaded only if there is something to read: it is larger than the rest of an agent. */
+const ENVIRONMENT = 'PROXY_CONFIG';
+const ANNOTATION = 'annotation proxy.istio.io/config';
+
 async function readLayers(texts: ProxyConfigTexts, warnings: string[]): Promise<Layer[]> {
-  const { meshConfig, environment, annotation, meshConfigFile } = texts;
-  if (!meshConfig && !environment && !annotation) return [];
-  const { readMeshConfig, readProxyConfig } = await import('../config/kinds/mesh-config/read.ts');
-  const { parseYaml } = await import('../config/yaml/parse.ts');
-  const { formatMessage } = await import('../config/message.ts');
-  const rawOf = (text: string, name: string) => (parseYaml(text, name).documents[0]?.value ?? {}) as object;
   const layers: Layer[] = [];
-  if (meshConfig) {
-    const { value, errors, warnings: found } = readMeshConfig(meshConfig, meshConfigFile);
-    if (!value) throw new UserError(errors.map(formatMessage).join('\n'));
-    warnings.push(...found.map(formatMessage));
-    const raw = rawOf(meshConfig, meshConfigFile) as { readonly defaultConfig?: MeshProxyConfig };
-    layers.push({ config: value.defaultConfig ?? {}, json: raw.defaultConfig ?? {} });
-  }
-  for (const [text, name] of [
-    [environment, 'PROXY_CONFIG'],
-    [annotation, 'annotation proxy.istio.io/config'],
-  ] as const) {
-    if (!text) continue;
-    const { value, errors, warnings: found } = readProxyConfig(text, name);
-    if (!value) throw new UserError(errors.map(formatMessage).join('\n'));
-    warnings.push(...found.map(formatMessage));
-    layers.push({ config: value, json: rawOf(text, name) });
-  }
+  if (texts.meshConfig) layers.push(await readMeshLayer(texts.meshConfig, texts.meshConfigFile, warnings));
+  if (texts.environment) layers.push(await readLayer(texts.environment, ENVIRONMENT, warnings));
+  if (texts.annotation) layers.push(await readLayer(texts.annotation, ANNOTATION, warnings));
   return layers;
+}
+
+async function readMeshLayer(text: string, file: string, warnings: string[]): Promise<Layer> {
+  const [{ readMeshConfig }, { parseYaml }] = await Promise.all([
+    import('../config/kinds/mesh-config/read.ts'),
+    import('../config/yaml/parse.ts'),
+  ]);
+  const { defaultConfig = {} } = taken(readMeshConfig(text, file), warnings);
+  const raw = parseYaml(text, file).documents[0]?.value as { readonly defaultConfig?: MeshProxyConfig } | undefined;
+  return { config: defaultConfig, json: raw?.defaultConfig ?? {} };
+}
+
+/** Most texts are JSON, written by an injector, and good: then a sidecar does without a reader of YAML. */
+async function readLayer(text: string, name: string, warnings: string[]): Promise<Layer> {
+  const json = parseJson(text);
+  if (json !== undefined) {
+    const { value, violations } = readWith(meshProxyConfigSchema, json);
+    if (value !== undefined) {
+      const found = [...violations];
+      validateMeshProxyConfig(value, new Report(found));
+      if (found.length === 0) return { config: value, json };
+    }
+  }
+  const [{ readProxyConfig }, { parseYaml }] = await Promise.all([
+    import('../config/kinds/mesh-config/read.ts'),
+    import('../config/yaml/parse.ts'),
+  ]);
+  const config = taken(readProxyConfig(text, name), warnings);
+  return { config, json: (parseYaml(text, name).documents[0]?.value ?? {}) as MeshProxyConfig };
+}
+
+function parseJson(text: string): MeshProxyConfig | undefined {
+  try {
+    return JSON.parse(text) as MeshProxyConfig;
+  } catch {
+    return undefined;
+  }
+}
+
+function taken<T>({ value, errors, warnings: found }: MeshReading<T>, warnings: string[]): T {
+  if (value === undefined) throw new UserError(errors.map(formatMessage).join('\n'));
+  warnings.push(...found.map(formatMessage));
+  return value;
 }
 
 function withoutUndefined(json: object): Record<string, unknown> {

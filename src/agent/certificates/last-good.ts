@@ -1,3 +1,4 @@
+import fs from 'node:fs/promises';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { formatWorkloadIdentity, type WorkloadIdentity } from '../../base/spiffe.ts';
@@ -32,8 +33,11 @@ export class LastGoodCertificate {
 
   /** Writes what there is; a folder that cannot be written costs the next start its certificate, and nothing now. */
   async write(state: WorkloadState): Promise<void> {
-    await this.#output.write(state).catch((error) => {
+    try {
+      await fs.mkdir(this.#dir, { recursive: true, mode: 0o700 });
+      await this.#output.write(state);
+    } catch (error) {
       this.#log.warn(`the certificate is not kept for the next start: ${messageOf(error)}`);
-    });
+    }
   }
 }

@@ -57,7 +57,7 @@ async function openFromAuthority(options: CertificatesOptions): Promise<Workload
   const { environment, stateDir, log, clock = systemClock } = options;
   const { trustDomain, podNamespace, serviceAccount } = environment;
   const identity = { trustDomain, namespace: podNamespace, serviceAccount };
-  const dir = stateDir === undefined ? undefined : path.join(stateDir, 'certs');
-  const lastGood = dir === undefined ? undefined : new LastGoodCertificate(dir, identity, log);
-  return new IssuedCertificates(options, identity, lastGood, await lastGood?.read(clock.now()));
+  if (stateDir === undefined) return new IssuedCertificates(options, identity, undefined, undefined);
+  const lastGood = new LastGoodCertificate(path.join(stateDir, 'certs'), identity, log);
+  return new IssuedCertificates(options, identity, lastGood, await lastGood.read(clock.now()));
 }

@@ -49,3 +49,10 @@ export function configurationProblem(counts: ConfigurationCounts): string | unde
     ? `config not received from XDS server (is Istiod running?): ${detail}`
     : `config not fully received from XDS server: ${detail}`;
 }
+
+/** `warning,misc:error` is a level for all and levels of components. */
+export function splitLogLevel(text: string): { readonly level: string; readonly components: string } {
+  const parts = text.split(',').filter((part) => part !== '');
+  const level = parts.findLast((part) => !part.includes(':')) ?? '';
+  return { level, components: parts.filter((part) => part.includes(':')).join(',') };
+}

@@ -4,7 +4,7 @@ import { messageOf, UserError } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { Guard } from '../../process/guard.ts';
 import { AdminClient, parseStats } from './admin-client.ts';
-import { configurationProblem, type DataPlane, type DataPlaneEnd } from './data-plane.ts';
+import { configurationProblem, type DataPlane, type DataPlaneEnd, splitLogLevel } from './data-plane.ts';
 
 export interface EnvoyOptions {
   /** The program. */
@@ -175,11 +175,4 @@ export function envoyArguments(options: EnvoyOptions): string[] {
     ...(options.skipDeprecatedLogs ? ['--skip-deprecated-logs'] : []),
     ...(options.concurrency > 0 ? ['--concurrency', String(options.concurrency)] : []),
   ];
-}
-
-/** `warning,misc:error` is a level for all and levels of components. */
-export function splitLogLevel(text: string): { readonly level: string; readonly components: string } {
-  const parts = text.split(',').filter((part) => part !== '');
-  const level = parts.findLast((part) => !part.includes(':')) ?? '';
-  return { level, components: parts.filter((part) => part.includes(':')).join(',') };
 }

@@ -73,9 +73,7 @@ export class InProcessProxy implements DataPlane {
     if (problem) return problem;
     const { state, healthFailed, listeners } = this.#proxy;
     if (state !== 'LIVE' || healthFailed) return `server is not live, current state is: ${state}`;
-    if (listeners.stats.workers_started === 0) return 'workers have not yet started';
-    const { total_listeners_warming } = listeners.stats;
-    return total_listeners_warming > 0 ? `${total_listeners_warming} listeners are not up yet` : undefined;
+    return listeners.stats.workers_started === 0 ? 'workers have not yet started' : undefined;
   }
 
   drain(inboundOnly: boolean): Promise<void> {
@@ -100,10 +98,9 @@ export class InProcessProxy implements DataPlane {
     return this.#admin.request(method, path);
   }
 
-  stop(): Promise<void> {
-    this.#configuration?.close();
+  async stop(): Promise<void> {
     this.#proxy.stop();
     this.#end({ exitCode: 0, reason: 'stopped' });
-    return Promise.resolve();
+    await this.#configuration?.close();
   }
 }

@@ -17,8 +17,7 @@ import type { AgentOptions } from '../options.ts';
 import type { Paths } from '../paths.ts';
 import { InProcessSecrets } from '../sds/in-process.ts';
 import type { Secrets } from '../sds/secrets.ts';
-import type { DataPlane } from './data-plane.ts';
-import { EnvoyProcess, splitLogLevel } from './envoy.ts';
+import { type DataPlane, splitLogLevel } from './data-plane.ts';
 import { InProcessProxy } from './in-process.ts';
 
 export interface OpenDataPlaneOptions extends AgentOptions {
@@ -85,16 +84,17 @@ function readJson(json: JsonValue): Bootstrap {
   );
 }
 
-function openEnvoy(
+async function openEnvoy(
   options: OpenDataPlaneOptions,
   program: string,
   file: string,
   bootstrapOverride: string | undefined,
   ownPorts: readonly number[],
-): DataPlane {
+): Promise<DataPlane> {
   const { environment, proxyConfig, paths, logging, env } = options;
   if (environment.podNetwork)
     throw new UserError('ISTHMUS_POD_NETWORK is for our own proxy; give Envoy an address with ISTHMUS_AGENT_ADDRESS.');
+  const { EnvoyProcess } = await import('./envoy.ts');
   const isV6 = isIP(environment.instanceIp) === 6;
   return new EnvoyProcess({
     program,

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import os from 'node:os';
-import { UserError } from '../../base/errors.ts';
+import { messageOf, UserError } from '../../base/errors.ts';
 import { trustDomainProblem } from '../../base/spiffe.ts';
 import { type CertificateEnvironment, certificateEnvironment } from '../../ca/client/environment.ts';
-import { type PodNetwork, parsePodNetwork } from '../pod-network.ts';
+import { POD_NETWORK_VARIABLE, type PodNetwork, parsePodNetwork } from '../pod-network.ts';
 import { type AppProbers, parseAppProbers } from '../status/app-probers.ts';
 import { type Environment, EnvironmentReader, invalid } from './values.ts';
 
@@ -98,7 +98,7 @@ export function readEnvironment(env: Environment, role: 'sidecar' | 'router'): A
   const certificates = certificateEnvironment(env);
   if (certificates.fileMounted && certificates.provisionedDir)
     throw new UserError('PROV_CERT and FILE_MOUNTED_CERTS exclude each other: unset one of them.');
-  const podNetwork = readPodNetwork(read.text('ISTHMUS_POD_NETWORK'));
+  const podNetwork = readPodNetwork(read.text(POD_NETWORK_VARIABLE));
   const instanceIp = readAddress(read, 'INSTANCE_IP') ?? podNetwork?.pod;
   const ips = instanceIps(instanceIp, podNetwork !== undefined);
   const trustDomain = read.text('TRUST_DOMAIN') ?? 'cluster.local';
@@ -159,8 +159,10 @@ function readPodNetwork(text: string | undefined): PodNetwork | undefined {
   if (text === undefined) return undefined;
   try {
     return parsePodNetwork(text);
-  } catch {
-    throw invalid('ISTHMUS_POD_NETWORK', text, 'JSON with pod, loopback and podPrefix');
+  } catch (error) {
+    throw new UserError(
+      `The environment variable ${POD_NETWORK_VARIABLE} is not what \`up\` writes: ${messageOf(error)}.`,
+    );
   }
 }
 

@@ -37,44 +37,49 @@ export const TEXT = 'text/plain; charset=utf-8';
  * sidecar seven megabytes.
  */
 export class HttpServer {
-  readonly #server: net.Server;
+  readonly #handler: HttpHandler;
+  readonly #servers: net.Server[] = [];
   readonly #sockets = new Set<CodecSocket>();
 
   constructor(handler: HttpHandler) {
-    this.#server = net.createServer((socket) => {
-      const io = new CodecSocket(socket);
-      this.#sockets.add(io);
-      const remoteAddress = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-      const codec = new Http1ServerCodec(io, {
-        newStream: (stream) => new Exchange(stream, remoteAddress, handler),
-        onConnectionError: () => io.close(),
-        onConnectionDone: () => io.close(),
-        onWantsPause: () => io.pause(codec.wantsPause),
-      });
-      socket.setTimeout(IDLE_MS, () => io.destroy());
-      io.attach(codec, () => this.#sockets.delete(io));
-    });
-    this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#handler = handler;
   }
 
-  /** Throws a {@link UserError} with `what` in it when the address cannot be bound. */
+  /** Serves an address, one of any number. Throws a {@link UserError} with `what` in it when it cannot be bound. */
   async listen(what: string, host: string, port: number): Promise<AddressInfo> {
+    const server = net.createServer((socket) => this.#accept(socket));
+    server.maxConnections = MAX_CONNECTIONS;
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port }, () => {
-        this.#server.removeListener('error', reject);
-        this.#server.on('error', () => {});
+      server.once('error', reject);
+      server.listen({ host, port }, () => {
+        server.removeListener('error', reject);
+        server.on('error', () => {});
         resolve();
       });
     }).catch((error: unknown) => {
       const why = codeOf(error) === 'EADDRINUSE' ? 'another program listens there' : messageOf(error);
       throw new UserError(`The ${what} cannot listen on ${host}:${port}: ${why}.`);
     });
-    return this.#server.address() as AddressInfo;
+    this.#servers.push(server);
+    return server.address() as AddressInfo;
+  }
+
+  #accept(socket: net.Socket): void {
+    const io = new CodecSocket(socket);
+    this.#sockets.add(io);
+    const remoteAddress = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+    const codec = new Http1ServerCodec(io, {
+      newStream: (stream) => new Exchange(stream, remoteAddress, this.#handler),
+      onConnectionError: () => io.close(),
+      onConnectionDone: () => io.close(),
+      onWantsPause: () => io.pause(codec.wantsPause),
+    });
+    socket.setTimeout(IDLE_MS, () => io.destroy());
+    io.attach(codec, () => this.#sockets.delete(io));
   }
 
   close(): void {
-    this.#server.close();
+    for (const server of this.#servers) server.close();
     for (const io of this.#sockets) io.destroy();
   }
 }

@@ -1,5 +1,6 @@
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import type { HostPort } from '../environment/values.ts';
 import { type HttpReply, type HttpRequest, HttpServer } from '../http/server.ts';
 import { AppProbes, type AppProbesOptions } from './app-probes.ts';
 import { type ScrapeOptions, scrape } from './scrape.ts';
@@ -40,8 +41,10 @@ export class StatusServer {
     return this.#port;
   }
 
-  async listen(host: string, port: number): Promise<void> {
-    this.#port = (await this.#server.listen('status server', host, port)).port;
+  async listen(addresses: readonly HostPort[]): Promise<void> {
+    for (const { host, port } of addresses) {
+      this.#port = (await this.#server.listen('status server', host, port)).port;
+    }
   }
 
   close(): void {
