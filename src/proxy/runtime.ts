@@ -26,15 +26,21 @@ export class RuntimeStats extends StatGroup {
 interface Layer {
   readonly name: string;
   readonly admin: boolean;
-  values: Map<string, JsonValue>;
+  values: Map<string, RuntimeValue>;
+}
+
+/** A value, and the text that it was given as. */
+export interface RuntimeValue {
+  readonly text: string;
+  readonly value: JsonValue;
 }
 
 /** A key with its value in each layer; undefined where a layer does not have it. */
 export interface RuntimeEntry {
   readonly key: string;
-  readonly values: readonly (JsonValue | undefined)[];
+  readonly values: readonly (RuntimeValue | undefined)[];
   /** The value of the last layer that has one. */
-  readonly final: JsonValue;
+  readonly final: RuntimeValue;
 }
 
 /** What an admin may keep in the layer of `/runtime_modify`. */
@@ -44,11 +50,11 @@ const MAX_OVERRIDES = 10_000;
 export class Runtime {
   readonly stats = new RuntimeStats();
   readonly #layers: readonly Layer[];
-  #final = new Map<string, JsonValue>();
+  #final = new Map<string, RuntimeValue>();
 
   constructor(config: LayeredRuntime | undefined) {
     this.#layers = (config?.layers ?? []).map(({ name, layerSpecifier }) => {
-      const values = new Map<string, JsonValue>();
+      const values = new Map<string, RuntimeValue>();
       if (layerSpecifier.case === 'staticLayer') flatten('', layerSpecifier.value, values);
       return { name, admin: layerSpecifier.case === 'adminLayer', values };
     });
@@ -61,13 +67,13 @@ export class Runtime {
 
   /** The value of a key, or undefined if no layer has it. */
   get(key: string): JsonValue | undefined {
-    return this.#final.get(key);
+    return this.#final.get(key)?.value;
   }
 
   /** A number that runtime may replace (`RuntimeUInt32`, `RuntimeDouble`). */
   number(key: string, otherwise: number): number {
     if (key === '') return otherwise;
-    const value = this.#final.get(key);
+    const value = this.get(key);
     return typeof value === 'number' && value >= 0 ? value : otherwise;
   }
 
@@ -86,7 +92,7 @@ export class Runtime {
     const values = new Map(layer.values);
     for (const [key, text] of changes) {
       if (text === '') values.delete(key);
-      else values.set(key, parse(text));
+      else values.set(key, { text, value: parse(text) });
     }
     if (values.size > MAX_OVERRIDES) return false;
     layer.values = values;
@@ -96,7 +102,7 @@ export class Runtime {
   }
 
   #load(): void {
-    const final = new Map<string, JsonValue>();
+    const final = new Map<string, RuntimeValue>();
     for (const { values } of this.#layers) for (const [key, value] of values) final.set(key, value);
     this.#final = final;
     this.stats.load_success++;
@@ -107,11 +113,11 @@ export class Runtime {
 }
 
 /** Structs nest keys by dots, but for those that are a fraction. */
-function flatten(prefix: string, struct: JsonObject, into: Map<string, JsonValue>): void {
+function flatten(prefix: string, struct: JsonObject, into: Map<string, RuntimeValue>): void {
   for (const [name, value] of Object.entries(struct)) {
     const key = prefix === '' ? name : `${prefix}.${name}`;
     if (isPlain(value) && !('numerator' in value || 'denominator' in value)) flatten(key, value, into);
-    else into.set(key, value);
+    else into.set(key, { text: typeof value === 'string' ? value : JSON.stringify(value), value });
   }
 }
 

@@ -5,7 +5,6 @@ const GAUGES: ReadonlySet<string> = new Set([
   'concurrency',
   'days_until_first_cert_expiring',
   'hot_restart_epoch',
-  'hot_restart_generation',
   'live',
   'memory_allocated',
   'memory_heap_size',
@@ -43,7 +42,6 @@ export class ServerStats extends StatGroup {
   dynamic_unknown_fields = 0;
   envoy_bug_failures = 0;
   hot_restart_epoch = 0;
-  hot_restart_generation = 1;
   live = 0;
   memory_allocated = 0;
   memory_heap_size = 0;

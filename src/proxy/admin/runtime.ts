@@ -1,4 +1,3 @@
-import type { JsonValue } from '@bufbuild/protobuf';
 import { type AdminHandler, badRequest, JSON_TYPE, pretty } from './handler.ts';
 
 export const RUNTIME: AdminHandler = {
@@ -11,16 +10,12 @@ export const RUNTIME: AdminHandler = {
         .sort((a, b) => (a.key < b.key ? -1 : 1))
         .map(({ key, final, values }) => [
           key,
-          { final_value: show(final), layer_values: values.map((value) => (value === undefined ? '' : show(value))) },
+          { final_value: final.text, layer_values: values.map((value) => value?.text ?? '') },
         ]),
     );
     return { type: JSON_TYPE, body: `${pretty({ entries, layers: runtime.layers })}\n` };
   },
 };
-
-function show(value: JsonValue): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}
 
 export const RUNTIME_MODIFY: AdminHandler = {
   path: '/runtime_modify',

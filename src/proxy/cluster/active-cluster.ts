@@ -5,6 +5,7 @@ import { messageOf } from '../../base/errors.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
 import type { UpstreamTransport } from '../tls/transport.ts';
+import { EndpointUpdates } from './cluster-stats.ts';
 import type { ClusterConfig } from './config.ts';
 import { DnsDiscovery } from './dns-discovery.ts';
 import type { EndpointSubscriptions } from './endpoint-subscriptions.ts';
@@ -137,15 +138,26 @@ function discovery(
     case 'EDS': {
       const { eds } = config;
       if (eds === undefined) return undefined;
-      return (active) =>
-        endpoints.watch(eds.source, eds.serviceName, {
-          onEndpoints(assignment, proto) {
-            active.cluster.stats.update_success++;
+      return (active) => {
+        const { stats } = active.cluster;
+        const updates = (stats.endpoints ??= new EndpointUpdates());
+        stats.update_attempt++;
+        return endpoints.watch(eds.source, eds.serviceName, {
+          onEndpoints(assignment, proto, version) {
+            stats.update_attempt++;
+            stats.update_success++;
+            updates.time = worker.timers.wallClock();
+            updates.version = version;
             active.endpoints = proto;
             active.cluster.setEndpoints(assignment);
             active.ready();
           },
+          onRejected() {
+            stats.update_attempt++;
+            updates.rejected++;
+          },
         });
+      };
     }
     default:
       return (active) => {

@@ -1,6 +1,7 @@
 import { Histogram } from '../observe/histogram.ts';
 import { ResponseCodes } from '../observe/response-codes.ts';
 import { type AbsentStats, type ComputedStat, StatGroup } from '../observe/stats.ts';
+import { versionHash } from '../observe/subscription-stats.ts';
 import type { Resource, ResourceManager } from './resources.ts';
 
 const GAUGES: ReadonlySet<string> = new Set([
@@ -16,7 +17,6 @@ const GAUGES: ReadonlySet<string> = new Set([
   'upstream_cx_tx_bytes_buffered',
   'upstream_rq_active',
   'upstream_rq_pending_active',
-  'version',
 ]);
 
 type Priority = 'default' | 'high';
@@ -51,7 +51,24 @@ function breakers(priority: Priority): ComputedStat<ClusterStats>[] {
   ];
 }
 
-const COMPUTED = [...breakers('default'), ...breakers('high')] as readonly ComputedStat<never>[];
+/** What is counted of a subscription to endpoints. */
+export class EndpointUpdates {
+  initFetchTimeouts = 0;
+  rejected = 0;
+  /** Milliseconds since 1970. */
+  time = 0;
+  version = '';
+}
+
+const ENDPOINT_UPDATES: readonly ComputedStat<ClusterStats>[] = [
+  { name: 'init_fetch_timeout', kind: 'counter', value: ({ endpoints }) => endpoints?.initFetchTimeouts },
+  { name: 'update_rejected', kind: 'counter', value: ({ endpoints }) => endpoints?.rejected },
+  { name: 'update_time', kind: 'gauge', value: ({ endpoints }) => endpoints?.time },
+  { name: 'version', kind: 'gauge', value: ({ endpoints }) => versionHash(endpoints?.version ?? '') },
+  { name: 'version_text', kind: 'text', value: ({ endpoints }) => endpoints?.version },
+];
+
+const COMPUTED = [...breakers('default'), ...breakers('high'), ...ENDPOINT_UPDATES] as readonly ComputedStat<never>[];
 
 /** There is no HTTP/3, no early data and no preconnecting. */
 const ABSENT: AbsentStats = {
@@ -72,6 +89,8 @@ export class ClusterStats extends StatGroup {
   readonly gauges = GAUGES;
   override readonly computed = COMPUTED;
   override readonly absent = ABSENT;
+  /** Set for clusters whose endpoints come from EDS. */
+  endpoints: EndpointUpdates | undefined = undefined;
   /** What circuit breakers look at: of the cluster as it is configured now. */
   resources: Readonly<Record<Priority, ResourceManager>> | undefined = undefined;
   readonly upstream_cx_connect_ms = new Histogram();
@@ -108,7 +127,6 @@ export class ClusterStats extends StatGroup {
   update_empty = 0;
   update_failure = 0;
   update_no_rebuild = 0;
-  update_rejected = 0;
   update_success = 0;
   assignment_stale = 0;
   assignment_timeout_received = 0;
@@ -165,7 +183,6 @@ export class ClusterStats extends StatGroup {
   upstream_rq_timeout = 0;
   upstream_rq_total = 0;
   upstream_rq_tx_reset = 0;
-  version = 0;
 
   readonly #internal = new ResponseCodes();
   readonly #external = new ResponseCodes();

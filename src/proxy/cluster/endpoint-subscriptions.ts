@@ -17,12 +17,21 @@ const TYPE = TYPE_URL_PREFIX + ClusterLoadAssignmentSchema.typeName;
 /** A cluster's interest in the endpoints of one service. */
 export interface EndpointSink {
   /** `proto` is undefined where the server says that there is no such service. */
-  onEndpoints(assignment: Assignment, proto: ClusterLoadAssignment | undefined): void;
+  onEndpoints(assignment: Assignment, proto: ClusterLoadAssignment | undefined, version: string): void;
+  /** An update was refused; the last good endpoints stay. */
+  onRejected(): void;
+}
+
+/** What the server said last. */
+interface Answer {
+  readonly assignment: Assignment;
+  readonly proto: ClusterLoadAssignment | undefined;
+  readonly version: string;
 }
 
 interface Service {
   readonly sinks: Set<EndpointSink>;
-  last: { readonly assignment: Assignment; readonly proto: ClusterLoadAssignment | undefined } | undefined;
+  last: Answer | undefined;
 }
 
 /** EDS: one subscription a source for all clusters, and the last answer for clusters that come later. */
@@ -66,7 +75,7 @@ class SourceSubscription {
       this.#noteNames();
     }
     service.sinks.add(sink);
-    if (service.last) sink.onEndpoints(service.last.assignment, service.last.proto);
+    if (service.last) sink.onEndpoints(service.last.assignment, service.last.proto, service.last.version);
     return () => {
       service.sinks.delete(sink);
       if (service.sinks.size > 0) return;
@@ -101,29 +110,30 @@ class SourceSubscription {
   }
 
   onGone(names: readonly string[]): void {
-    for (const name of names) this.#deliver(name, NO_ENDPOINTS, undefined);
+    for (const name of names) this.#deliver(name, { assignment: NO_ENDPOINTS, proto: undefined, version: '' });
   }
 
-  #take({ name, bytes }: RawResource): Rejection[] {
+  #take({ name, version, bytes }: RawResource): Rejection[] {
     const errors = new ConfigErrors();
     try {
       const proto = fromBinary(ClusterLoadAssignmentSchema, bytes);
       checkSupported(ClusterLoadAssignmentSchema, proto, SUPPORTED, errors);
       const assignment = readAssignment(proto, errors);
       if (!errors.any) {
-        this.#deliver(proto.clusterName, assignment, proto);
+        this.#deliver(proto.clusterName, { assignment, proto, version });
         return [];
       }
     } catch (error) {
       errors.add('', messageOf(error));
     }
+    for (const sink of this.#services.get(name)?.sinks ?? []) sink.onRejected();
     return [{ name, reason: errors.toString() }];
   }
 
-  #deliver(name: string, assignment: Assignment, proto: ClusterLoadAssignment | undefined): void {
+  #deliver(name: string, answer: Answer): void {
     const service = this.#services.get(name);
     if (service === undefined) return;
-    service.last = { assignment, proto };
-    for (const sink of service.sinks) sink.onEndpoints(assignment, proto);
+    service.last = answer;
+    for (const sink of service.sinks) sink.onEndpoints(answer.assignment, answer.proto, answer.version);
   }
 }

@@ -7,12 +7,12 @@ import { Histogram } from './histogram.ts';
 
 export type StatKind = 'counter' | 'gauge' | 'text' | 'histogram';
 
-/** A gauge or counter that is worked out when somebody asks. */
+/** A statistic that is worked out when somebody asks. */
 export interface ComputedStat<Group> {
   readonly name: string;
-  readonly kind: 'counter' | 'gauge';
+  readonly kind: 'counter' | 'gauge' | 'text';
   /** Undefined while there is no such statistic. */
-  value(group: Group): number | bigint | undefined;
+  value(group: Group): number | bigint | string | undefined;
 }
 
 /** What Envoy counts in groups of a kind and what cannot occur here, so that nobody's query comes back empty. */
@@ -67,7 +67,7 @@ function listFields(group: StatGroup): readonly StatField[] {
     else if (group.texts?.has(name)) fields.push({ name, kind: 'text', read: read(name) });
   }
   for (const { name, kind, value } of group.computed ?? []) {
-    fields.push({ name, kind, read: value as (group: StatGroup) => number | bigint | undefined });
+    fields.push({ name, kind, read: value as StatField['read'] });
   }
   const zero = () => 0;
   for (const name of group.absent?.counters ?? []) fields.push({ name, kind: 'counter', read: zero });

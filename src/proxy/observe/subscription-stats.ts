@@ -7,7 +7,7 @@ const GAUGES: ReadonlySet<string> = new Set(['update_time']);
 const RELOAD_GAUGES: ReadonlySet<string> = new Set(['update_time', 'config_reload_time_ms']);
 const TEXTS: ReadonlySet<string> = new Set(['version_text']);
 const VERSION: readonly ComputedStat<ConfigSubscriptionStats>[] = [
-  { name: 'version', kind: 'gauge', value: ({ version_text }) => (version_text === '' ? 0 : hash(version_text)) },
+  { name: 'version', kind: 'gauge', value: ({ version_text }) => versionHash(version_text) },
 ];
 
 /** What Envoy counts for each subscription to configuration: `cluster_manager.cds.`, `http.NAME.rds.ROUTES.` ... */
@@ -61,6 +61,7 @@ export class ReloadingSubscriptionStats extends ConfigSubscriptionStats {
   }
 }
 
-function hash(text: string): bigint {
-  return xxhash64(Buffer.from(text, 'utf8'));
+/** `version`: a hash of the text, 0 before the first update. */
+export function versionHash(text: string): bigint | number {
+  return text === '' ? 0 : xxhash64(Buffer.from(text, 'utf8'));
 }

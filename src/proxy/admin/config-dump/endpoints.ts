@@ -13,8 +13,9 @@ export function endpointsSection({ clusters }: AdminProxy): Section {
     field,
     itemType: `envoy.admin.v3.EndpointsConfigDump.${item}`,
     *items(): Generator<NamedItem> {
-      for (const { active, dynamic: own } of clusters.activeEntries()) {
-        if (own !== dynamic) continue;
+      const entries = [...clusters.activeEntries()].filter((entry) => entry.dynamic === dynamic);
+      entries.sort((a, b) => (a.active.name < b.active.name ? -1 : 1));
+      for (const { active } of entries) {
         const name = active.cluster.config.eds?.serviceName ?? active.name;
         yield {
           name,

@@ -2,6 +2,7 @@ import { RE2JS } from 're2js';
 import { schemaOf } from '../../../api/registry.ts';
 import { type AdminAnswer, type AdminHandler, JSON_TYPE } from '../handler.ts';
 import type { AdminProxy } from '../proxy.ts';
+import { regexProblem } from '../regex.ts';
 import { bootstrapSection, clustersSection } from './clusters.ts';
 import { endpointsSection } from './endpoints.ts';
 import { listenersSection } from './listeners.ts';
@@ -57,8 +58,7 @@ function nameTest(regex: string | undefined): { readonly test: NameTest } | { re
     const compiled = RE2JS.compile(regex);
     return { test: (name) => compiled.testExact(name) };
   } catch (error) {
-    const reason = (error as Error).message.replace(/^error parsing regexp: /, '');
-    const body = `INVALID_ARGUMENT: Error while parsing name_regex from ${regex}: ${reason}`;
+    const body = `INVALID_ARGUMENT: Error while parsing name_regex from ${regex}: ${regexProblem(error)}`;
     return { answer: { status: 400, type: 'text/plain', body } };
   }
 }

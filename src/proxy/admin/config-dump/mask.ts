@@ -30,7 +30,9 @@ function fits(mask: Mask, schema: DescMessage): boolean {
   for (const [name, below] of mask) {
     const field = schema.fields.find((f) => f.name === name);
     if (field === undefined) return false;
-    if (below.size === 0 || field.message === undefined) continue;
+    if (below.size === 0) continue;
+    // A mask stops at lists: what is inside is asked for with `resource`.
+    if (field.message === undefined || field.fieldKind !== 'message') return false;
     // What stands in an Any differs from message to message.
     if (field.message.typeName === 'google.protobuf.Any') continue;
     if (!fits(below, field.message)) return false;

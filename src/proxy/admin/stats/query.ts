@@ -1,5 +1,6 @@
 import { RE2JS } from 're2js';
 import type { StatKind } from '../../observe/stats.ts';
+import { regexProblem } from '../regex.ts';
 
 export type HistogramMode = 'quantiles' | 'cumulative' | 'disjoint' | 'detailed';
 export type StatsFormat = 'text' | 'json' | 'html' | 'active-html' | 'prometheus';
@@ -51,7 +52,7 @@ export function statsQuery(query: ReadonlyMap<string, string>): StatsQuery | { r
       const wanted = !query.has('invert_filter');
       filter = (name) => compiled.test(name) === wanted;
     } catch (error) {
-      return refuse(`Invalid re2 regex: ${(error as Error).message.replace(/^error parsing regexp: /, '')}\n`);
+      return refuse(`Invalid re2 regex: ${regexProblem(error)}`);
     }
   }
   return {

@@ -18,7 +18,11 @@ import type { Timer } from '../../timers.ts';
 import { CONNECTION_TIMEOUT } from '../router/failures.ts';
 import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../router/filter.ts';
 
-const GAUGES: ReadonlySet<string> = new Set(['downstream_cx_rx_bytes_buffered', 'downstream_cx_tx_bytes_buffered']);
+const GAUGES: ReadonlySet<string> = new Set([
+  'downstream_cx_rx_bytes_buffered',
+  'downstream_cx_tx_bytes_buffered',
+  'upstream_flush_active',
+]);
 
 /** Statistics of a TCP proxy (Envoy's `tcp.STAT_PREFIX.`). */
 export class TcpProxyStats extends StatGroup {

@@ -41,7 +41,7 @@ export const DEFAULT_TAGS: readonly DefaultTag[] = [
   tag('envoy.http_conn_manager_prefix', `^listener\\..*?\\.http\\.((${PART})\\.)`),
   tag('envoy.rds_route_config', `^http\\.${PART}\\.rds\\.((.+?)\\.)\\w+$`),
   tag('envoy.http_conn_manager_prefix', `^http\\.((${PART})\\.)`),
-  tag('envoy.worker_id', `^listener\\.(?:${ADDRESS})\\.worker_((\\d+)\\.)`),
+  tag('envoy.worker_id', `^(?:listener)\\.(?:${ADDRESS})\\.worker_((\\d+)\\.)`),
   tag('envoy.worker_id', `^(?:${WORKER_OWNER})\\.worker_((\\d+)\\.)`),
   tag('envoy.listener_address', `^listener\\.((${ADDRESS})\\.)`),
   tag('envoy.virtual_host', `^vhost\\.((${PART})\\.)`),
