@@ -33,8 +33,9 @@ export class AdminServer {
 
   async listen(address: Address): Promise<void> {
     const errors = new ConfigErrors();
-    const at = socketAddress(address, errors.at('admin'));
-    if (at === undefined) throw new UserError(errors.toString());
+    const wanted = socketAddress(address, errors.at('admin'));
+    if (wanted === undefined) throw new UserError(errors.toString());
+    const [at = wanted] = this.#proxy.worker.addresses.bind(wanted);
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error) => {
         reject(new UserError(`cannot bind admin address ${formatAddress(at)}: ${messageOf(error)}`));
