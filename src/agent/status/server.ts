@@ -29,6 +29,7 @@ export class StatusServer {
   readonly #probes: AppProbes;
   #port = 0;
   #wasReady = false;
+  #lastProblem: string | undefined = undefined;
 
   constructor(options: StatusOptions) {
     this.#options = options;
@@ -75,9 +76,12 @@ export class StatusServer {
     if (problem === undefined) {
       if (!this.#wasReady) log.info('Envoy proxy is ready');
       this.#wasReady = true;
+      this.#lastProblem = undefined;
       return { status: 200 };
     }
-    log.warn(`Envoy proxy is NOT ready: ${problem}`);
+    // Whoever probes often does not want the same line each time.
+    if (problem !== this.#lastProblem) log.warn(`Envoy proxy is NOT ready: ${problem}`);
+    this.#lastProblem = problem;
     this.#wasReady = false;
     return { status: 503, body: `${problem}\n` };
   }
