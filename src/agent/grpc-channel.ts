@@ -172,7 +172,9 @@ export class GrpcChannel implements GrpcTransport {
     }
   }
 
+  /** Makes room for a new connection; one that never came to life counts as a failure. */
   #retire(connection: Connection): void {
+    if (!connection.draining && !connection.alive) this.#notBefore = this.#clock.now() + this.#backoff.next();
     connection.draining = true;
     if (this.#connection === connection) this.#connection = undefined;
     if (connection.calls === 0) connection.io.close();
@@ -263,7 +265,6 @@ export class GrpcChannel implements GrpcTransport {
     io.attach(codec, () => {
       this.#all.delete(connection);
       this.#retire(connection);
-      if (!connection.alive) this.#notBefore = this.#clock.now() + this.#backoff.next();
       this.#serve();
     });
     this.#serve();

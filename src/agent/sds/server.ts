@@ -60,7 +60,6 @@ class SecretStream<Request extends AnyRequest> {
         onSettled() {},
       },
     });
-    this.#push();
   }
 
   onMessage(message: Uint8Array): void {
@@ -97,7 +96,10 @@ class SecretStream<Request extends AnyRequest> {
     this.#stream.close();
   }
 
-  /** Several secrets often change together. */
+  /**
+   * Several secrets often change together. Nothing is pushed before there is something: a stream without a state keeps
+   * silent, where one with an empty state would say that a secret does not exist which only has not come.
+   */
   #pushSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
