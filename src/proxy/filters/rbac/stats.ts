@@ -32,7 +32,7 @@ export class PolicyStats extends StatGroup {
   }
 
   /** Sets all counters back to nothing. */
-  clearDynamic(): void {
+  override clearDynamic(): void {
     this.#counts.clear();
   }
 }
