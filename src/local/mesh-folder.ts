@@ -7,7 +7,7 @@ import { codeOf, UserError } from '../base/errors.ts';
 export interface MeshRecord {
   readonly name: string;
   /** The folder of YAML that it runs. */
-  readonly directory: string;
+  readonly dir: string;
   /** The process of `isthmus up`. */
   readonly pid: number;
   /** Unix socket of its control interface. */

@@ -13,6 +13,15 @@ import type {
   StateResponse,
   WatchEvent,
 } from './api.ts';
+import type {
+  EnvironmentResponse,
+  MeshStatus,
+  ProxiesResponse,
+  RestartRequest,
+  RunEvent,
+  RunRequest,
+  StartedRequest,
+} from './mesh-api.ts';
 
 export interface ObjectsQuery {
   readonly kinds?: readonly string[];
@@ -64,6 +73,49 @@ export class ControlClient {
     onEvent: (event: WatchEvent) => void,
     onEnd: (error: Error | undefined) => void,
   ): () => void {
+    return this.#lines('GET', `/v1/watch?${queryOf(query)}`, undefined, (line) => onEvent(line as WatchEvent), onEnd);
+  }
+
+  /** How a local mesh is. Only `isthmus up` answers, not a control plane alone; likewise below. */
+  status(): Promise<MeshStatus> {
+    return this.#call('GET', '/v1/status');
+  }
+
+  proxies(): Promise<ProxiesResponse> {
+    return this.#call('GET', '/v1/proxies');
+  }
+
+  /** Tells the mesh to stop. It has when its socket is gone. */
+  down(): Promise<void> {
+    return this.#call('POST', '/v1/down');
+  }
+
+  environment(namespace: string, pod: string, container?: string): Promise<EnvironmentResponse> {
+    const query = new URLSearchParams({ namespace, pod, ...(container === undefined ? {} : { container }) });
+    return this.#call('GET', `/v1/environment?${query}`);
+  }
+
+  restart(request: RestartRequest): Promise<void> {
+    return this.#call('POST', '/v1/restart', request);
+  }
+
+  started(request: StartedRequest): Promise<void> {
+    return this.#call('POST', '/v1/started', request);
+  }
+
+  /** Makes a workload of a program that the caller runs; it lasts until the returned function is called. */
+  run(request: RunRequest, onEvent: (event: RunEvent) => void, onEnd: (error: Error | undefined) => void): () => void {
+    return this.#lines('POST', '/v1/run', request, (line) => onEvent(line as RunEvent), onEnd);
+  }
+
+  /** Reads an answer of JSON lines as they come. Returns what ends it. */
+  #lines(
+    method: string,
+    path: string,
+    body: unknown,
+    onLine: (line: unknown) => void,
+    onEnd: (error: Error | undefined) => void,
+  ): () => void {
     let over = false;
     const end = (error?: Error) => {
       if (over) return;
@@ -71,22 +123,25 @@ export class ControlClient {
       request.destroy();
       onEnd(error);
     };
-    const request = http.request({ socketPath: this.#socket, path: `/v1/watch?${queryOf(query)}` }, (response) => {
+    const request = http.request({ socketPath: this.#socket, method, path, agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
         text += chunk;
-        for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
-          const line = text.slice(0, end);
-          text = text.slice(end + 1);
-          if (!over) onEvent(JSON.parse(line) as WatchEvent);
+        for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n')) {
+          const line = text.slice(0, at);
+          text = text.slice(at + 1);
+          if (!over) onLine(JSON.parse(line));
         }
       });
-      response.on('end', () => end());
+      response.on('end', () => {
+        if ((response.statusCode ?? 0) < 400) end();
+        else end(new UserError((JSON.parse(text || '{}') as Partial<ErrorResponse>).error ?? `${response.statusCode}`));
+      });
       response.on('error', end);
     });
     request.on('error', end);
-    request.end();
+    request.end(body === undefined ? undefined : JSON.stringify(body));
     return () => {
       over = true;
       request.destroy();
@@ -95,7 +150,7 @@ export class ControlClient {
 
   async #call<Response>(method: string, path: string, body?: unknown): Promise<Response> {
     const { status, text } = await this.#send(method, path, body === undefined ? undefined : JSON.stringify(body));
-    const answer = JSON.parse(text) as Response & Partial<ErrorResponse>;
+    const answer = JSON.parse(text || '{}') as Response & Partial<ErrorResponse>;
     if (status >= 400) throw new UserError(answer.error ?? `the control plane answered ${status}`);
     return answer;
   }

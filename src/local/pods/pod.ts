@@ -11,6 +11,7 @@ import type { ProcessStatus } from '../../process/managed-process.ts';
 import { RunningContainer } from './container.ts';
 import type { DesiredPod } from './desired-pod.ts';
 import { containerEnvironment, expand, lines, MissingObject, type PodFacts, type Values } from './environment.ts';
+import { ExternalProgram } from './external-program.ts';
 import { type Injection, PROXY_CONTAINER } from './injection.ts';
 import { PodFolder } from './pod-folder.ts';
 import { programEnvironment } from './program-environment.ts';
@@ -44,6 +45,8 @@ export interface PodSurroundings {
   readonly links: Readonly<Record<string, string>>;
   /** Environment of whoever started the mesh. */
   readonly outer: Readonly<Record<string, string | undefined>>;
+  /** Somebody else starts and ends the programs. */
+  readonly external: boolean;
   readonly onChange: () => void;
 }
 
@@ -77,6 +80,7 @@ export class Pod {
   #proxy: RunningContainer | undefined = undefined;
   #init: RunningContainer[] = [];
   #programs: RunningContainer[] = [];
+  readonly #external: ExternalProgram | undefined;
   /** Why the pod does not get on, in Kubernetes' word and in a sentence. */
   #trouble: { readonly word: string; readonly message: string } | undefined = undefined;
   #stopping = false;
@@ -90,6 +94,7 @@ export class Pod {
     this.injection = injection;
     this.#around = around;
     this.#folder = new PodFolder(around.folder, around.claims);
+    this.#external = around.external ? new ExternalProgram(() => this.#changed()) : undefined;
   }
 
   get addresses(): PodAddresses {
@@ -138,11 +143,13 @@ export class Pod {
 
   /** How many containers it has when all of them run. */
   get size(): number {
-    return this.#programSpecs.length + (this.injection === 'none' ? 0 : 1);
+    return (this.#external ? 1 : this.#programSpecs.length) + (this.injection === 'none' ? 0 : 1);
   }
 
   get readyCount(): number {
-    return [...this.#programs, ...(this.#proxy ? [this.#proxy] : [])].filter((c) => c.ready).length;
+    const proxy = this.#proxy ? [this.#proxy] : [];
+    const external = this.#external ? [this.#external] : [];
+    return [...this.#programs, ...external, ...proxy].filter((c) => c.ready).length;
   }
 
   get ready(): boolean {
@@ -164,6 +171,7 @@ export class Pod {
       if (states.every((state) => state === 'Completed' || state === 'Error')) return 'Failed';
       return 'Running';
     }
+    if (this.#external) return this.#external.ready ? 'Running' : 'Pending';
     return this.#proxy && this.#programSpecs.length === 0 ? 'Running' : 'Pending';
   }
 
@@ -212,7 +220,9 @@ export class Pod {
   /** Starts it: volumes, then the sidecar and the init containers, and the programs once both are ready. */
   async start(): Promise<void> {
     try {
-      const bare = [...(this.desired.spec.initContainers ?? []), ...this.#programSpecs].find((c) => !c.command?.length);
+      const bare = this.#external
+        ? undefined
+        : [...(this.desired.spec.initContainers ?? []), ...this.#programSpecs].find((c) => !c.command?.length);
       if (bare) {
         this.#inTrouble('ErrImageOnly', imageOnly(bare));
         return;
@@ -225,7 +235,7 @@ export class Pod {
         if (!(await this.#runInit(spec))) return;
       }
       await this.#until(() => this.#stopping || this.#proxy === undefined || this.#proxy.ready);
-      if (this.#stopping) return;
+      if (this.#stopping || this.#external) return;
       for (const spec of this.#programSpecs) {
         const container = await this.#whenPossible('CreateContainerConfigError', () => this.#container(spec));
         if (this.#stopping || container === undefined) return;
@@ -236,6 +246,19 @@ export class Pod {
     } catch (error) {
       this.#inTrouble('Error', messageOf(error));
     }
+  }
+
+  /** Resolves once its sidecar is ready, so that the programs may start; false if the pod ends before. */
+  async whenProxyReady(): Promise<boolean> {
+    await this.#until(() => this.#stopping || this.#proxy?.ready === true);
+    return !this.#stopping;
+  }
+
+  /** Whoever starts its programs has done so. */
+  programStarted(): void {
+    const { privileged } = this.#around;
+    const ports = this.#programSpecs.flatMap((c) => c.ports ?? []);
+    this.#external?.started(ports, this.programAddress, (port) => podPort(port, privileged));
   }
 
   /** An object that it uses may have changed: volumes follow, and what waited for it goes on. */
@@ -251,12 +274,19 @@ export class Pod {
     });
   }
 
-  /** Ends the programs, then the sidecar, and removes the folder. */
-  async stop(): Promise<void> {
+  /** It is to end: nobody should be sent to it any more. */
+  beginTermination(): void {
+    if (this.#stopping) return;
     this.#stopping = true;
     clearTimeout(this.#tokenTimer);
     this.#retry?.();
     this.#changed();
+  }
+
+  /** Ends the programs, then the sidecar, and removes the folder. */
+  async stop(): Promise<void> {
+    this.beginTermination();
+    this.#external?.stop();
     await Promise.all([...this.#init, ...this.#programs].map((c) => c.stop()));
     await this.#proxy?.stop();
     this.#folder.remove();

@@ -1,0 +1,80 @@
+import path from 'node:path';
+import type { MeshStatus } from '../config/control/mesh-api.ts';
+import { MeshControlServer, publishedUrls } from '../local/control/server.ts';
+import { LocalMesh, type MeshEvent, type OwnProgram } from '../local/mesh.ts';
+import { isthmusHome, meshName } from '../local/mesh-folder.ts';
+
+export interface UpOptions {
+  /** The folder of YAML. */
+  readonly directory: string;
+  /** Of the mesh; the folder's when undefined. */
+  readonly name: string | undefined;
+  /** Where gateways are reached from outside the mesh. */
+  readonly address: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly onEvent: (event: MeshEvent) => void;
+}
+
+/** A mesh that runs. */
+export interface RunningMesh {
+  readonly name: string;
+  /** The folder with its state. */
+  readonly folder: string;
+  readonly startedAt: number;
+  /** Resolves when it is ready: everything has come as far as it will. */
+  readonly ready: Promise<{ readonly ms: number; readonly urls: MeshStatus['urls']; readonly notReady: string[] }>;
+  /** Resolves when somebody asks it to stop by its control interface. */
+  readonly asked: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts the mesh of a folder. Throws a UserError in one line if it cannot be. */
+export async function startMesh(options: UpOptions): Promise<RunningMesh> {
+  const { directory, env, address, onEvent } = options;
+  const mesh = await LocalMesh.start({
+    directory,
+    name: options.name ?? meshName(directory),
+    home: isthmusHome(env),
+    publishAddress: address,
+    isthmus: ownProgram(),
+    env,
+    onEvent,
+  });
+  let ask = () => {};
+  const asked = new Promise<void>((resolve) => (ask = resolve));
+  const control = new MeshControlServer(mesh, () => ask());
+  try {
+    await control.listen();
+  } catch (error) {
+    await mesh.stop();
+    throw error;
+  }
+  const ready = mesh.whenSettled().then(() => {
+    const ms = Date.now() - mesh.startedAt;
+    control.readyAfterMs = ms;
+    const notReady = mesh.pods.filter((pod) => !pod.ready && pod.phase !== 'Succeeded');
+    return {
+      ms,
+      urls: publishedUrls(mesh),
+      notReady: notReady.map(({ desired }) => `${desired.namespace}/${desired.name}`),
+    };
+  });
+  return {
+    name: mesh.folder.name,
+    folder: mesh.folder.path,
+    startedAt: mesh.startedAt,
+    ready,
+    asked,
+    stop: async () => {
+      control.close();
+      await mesh.stop();
+    },
+  };
+}
+
+/** This program, as it was started: built or from its sources. */
+function ownProgram(): OwnProgram {
+  const extension = path.extname(import.meta.filename);
+  const main = path.join(import.meta.dirname, '..', 'cli', `main${extension}`);
+  return { command: process.execPath, args: [main] };
+}

@@ -1,0 +1,135 @@
+/**
+ * What `isthmus up` tells and does, on the same Unix socket on which it hands on the control plane's interface
+ * (`api.ts`): JSON over HTTP, for tools of the same user on the same machine.
+ */
+
+/** `GET /v1/status`. */
+export interface MeshStatus {
+  readonly name: string;
+  /** The folder of YAML that it runs. */
+  readonly dir: string;
+  readonly pid: number;
+  /** Milliseconds since 1970, as all times here. */
+  readonly startedAt: number;
+  /** Milliseconds until everything was ready for the first time; undefined before. */
+  readonly readyAfterMs: number | undefined;
+  readonly discovery: ProgramStatus & { readonly addresses: DiscoveryAddresses };
+  readonly urls: readonly PublishedUrl[];
+  readonly pods: readonly PodStatus[];
+}
+
+export interface DiscoveryAddresses {
+  readonly grpc: string;
+  readonly secureGrpc: string;
+  readonly http: string;
+  readonly monitoring: string;
+}
+
+/** A program that is kept running. */
+export interface ProgramStatus {
+  readonly state: 'Pending' | 'Running' | 'CrashLoopBackOff' | 'Completed' | 'Error' | 'Stopped';
+  readonly pid: number | undefined;
+  readonly restarts: number;
+  readonly startedAt: number | undefined;
+  /** `exit code 1`, `signal SIGKILL`; undefined while it has not ended. */
+  readonly lastEnd: string | undefined;
+}
+
+/** Where a port of a gateway's Service is found from outside the mesh. */
+export interface PublishedUrl {
+  readonly gateway: string;
+  readonly port: number;
+  /** `http://127.0.0.1:8080`, or `127.0.0.1:31400` where it is not HTTP. */
+  readonly url: string;
+  /** Hosts that Gateways serve there; empty where nothing is served yet. */
+  readonly hosts: readonly string[];
+}
+
+export interface PodStatus {
+  readonly namespace: string;
+  readonly name: string;
+  /** `Deployment/catalog`; undefined for a pod that stands for itself. */
+  readonly owner: string | undefined;
+  /** What stands beside its programs. */
+  readonly proxy: 'sidecar' | 'gateway' | 'none';
+  readonly ready: number;
+  readonly size: number;
+  /** kubectl's STATUS. */
+  readonly status: string;
+  /** Why it is not as it should be. */
+  readonly message: string | undefined;
+  readonly restarts: number;
+  readonly createdAt: number;
+  readonly podIp: string;
+  /** Where its programs listen. */
+  readonly programAddress: string;
+  /** Its folder, which stands for its file system. */
+  readonly folder: string;
+  readonly containers: readonly ContainerStatus[];
+}
+
+export interface ContainerStatus extends ProgramStatus {
+  readonly name: string;
+  readonly init: boolean;
+  readonly ready: boolean;
+  readonly message: string | undefined;
+  readonly logFile: string;
+}
+
+/** `GET /v1/proxies`: the proxies of the mesh and where their admin interfaces listen. */
+export interface ProxiesResponse {
+  readonly proxies: readonly ProxyAddress[];
+}
+
+export interface ProxyAddress {
+  /** `catalog-7d8f-x2x7k.default`, as `istioctl` names proxies. */
+  readonly id: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** `Deployment/catalog`; undefined for a pod that stands for itself. */
+  readonly owner: string | undefined;
+  readonly type: 'sidecar' | 'router';
+  readonly podIp: string;
+  /** `127.192.0.3:15000`. */
+  readonly admin: string;
+  /** `http://` address of the agent's status port. */
+  readonly status: string;
+}
+
+/** `GET /v1/environment?namespace=N&pod=P&container=C`: what a command is to be run with to be in a pod. */
+export interface EnvironmentResponse {
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+}
+
+/** `POST /v1/restart`: ends a pod, in whose place another one starts. */
+export interface RestartRequest {
+  readonly namespace: string;
+  readonly pod: string;
+}
+
+/**
+ * `POST /v1/run`: makes a workload whose program the caller runs. The answer is lines of {@link RunEvent}; the workload
+ * ends when the connection does.
+ */
+export interface RunRequest {
+  readonly namespace: string;
+  readonly name: string;
+  readonly serviceAccount: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ports: readonly number[];
+  /** The command, for `status`. */
+  readonly command: readonly string[];
+}
+
+export type RunEvent =
+  | { readonly event: 'waiting' }
+  /** The program may start, with this environment; `started` is to be posted when it has. */
+  | { readonly event: 'ready'; readonly env: Readonly<Record<string, string>>; readonly podIp: string }
+  | { readonly event: 'failed'; readonly message: string };
+
+/** `POST /v1/started`: the program of a run was started, and its ports can be waited for. */
+export interface StartedRequest {
+  readonly namespace: string;
+  readonly name: string;
+}

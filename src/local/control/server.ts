@@ -1,0 +1,262 @@
+import fs from 'node:fs';
+import http from 'node:http';
+import { messageOf, UserError } from '../../base/errors.ts';
+import type {
+  EnvironmentResponse,
+  MeshStatus,
+  PodStatus,
+  ProxiesResponse,
+  PublishedUrl,
+  RestartRequest,
+  RunEvent,
+  RunRequest,
+  StartedRequest,
+} from '../../config/control/mesh-api.ts';
+import { readObject } from '../../config/read.ts';
+import type { LocalMesh } from '../mesh.ts';
+import { ObjectView } from '../object-view.ts';
+import { type DesiredPod, desiredPods, podKey } from '../pods/desired-pod.ts';
+import type { Pod } from '../pods/pod.ts';
+
+const MAX_BODY = 1024 * 1024;
+const ADMIN_PORT = 15000;
+const STATUS_PORT = 15020;
+
+class NotFound extends UserError {}
+
+/** Serves `mesh-api.ts` on the mesh's socket, and hands everything else on to the control plane. */
+export class MeshControlServer {
+  readonly #mesh: LocalMesh;
+  readonly #onDown: () => void;
+  readonly #server: http.Server;
+  readonly #runs = new Map<string, Pod>();
+  /** Milliseconds until the mesh was ready; set by whoever waits for it. */
+  readyAfterMs: number | undefined = undefined;
+
+  constructor(mesh: LocalMesh, onDown: () => void) {
+    this.#mesh = mesh;
+    this.#onDown = onDown;
+    this.#server = http.createServer((request, response) => {
+      this.#serve(request, response).catch((error: unknown) => {
+        if (response.headersSent) response.destroy();
+        else send(response, error instanceof NotFound ? 404 : 400, { error: messageOf(error) });
+      });
+    });
+    this.#server.requestTimeout = 0;
+  }
+
+  async listen(): Promise<void> {
+    const { controlSocket } = this.#mesh.folder;
+    fs.rmSync(controlSocket, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(controlSocket, resolve);
+    });
+    fs.chmodSync(controlSocket, 0o600);
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://control');
+    switch (`${request.method} ${url.pathname}`) {
+      case 'GET /v1/status':
+        send(response, 200, this.#status());
+        return;
+      case 'GET /v1/proxies':
+        send(response, 200, this.#proxies());
+        return;
+      case 'GET /v1/environment':
+        send(response, 200, this.#environment(url.searchParams));
+        return;
+      case 'POST /v1/restart': {
+        const { namespace, pod } = await readJson<RestartRequest>(request);
+        if (!(await this.#mesh.restart(`${namespace}/${pod}`))) throw new NotFound(`pods "${pod}" not found`);
+        send(response, 200, {});
+        return;
+      }
+      case 'POST /v1/run':
+        await this.#run(await readJson<RunRequest>(request), response);
+        return;
+      case 'POST /v1/started': {
+        const { namespace, name } = await readJson<StartedRequest>(request);
+        this.#runs.get(`${namespace}/${name}`)?.programStarted();
+        send(response, 200, {});
+        return;
+      }
+      case 'POST /v1/down':
+        send(response, 202, {});
+        this.#onDown();
+        return;
+      default:
+        this.#handOn(request, response);
+    }
+  }
+
+  #handOn(request: http.IncomingMessage, response: http.ServerResponse): void {
+    const { method, url: path, headers } = request;
+    const onward = http.request(
+      { socketPath: this.#mesh.folder.discoverySocket, method, path, headers, agent: false },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      },
+    );
+    onward.on('error', (error) => {
+      if (response.headersSent) response.destroy();
+      else send(response, 503, { error: `the control plane does not answer: ${error.message}` });
+    });
+    response.on('close', () => onward.destroy());
+    request.pipe(onward);
+  }
+
+  #status(): MeshStatus {
+    const { record, startedAt, discoveryStatus, pods } = this.#mesh;
+    const { name, dir, pid, discovery } = record;
+    return {
+      name,
+      dir,
+      pid,
+      startedAt,
+      readyAfterMs: this.readyAfterMs,
+      discovery: { ...discoveryStatus, addresses: discovery },
+      urls: publishedUrls(this.#mesh),
+      pods: pods.map(podStatus),
+    };
+  }
+
+  #proxies(): ProxiesResponse {
+    const pods = this.#mesh.pods.filter((pod) => pod.injection !== 'none');
+    return {
+      proxies: pods.map(({ desired, injection, addresses }) => ({
+        id: `${desired.name}.${desired.namespace}`,
+        namespace: desired.namespace,
+        name: desired.name,
+        owner: ownerOf(desired),
+        type: injection === 'gateway' ? 'router' : 'sidecar',
+        podIp: addresses.pod,
+        admin: `${addresses.sidecar}:${ADMIN_PORT}`,
+        status: `${addresses.pod}:${STATUS_PORT}`,
+      })),
+    };
+  }
+
+  #environment(query: URLSearchParams): EnvironmentResponse {
+    const key = `${query.get('namespace') ?? 'default'}/${query.get('pod')}`;
+    const pod = this.#mesh.pods.find((p) => podKey(p.desired) === key);
+    if (pod === undefined) throw new NotFound(`pods "${query.get('pod')}" not found`);
+    return pod.environment(query.get('container') ?? undefined);
+  }
+
+  async #run(request: RunRequest, response: http.ServerResponse): Promise<void> {
+    const pod = this.#mesh.addRun(desiredRun(request));
+    const key = podKey(pod.desired);
+    this.#runs.set(key, pod);
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    const write = (event: RunEvent) => response.write(`${JSON.stringify(event)}\n`);
+    write({ event: 'waiting' });
+    response.on('close', () => {
+      this.#runs.delete(key);
+      void this.#mesh.removeRun(pod);
+    });
+    if (await pod.whenProxyReady()) {
+      write({ event: 'ready', env: pod.baseEnvironment(request.ports[0]), podIp: pod.addresses.pod });
+    } else {
+      write({ event: 'failed', message: pod.message ?? 'the mesh stops' });
+      response.end();
+    }
+  }
+}
+
+/** A pod with one container whose program is run from outside. */
+function desiredRun({ namespace, name, serviceAccount, labels, ports, command }: RunRequest): DesiredPod {
+  const raw = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace, labels },
+    spec: {
+      serviceAccountName: serviceAccount,
+      containers: [{ name: 'run', command, ports: ports.map((containerPort) => ({ containerPort })) }],
+    },
+  };
+  const { object, errors } = readObject(raw, () => ({ file: 'isthmus run' }));
+  if (object === undefined) throw new UserError(errors.map((e) => `${e.field}: ${e.message}`).join('\n'));
+  const view = new ObjectView();
+  view.add(raw);
+  return desiredPods(view)[0]!;
+}
+
+function ownerOf({ owner }: DesiredPod): string | undefined {
+  return owner && `${owner.kind}/${owner.name}`;
+}
+
+function podStatus(pod: Pod): PodStatus {
+  const { desired, injection, addresses, containers } = pod;
+  return {
+    namespace: desired.namespace,
+    name: desired.name,
+    owner: ownerOf(desired),
+    proxy: injection,
+    ready: pod.readyCount,
+    size: pod.size,
+    status: pod.word,
+    message: pod.message,
+    restarts: pod.restarts,
+    createdAt: pod.createdAt,
+    podIp: addresses.pod,
+    programAddress: pod.programAddress,
+    folder: pod.folder,
+    containers: containers.map(({ fault, notReadyBecause, lastExitCode: _, ...container }) => ({
+      ...container,
+      message: fault ?? (container.ready ? undefined : notReadyBecause),
+    })),
+  };
+}
+
+/** What can be typed to reach the gateways, and for which hosts. */
+export function publishedUrls(mesh: LocalMesh): PublishedUrl[] {
+  const gateways = mesh.pods.filter((pod) => pod.injection === 'gateway');
+  const configured = mesh.view.list('Gateway');
+  return mesh.publishedPorts.map(({ service, port, targetPort, address, published }) => {
+    const servers = configured.flatMap(({ spec }) => {
+      const selects = gateways.some(({ desired }) =>
+        Object.entries(spec.selector ?? {}).every(([key, value]) => desired.labels[key] === value),
+      );
+      return selects
+        ? (spec.servers ?? []).filter((s) => s.port?.number === port || s.port?.number === targetPort)
+        : [];
+    });
+    const protocol = servers[0]?.port?.protocol?.toUpperCase();
+    const scheme =
+      protocol === 'HTTPS' || (protocol === 'TLS' && port === 443)
+        ? 'https://'
+        : protocol === 'HTTP' || protocol === 'HTTP2'
+          ? 'http://'
+          : '';
+    const hosts = servers.flatMap((s) => s.hosts ?? []).map((host) => host.slice(host.indexOf('/') + 1));
+    return { gateway: service, port, url: `${scheme}${address}:${published}`, hosts: [...new Set(hosts)] };
+  });
+}
+
+async function readJson<T>(request: http.IncomingMessage): Promise<T> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw new UserError(`the request is larger than ${MAX_BODY} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as T;
+  } catch {
+    throw new UserError('the request is not JSON');
+  }
+}
+
+function send(response: http.ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}

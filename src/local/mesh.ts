@@ -1,0 +1,607 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { podPort } from '../agent/pod-network.ts';
+import { messageOf, UserError } from '../base/errors.ts';
+import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
+import type { StateResponse } from '../config/control/api.ts';
+import { ControlClient } from '../config/control/client.ts';
+import { type ConfigMessage, formatMessage } from '../config/message.ts';
+import { FileStore } from '../config/store/file-store.ts';
+import type { ConfigSnapshot } from '../config/store/snapshot.ts';
+import { Guard } from '../process/guard.ts';
+import { ManagedProcess, type ProcessStatus } from '../process/managed-process.ts';
+import { type Installation, installationOf } from './install.ts';
+import { MeshFolder, type MeshRecord } from './mesh-folder.ts';
+import { ObjectView } from './object-view.ts';
+import { type DesiredPod, desiredPods, podKey } from './pods/desired-pod.ts';
+import type { Values } from './pods/environment.ts';
+import { injectionOf } from './pods/injection.ts';
+import { Pod, type PodSurroundings } from './pods/pod.ts';
+import { serviceLinks } from './pods/program-environment.ts';
+import { type PublishedPort, publicationOf, publishedPorts } from './publication.ts';
+import { controlPlaneObjects, podObject } from './runtime-objects.ts';
+import { mayUseLowPorts, type Slot, takeSlot, whoIsInTheWay } from './slot.ts';
+
+/** How a program of ours is started: the runtime and what comes before the command's own arguments. */
+export interface OwnProgram {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+export interface MeshOptions {
+  /** The folder of YAML. */
+  readonly directory: string;
+  readonly name: string;
+  /** Where the state of meshes is kept. */
+  readonly home: string;
+  /** Where gateways are reached from outside the mesh. */
+  readonly publishAddress: string;
+  readonly isthmus: OwnProgram;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly onEvent: (event: MeshEvent) => void;
+}
+
+/** Something that happened and that a person wants to read about. */
+export type MeshEvent =
+  | { readonly kind: 'step'; readonly text: string }
+  | { readonly kind: 'problem'; readonly text: string };
+
+const KINDS = [
+  'Pod',
+  'Deployment',
+  'ReplicaSet',
+  'StatefulSet',
+  'Job',
+  'Service',
+  'Namespace',
+  'Secret',
+  'ConfigMap',
+  'Gateway',
+  'IstioOperator',
+] as const;
+
+const DOMAIN = 'cluster.local';
+const PORTS = { grpc: 15010, secureGrpc: 15012, http: 8080, monitoring: 15014 };
+const DISCOVERY_START_MS = 30_000;
+const DRAIN_WAIT_MS = 2_000;
+const RECONNECT_MS = 100;
+
+/** A mesh of processes on this machine, made of a folder of YAML and kept as the YAML says. */
+export class LocalMesh {
+  readonly options: MeshOptions;
+  readonly folder: MeshFolder;
+  readonly startedAt = Date.now();
+  readonly record: MeshRecord;
+  readonly control: ControlClient;
+  readonly #slot: Slot;
+  readonly #guard = new Guard();
+  readonly #tokens: TokenIssuer;
+  readonly #privileged: boolean;
+  readonly #discovery: ManagedProcess;
+  readonly #view = new ObjectView();
+  readonly #pods = new Map<string, Pod>();
+  readonly #runs = new Map<string, Pod>();
+  /** What the control plane was told last of each pod. */
+  readonly #told = new Map<string, string>();
+  readonly #rootCertificate: string;
+  #installation: Installation;
+  #unwatch: (() => void) | undefined = undefined;
+  #telling: Promise<unknown> = Promise.resolve();
+  #stopping: Promise<void> | undefined = undefined;
+  #scheduled = false;
+  #connected = false;
+  #reported = new Set<string>();
+  readonly #announced = new WeakSet<Pod>();
+  #waiters: (() => void)[] = [];
+
+  private constructor(
+    options: MeshOptions,
+    folder: MeshFolder,
+    installation: Installation,
+    parts: { slot: Slot; tokens: TokenIssuer; privileged: boolean; plugged: boolean },
+  ) {
+    this.options = options;
+    this.folder = folder;
+    this.#installation = installation;
+    this.#slot = parts.slot;
+    this.#tokens = parts.tokens;
+    this.#privileged = parts.privileged;
+    this.#rootCertificate = path.join(parts.plugged ? folder.cacerts : path.join(folder.state, 'ca'), 'root-cert.pem');
+    const { pod } = this.#slot.pool.acquire(`${installation.namespace}/istiod`);
+    const at = (port: number) => `${pod}:${port}`;
+    this.record = {
+      name: folder.name,
+      dir: path.resolve(options.directory),
+      pid: process.pid,
+      controlSocket: folder.controlSocket,
+      discovery: {
+        grpc: at(PORTS.grpc),
+        secureGrpc: at(PORTS.secureGrpc),
+        http: at(PORTS.http),
+        monitoring: at(PORTS.monitoring),
+      },
+      startedAt: this.startedAt,
+    };
+    this.control = new ControlClient(folder.discoverySocket);
+    this.#discovery = new ManagedProcess(this.#discoverySpec(parts.plugged), this.#guard, () => this.#wake());
+  }
+
+  /** Starts everything, and returns while pods are still on their way. Throws a UserError if there is nothing to start. */
+  static async start(options: MeshOptions): Promise<LocalMesh> {
+    const folder = new MeshFolder(options.home, options.name);
+    const other = folder.running();
+    if (other) {
+      const since = new Date(other.startedAt).toISOString();
+      throw new UserError(
+        `the mesh ${folder.name} runs already: process ${other.pid}, of ${other.dir}, since ${since}; stop it with "isthmus down", or give this one another --name`,
+      );
+    }
+    const input = await readInput(options);
+    const installation = installationOf(input);
+    await checkPorts(input, installation, options);
+    const slot = await takeSlot();
+    try {
+      folder.prepare();
+      const tokens = await TokenIssuer.open(path.join(folder.state, 'tokens'), { issuer: LOCAL_TOKEN_ISSUER });
+      const privileged = await mayUseLowPorts(`${slot.pool.podPrefix}255.253`);
+      const plugged = writeCaFiles(input, installation.namespace, folder);
+      const mesh = new LocalMesh(options, folder, installation, { slot, tokens, privileged, plugged });
+      await mesh.#begin();
+      return mesh;
+    } catch (error) {
+      slot.release();
+      folder.finish();
+      throw error;
+    }
+  }
+
+  async #begin(): Promise<void> {
+    const { namespace, meshConfig } = this.#installation;
+    fs.writeFileSync(this.folder.meshConfig, `${JSON.stringify(meshConfig, undefined, 2)}\n`, { mode: 0o600 });
+    const { pod } = this.#slot.pool.acquire(`${namespace}/istiod`);
+    const objects = [...controlPlaneObjects(namespace, pod), ...this.#installation.objects];
+    fs.writeFileSync(
+      path.join(this.folder.runtime, 'installation.json'),
+      JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+      { mode: 0o600 },
+    );
+    this.folder.write(this.record);
+    this.#discovery.start();
+    await this.#discoveryAnswers();
+    this.options.onEvent({ kind: 'step', text: `discovery at ${this.record.discovery.secureGrpc}` });
+    this.#watch();
+  }
+
+  #discoverySpec(plugged: boolean) {
+    const { isthmus, env, directory } = this.options;
+    const { folder } = this;
+    const { discovery } = this.record;
+    const args = [...isthmus.args, 'discovery', '--configDir', path.resolve(directory)];
+    args.push('--meshConfig', folder.meshConfig, '--stateDir', folder.state);
+    args.push(
+      '--controlSocket',
+      folder.discoverySocket,
+      '--appliedDir',
+      folder.applied,
+      '--runtimeDir',
+      folder.runtime,
+    );
+    args.push('--grpcAddr', discovery.grpc, '--secureGRPCAddr', discovery.secureGrpc);
+    args.push('--httpAddr', discovery.http, '--monitoringAddr', discovery.monitoring, '--domain', DOMAIN);
+    if (plugged) args.push('--cacertsDir', folder.cacerts);
+    const own: Record<string, string> = { POD_NAME: 'istiod', POD_NAMESPACE: this.#installation.namespace };
+    for (const name of ['PATH', 'HOME', 'TZ', 'LANG']) if (env[name] !== undefined) own[name] = env[name];
+    return {
+      command: isthmus.command,
+      args,
+      env: { ...own, ...this.#installation.pilotEnv },
+      cwd: folder.path,
+      logFile: path.join(folder.logs, 'discovery.log'),
+      restart: 'always' as const,
+      graceMs: 5000,
+    };
+  }
+
+  async #discoveryAnswers(): Promise<void> {
+    const deadline = Date.now() + DISCOVERY_START_MS;
+    for (;;) {
+      const { state, lastEnd } = this.#discovery.status;
+      if (lastEnd !== undefined || state === 'Error')
+        throw new UserError(`discovery did not start (${lastEnd}):\n${this.#lastLines()}`);
+      try {
+        await this.control.state();
+        return;
+      } catch (error) {
+        if (Date.now() > deadline)
+          throw new UserError(`discovery does not answer: ${messageOf(error)}\n${this.#lastLines()}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 15));
+    }
+  }
+
+  #lastLines(): string {
+    try {
+      const lines = fs.readFileSync(path.join(this.folder.logs, 'discovery.log'), 'utf8').trimEnd().split('\n');
+      return lines.slice(-5).join('\n');
+    } catch {
+      return '';
+    }
+  }
+
+  #watch(): void {
+    if (this.#stopping) return;
+    this.#unwatch = this.control.watch(
+      { kinds: KINDS, written: true },
+      (event) => {
+        const changed = this.#view.update(event);
+        if (event.complete) {
+          this.#connected = true;
+          // A control plane that was started anew has its objects from the runtime folder.
+          for (const object of this.#installation.objects) this.#view.add(object);
+        }
+        this.#objectsChanged(changed);
+      },
+      () => {
+        this.#connected = false;
+        if (!this.#stopping) setTimeout(() => this.#watch(), RECONNECT_MS);
+      },
+    );
+  }
+
+  #objectsChanged(keys: readonly string[]): void {
+    const kinds = new Set(keys.map((key) => key.slice(0, key.indexOf('/'))));
+    if (kinds.has('IstioOperator') || kinds.has('ConfigMap')) this.#updateMeshConfig();
+    if (kinds.has('Secret') || kinds.has('ConfigMap')) {
+      for (const pod of this.#allPods()) pod.objectsChanged();
+    }
+    if (kinds.has('Secret')) writeCaFiles(this.#view, this.#installation.namespace, this.folder);
+    this.#reconcileSoon();
+    void this.#reportConfiguration();
+  }
+
+  #updateMeshConfig(): void {
+    const next = installationOf(this.#view);
+    const text = `${JSON.stringify(next.meshConfig, undefined, 2)}\n`;
+    if (fs.readFileSync(this.folder.meshConfig, 'utf8') !== text) {
+      const draft = `${this.folder.meshConfig}.new`;
+      fs.writeFileSync(draft, text, { mode: 0o600 });
+      fs.renameSync(draft, this.folder.meshConfig);
+    }
+    const fixed = (i: Installation) => JSON.stringify([i.namespace, i.objects, i.pilotEnv]);
+    if (fixed(next) !== fixed(this.#installation)) {
+      this.#report(
+        'gateways and the environment of the control plane are set up when the mesh starts; run "isthmus up" again to change them',
+      );
+    }
+    this.#installation = { ...this.#installation, meshConfig: next.meshConfig };
+  }
+
+  /** Says what is wrong with the configuration, each thing once for as long as it lasts. */
+  async #reportConfiguration(): Promise<void> {
+    let state: StateResponse;
+    try {
+      state = await this.control.state();
+    } catch {
+      return;
+    }
+    const texts = new Set<string>();
+    for (const { messages, lastGood } of state.rejected) {
+      const rest = lastGood ? ' (its last good version stays in force)' : '';
+      for (const message of messages) texts.add(`${describe(message)}${rest}`);
+    }
+    for (const { proxy, message } of state.nacks) texts.add(`${proxy} refused its configuration: ${message}`);
+    for (const text of texts) if (!this.#reported.has(text)) this.#report(text);
+    this.#reported = texts;
+  }
+
+  #report(text: string): void {
+    this.options.onEvent({ kind: 'problem', text });
+  }
+
+  #reconcileSoon(): void {
+    if (this.#scheduled || this.#stopping) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (!this.#stopping && this.#connected) this.#reconcile();
+    });
+  }
+
+  /** Starts the pods that are wanted and stops those that are not, once those in their place are ready. */
+  #reconcile(): void {
+    const wanted = new Map(desiredPods(this.#view).map((desired) => [podKey(desired), desired]));
+    for (const [key, desired] of wanted) {
+      const pod = this.#pods.get(key);
+      if (pod === undefined) this.#create(key, desired);
+      else if (pod.desired.hash !== desired.hash && !pod.terminating) void this.#remove(key, pod);
+    }
+    for (const [key, pod] of this.#pods) {
+      if (wanted.has(key) || pod.terminating) continue;
+      const { owner, namespace } = pod.desired;
+      const successors = [...wanted.values()].filter(
+        (d) =>
+          owner !== undefined &&
+          d.namespace === namespace &&
+          d.owner?.kind === owner.kind &&
+          d.owner.name === owner.name,
+      );
+      const ready = successors.filter((d) => this.#pods.get(podKey(d))?.ready).length;
+      if (ready === successors.length) void this.#remove(key, pod);
+    }
+  }
+
+  #create(key: string, desired: DesiredPod): void {
+    const namespace = this.#view.get('Namespace', '', desired.namespace);
+    const injection = injectionOf(desired, namespace?.metadata.labels ?? {});
+    const pod = new Pod(desired, injection, this.#surroundings(key, desired, injection === 'gateway', false));
+    this.#pods.set(key, pod);
+    this.#tell(pod);
+    void pod.start();
+  }
+
+  #surroundings(key: string, desired: DesiredPod, gateway: boolean, external: boolean): PodSurroundings {
+    const { options, folder } = this;
+    const { namespace } = desired;
+    const addresses = this.#slot.pool.acquire(key);
+    const file = key.replace('/', '.');
+    const services = this.#view.list('Service', namespace);
+    const privileged = this.#privileged;
+    const { meshConfig } = this.#installation;
+    const trustDomain = String(meshConfig.trustDomain ?? DOMAIN);
+    return {
+      guard: this.#guard,
+      addresses,
+      podPrefix: this.#slot.pool.podPrefix,
+      privileged,
+      tokens: this.#tokens,
+      values: valuesOf(this.#view, namespace),
+      folder: path.join(folder.pods, file),
+      claims: path.join(folder.claims, namespace),
+      logs: path.join(folder.logs, file),
+      rootCertificate: this.#rootCertificate,
+      agent: { command: options.isthmus.command, args: [...options.isthmus.args, 'agent'] },
+      agentEnv: {
+        CA_ADDR: this.record.discovery.secureGrpc,
+        ISTIOD_SAN: `istiod.${this.#installation.namespace}.svc`,
+        TRUST_DOMAIN: trustDomain,
+        ISTIO_META_CLUSTER_ID: 'Kubernetes',
+        ISTIO_META_MESH_ID: String(
+          (meshConfig.defaultConfig as { meshId?: string } | undefined)?.meshId ?? trustDomain,
+        ),
+        PROXY_CONFIG: JSON.stringify({
+          ...(meshConfig.defaultConfig as object | undefined),
+          discoveryAddress: this.record.discovery.secureGrpc,
+        }),
+        EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true',
+        MINIMUM_DRAIN_DURATION: '0s',
+      },
+      proxyPort: Number(meshConfig.proxyHttpPort ?? 0),
+      domain: DOMAIN,
+      publish: gateway ? publicationOf(this.#published(desired)) : undefined,
+      links: serviceLinks(
+        services,
+        () => addresses.sidecar,
+        (port) => podPort(port, privileged),
+      ),
+      outer: options.env,
+      external,
+      onChange: () => this.#podChanged(key),
+    };
+  }
+
+  #published(desired: DesiredPod): PublishedPort[] {
+    return publishedPorts(this.#view.list('Service'), desired, this.options.publishAddress);
+  }
+
+  #podChanged(key: string): void {
+    const pod = this.#pods.get(key) ?? this.#runs.get(key);
+    if (pod === undefined) return;
+    this.#tell(pod);
+    const { message } = pod;
+    if (pod.ready && !this.#announced.has(pod)) {
+      this.#announced.add(pod);
+      this.options.onEvent({ kind: 'step', text: `${key} is ready` });
+    }
+    const text = `${key}: ${message}`;
+    if (message !== undefined && pod.settled && !pod.terminating && !this.#reported.has(text)) {
+      this.#reported.add(text);
+      this.#report(text);
+    }
+    this.#reconcileSoon();
+    this.#wake();
+  }
+
+  /** Tells the control plane of a pod, if what it should know has changed; resolves with the snapshot that has it. */
+  #tell(pod: Pod, gone = false): Promise<number> {
+    const key = podKey(pod.desired);
+    const object = gone ? undefined : podObject(pod);
+    const text = JSON.stringify(object);
+    if (this.#told.get(key) === text) return this.#telling.then(() => 0);
+    if (gone) this.#told.delete(key);
+    else this.#told.set(key, text);
+    const request = gone ? { apply: [], remove: [`Pod/${key}`] } : { apply: [object], remove: [] };
+    const outcome = this.#telling.then(async () => {
+      const { problems, snapshot } = await this.control.runtime(request);
+      for (const problem of problems) this.#report(describe(problem));
+      return snapshot;
+    });
+    this.#telling = outcome.catch(() => {
+      // The control plane is away; it is told when it is back.
+      this.#told.delete(key);
+    });
+    return outcome;
+  }
+
+  /** Takes a pod out of service and ends it: first nobody is sent to it any more, then it stops. */
+  async #remove(key: string, pod: Pod): Promise<void> {
+    const stopped = this.#drainAndStop(pod);
+    await stopped;
+    this.#pods.delete(key);
+    this.#runs.delete(key);
+    this.#slot.pool.release(key);
+    await this.#tell(pod, true).catch(() => {});
+    this.#reconcileSoon();
+    this.#wake();
+  }
+
+  async #drainAndStop(pod: Pod): Promise<void> {
+    pod.beginTermination();
+    try {
+      const snapshot = await this.#tell(pod);
+      if (!this.#stopping && snapshot > 0) await this.control.wait(snapshot, DRAIN_WAIT_MS);
+    } catch {
+      // Without a control plane nobody can be told.
+    }
+    await pod.stop();
+  }
+
+  /** Ends a pod; what wants it makes another one. */
+  async restart(key: string): Promise<boolean> {
+    const pod = this.#pods.get(key);
+    if (pod === undefined || pod.terminating) return false;
+    await this.#remove(key, pod);
+    return true;
+  }
+
+  /** Adds a workload whose program somebody else runs. */
+  addRun(desired: DesiredPod): Pod {
+    const key = podKey(desired);
+    if (this.#pods.has(key) || this.#runs.has(key)) throw new UserError(`there is a pod ${key} already`);
+    const pod = new Pod(desired, 'sidecar', this.#surroundings(key, desired, false, true));
+    this.#runs.set(key, pod);
+    this.#tell(pod).catch(() => {});
+    void pod.start();
+    return pod;
+  }
+
+  async removeRun(pod: Pod): Promise<void> {
+    const key = podKey(pod.desired);
+    if (this.#runs.get(key) === pod && !pod.terminating) await this.#remove(key, pod);
+  }
+
+  *#allPods(): Generator<Pod> {
+    yield* this.#pods.values();
+    yield* this.#runs.values();
+  }
+
+  get pods(): readonly Pod[] {
+    return [...this.#allPods()].sort((a, b) => (podKey(a.desired) < podKey(b.desired) ? -1 : 1));
+  }
+
+  get discoveryStatus(): ProcessStatus {
+    return this.#discovery.status;
+  }
+
+  get view(): ObjectView {
+    return this.#view;
+  }
+
+  /** Where gateways can be reached from outside. */
+  get publishedPorts(): PublishedPort[] {
+    const gateways = this.pods.filter((pod) => pod.injection === 'gateway');
+    const all = gateways.flatMap((pod) => this.#published(pod.desired));
+    return [...new Map(all.map((port) => [`${port.address}:${port.published}`, port])).values()];
+  }
+
+  /** Resolves when every pod has come as far as it will, and every proxy has what the configuration says. */
+  async whenSettled(): Promise<void> {
+    const settled = () => this.#connected && !this.#scheduled && this.pods.every((pod) => pod.settled);
+    while (!this.#stopping && !(settled() && this.#pods.size >= desiredPods(this.#view).length)) await this.#changed();
+    await this.#telling;
+    const { snapshot } = await this.control.state();
+    await this.control.wait(snapshot, 5000);
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
+  }
+
+  /** Ends everything. May be called more than once. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#unwatch?.();
+    this.#wake();
+    await Promise.all([...this.#allPods()].map((pod) => pod.stop()));
+    await this.#discovery.stop();
+    this.#guard.close();
+    this.#slot.release();
+    this.folder.finish();
+  }
+}
+
+/** Reads the folder once, for what must be known before anything is started. */
+async function readInput({ directory }: MeshOptions): Promise<ConfigSnapshot> {
+  const store = await FileStore.open({ directory: path.resolve(directory), pollInterval: 0, onProblem: () => {} });
+  const { snapshot } = store;
+  await store.close();
+  return snapshot;
+}
+
+/** Finds out before anything is started whether gateways can have their ports. */
+async function checkPorts(input: ConfigSnapshot, installation: Installation, options: MeshOptions): Promise<void> {
+  const view = new ObjectView();
+  for (const kind of ['Service', 'Deployment', 'StatefulSet', 'Pod'] as const)
+    for (const o of input.list(kind)) view.add(o.raw);
+  for (const object of installation.objects) view.add(object);
+  const services = view.list('Service');
+  const gateways = desiredPods(view).filter((pod) => injectionOf(pod, {}) === 'gateway');
+  const ports = gateways.flatMap((pod) => publishedPorts(services, pod, options.publishAddress));
+  const seen = new Map<string, PublishedPort>();
+  for (const port of ports) {
+    const key = `${port.address}:${port.published}`;
+    const other = seen.get(key);
+    if (other && other.service !== port.service) {
+      throw new UserError(
+        `the Services ${other.service} and ${port.service} both want ${key}; give one of them a loadBalancerIP of its own, such as 127.0.0.2`,
+      );
+    }
+    seen.set(key, port);
+  }
+  for (const { address, published, service } of seen.values()) {
+    const problem = await whoIsInTheWay(address, published);
+    if (problem)
+      throw new UserError(`${problem}; the gateway ${service} wants it. Stop that, or give another --address`);
+  }
+}
+
+/** Writes the files of the Secret `cacerts`, by which people plug in an authority of their own. */
+function writeCaFiles(config: Pick<ConfigSnapshot, 'get'>, namespace: string, folder: MeshFolder): boolean {
+  const files = valuesOf(config, namespace).secret('cacerts');
+  if (files === undefined) return false;
+  for (const [name, bytes] of files) {
+    const file = path.join(folder.cacerts, path.basename(name));
+    fs.writeFileSync(`${file}.new`, bytes, { mode: 0o600 });
+    fs.renameSync(`${file}.new`, file);
+  }
+  return true;
+}
+
+function valuesOf(config: Pick<ConfigSnapshot, 'get'>, namespace: string): Values {
+  type Texts = Readonly<Record<string, string>> | undefined;
+  const decoded = (entries: Texts, encoding: 'utf8' | 'base64') =>
+    Object.entries(entries ?? {}).map(([key, text]) => [key, Buffer.from(text, encoding)] as const);
+  return {
+    configMap: (name) => {
+      const spec = config.get('ConfigMap', namespace, name)?.spec;
+      return spec && new Map([...decoded(spec.binaryData, 'base64'), ...decoded(spec.data, 'utf8')]);
+    },
+    secret: (name) => {
+      const spec = config.get('Secret', namespace, name)?.spec;
+      return spec && new Map([...decoded(spec.data, 'base64'), ...decoded(spec.stringData, 'utf8')]);
+    },
+  };
+}
+
+function describe(message: ConfigMessage): string {
+  return formatMessage(message);
+}
