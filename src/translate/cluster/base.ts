@@ -14,6 +14,7 @@ import { ISTIO_METADATA, istioMetadata } from '../metadata.ts';
 import { delimited } from '../names.ts';
 import { extension } from '../proto/any.ts';
 import { duration } from '../proto/values.ts';
+import { messageField } from '../proto/wire.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { ClusterDraft } from './draft.ts';
 
@@ -93,7 +94,7 @@ function applyDns(proxy: ProxyView, cluster: Cluster): void {
   cluster.dnsRefreshRate = duration(mesh.dnsRefreshRate);
   cluster.respectDnsTtl = true;
   const jitter = toBinary(DurationSchema, duration(features.dnsJitter));
-  cluster.$unknown = [{ no: DNS_JITTER_FIELD, wireType: 2, data: Uint8Array.from([jitter.length, ...jitter]) }];
+  cluster.$unknown = [messageField(DNS_JITTER_FIELD, jitter)];
 }
 
 /** The part of a cluster's metadata that is Istio's, made if there is none. */

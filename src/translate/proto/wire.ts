@@ -1,3 +1,5 @@
+import type { UnknownField } from '@bufbuild/protobuf';
+
 /** A field of messages or strings (wire type 2) that was encoded before: its number, the length and the bytes. */
 export function lengthDelimited(fieldNumber: number, bytes: Uint8Array): Uint8Array[] {
   return [varint(fieldNumber * 8 + 2), varint(bytes.length), bytes];
@@ -24,4 +26,9 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
     offset += part.length;
   }
   return result;
+}
+
+/** A message field that the generated code does not know, for `$unknown` of the message that it is in. */
+export function messageField(no: number, bytes: Uint8Array): UnknownField {
+  return { no, wireType: 2, data: concat([varint(bytes.length), bytes]) };
 }

@@ -46,7 +46,9 @@ export function extAuthzOf(registry: Registry, provider: ExtensionProvider): Ext
   if (http !== undefined) {
     if (http.pathPrefix && !http.pathPrefix.startsWith('/')) return undefined;
     if (headerLists(http).some((list) => list?.includes('*'))) return undefined;
-    return { http: { ...common(config, name), services: httpService(http, to) }, tcp: undefined };
+    const allowedHeaders = headers(http.includeRequestHeadersInCheck) ?? headers(http.includeHeadersInCheck);
+    const settings = { ...common(config, name), ...(allowedHeaders === undefined ? {} : { allowedHeaders }) };
+    return { http: { ...settings, services: httpService(http, to) }, tcp: undefined };
   }
   const grpcService = {
     targetSpecifier: { case: 'envoyGrpc' as const, value: { clusterName: to.cluster, authority: to.hostname } },
@@ -78,7 +80,6 @@ function common(config: HttpProvider | GrpcProvider, name: string) {
   return {
     ...(config.statusOnError ? { statusOnError: { code: Number(config.statusOnError) as StatusCode } } : {}),
     failureModeAllow: config.failOpen === true,
-    clearRouteCache: config.clearRouteCache === true,
     transportApiVersion: ApiVersion.V3,
     filterEnabledMetadata: onlyFor(HTTP_RBAC_FILTER, name),
     ...(body === undefined ? {} : { withRequestBody: bodySettings(body) }),
@@ -118,8 +119,9 @@ function httpService(
   config: HttpProvider,
   { cluster, hostname }: ProviderCluster,
 ): { case: 'httpService'; value: MessageInitShape<typeof HttpServiceSchema> & object } {
-  const [inCheck, oldInCheck, upstream, onDeny, onAllow] = headerLists(config).map(headers);
-  const allowedHeaders = inCheck ?? oldInCheck;
+  const upstream = headers(config.headersToUpstreamOnAllow);
+  const onDeny = headers(config.headersToDownstreamOnDeny);
+  const onAllow = headers(config.headersToDownstreamOnAllow);
   const headersToAdd = Object.entries(config.includeAdditionalHeadersInCheck ?? {})
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => ({ key, value }));
@@ -132,9 +134,7 @@ function httpService(
         httpUpstreamType: { case: 'cluster', value: cluster },
         timeout: duration(config.timeout ?? DEFAULT_TIMEOUT),
       },
-      ...(allowedHeaders === undefined && headersToAdd.length === 0
-        ? {}
-        : { authorizationRequest: { ...(allowedHeaders ? { allowedHeaders } : {}), headersToAdd } }),
+      ...(headersToAdd.length === 0 ? {} : { authorizationRequest: { headersToAdd } }),
       ...(upstream === undefined && onDeny === undefined && onAllow === undefined
         ? {}
         : {

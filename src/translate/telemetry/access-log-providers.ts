@@ -17,7 +17,8 @@ import { DEFAULT_TEXT_FORMAT, formattersFor, jsonFormat, textFormat } from './ac
 
 /** What proxies know of their peers, for log services. */
 const PEER_STATE = ['upstream_peer', 'downstream_peer'];
-const OLD_PEER_STATE = [
+const ALL_PEER_STATE = [
+  ...PEER_STATE,
   'wasm.upstream_peer',
   'wasm.upstream_peer_id',
   'wasm.downstream_peer',
@@ -55,7 +56,7 @@ export function accessLogOf(mesh: Mesh, registry: Registry, provider: ExtensionP
   if (tcp !== undefined) {
     const to = providerCluster(registry, tcp.service, tcp.port);
     if (to === undefined) return undefined;
-    return accessLog('envoy.access_loggers.tcp_grpc', TcpGrpcAccessLogConfigSchema, {
+    return accessLog('envoy.tcp_grpc_access_log', TcpGrpcAccessLogConfigSchema, {
       commonConfig: common(to, tcp.logName || TCP_LOG_NAME, tcp.filterStateObjectsToLog),
     });
   }
@@ -110,12 +111,12 @@ function common(to: ProviderCluster, logName: string, state: readonly string[] |
 /** The logs of MeshConfig `enableEnvoyAccessLogService`. */
 export function accessLogService(kind: 'http' | 'tcp' | 'listener'): AccessLog {
   const config = (logName: string): Common =>
-    common({ cluster: ACCESS_LOG_CLUSTER, hostname: '' }, logName, [...PEER_STATE, ...OLD_PEER_STATE]);
+    common({ cluster: ACCESS_LOG_CLUSTER, hostname: '' }, logName, ALL_PEER_STATE);
   return kind === 'http'
     ? accessLog('envoy.access_loggers.http_grpc', HttpGrpcAccessLogConfigSchema, {
         commonConfig: config(HTTP_LOG_NAME),
       })
-    : accessLog('envoy.access_loggers.tcp_grpc', TcpGrpcAccessLogConfigSchema, {
+    : accessLog('envoy.tcp_grpc_access_log', TcpGrpcAccessLogConfigSchema, {
         commonConfig: config(kind === 'tcp' ? TCP_LOG_NAME : LISTENER_LOG_NAME),
       });
 }
@@ -132,7 +133,7 @@ function openTelemetryLog(
     value: { case: 'stringValue' as const, value: typeof value === 'string' ? value : '' },
   });
   return accessLog('envoy.access_loggers.open_telemetry', OpenTelemetryAccessLogConfigSchema, {
-    commonConfig: common(to, logName || OTEL_LOG_NAME, undefined),
+    commonConfig: common(to, logName || OTEL_LOG_NAME, ALL_PEER_STATE),
     disableBuiltinLabels: true,
     body: stringValue(text),
     ...(labels.length === 0

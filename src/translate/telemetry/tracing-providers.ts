@@ -1,8 +1,8 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import type { HeaderValueOptionSchema } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import { HeaderValueOption_HeaderAppendAction as Append } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { TypedExtensionConfigSchema } from '../../api/gen/envoy/config/core/v3/extension_pb.ts';
-import type { HttpServiceSchema } from '../../api/gen/envoy/config/core/v3/http_service_pb.ts';
+import { HttpServiceSchema } from '../../api/gen/envoy/config/core/v3/http_service_pb.ts';
 import { DatadogConfigSchema } from '../../api/gen/envoy/config/trace/v3/datadog_pb.ts';
 import { type Tracing_Http, Tracing_HttpSchema } from '../../api/gen/envoy/config/trace/v3/http_tracer_pb.ts';
 import { OpenTelemetryConfigSchema } from '../../api/gen/envoy/config/trace/v3/opentelemetry_pb.ts';
@@ -18,7 +18,8 @@ import type { ExtensionProvider } from '../../config/kinds/mesh-config/schema.ts
 import type { Registry } from '../../registry/registry.ts';
 import { type ProviderCluster, providerCluster } from '../extension-providers.ts';
 import { extension, filter } from '../proto/any.ts';
-import { optionalDuration } from '../proto/values.ts';
+import { duration, optionalDuration } from '../proto/values.ts';
+import { messageField } from '../proto/wire.ts';
 
 /** A tracer as Envoy is told about it. */
 export interface Tracer {
@@ -67,15 +68,38 @@ function grpcService({ cluster, hostname }: ProviderCluster) {
   return { targetSpecifier: { case: 'envoyGrpc' as const, value: { clusterName: cluster, authority: hostname } } };
 }
 
+/** Fields of Envoy's ZipkinConfig that are newer than the API that we are built with. */
+const TRACE_CONTEXT_OPTION_FIELD = 8;
+const COLLECTOR_SERVICE_FIELD = 9;
+
+const ZIPKIN_PATH = '/api/v2/spans';
+/** Milliseconds. */
+const ZIPKIN_TIMEOUT = 5000;
+
+/** What the collector's service says, the fields of old say as well, for proxies that know no others. */
 function zipkinTracer(zipkin: NonNullable<ExtensionProvider['zipkin']>, to: ProviderCluster): Tracing_Http {
-  return named('envoy.tracers.zipkin', ZipkinConfigSchema, {
+  const path = zipkin.path || ZIPKIN_PATH;
+  const config = create(ZipkinConfigSchema, {
     collectorCluster: to.cluster,
-    collectorEndpoint: zipkin.path || '/api/v2/spans',
+    collectorEndpoint: path,
     collectorEndpointVersion: ZipkinConfig_CollectorEndpointVersion.HTTP_JSON,
     collectorHostname: to.hostname,
     traceId128bit: zipkin.enable64bitTraceId !== true,
     sharedSpanContext: false,
   });
+  const service = create(HttpServiceSchema, {
+    httpUri: {
+      uri: `http://${to.hostname}${path}`,
+      httpUpstreamType: { case: 'cluster', value: to.cluster },
+      timeout: duration(zipkin.timeout ?? ZIPKIN_TIMEOUT),
+    },
+    requestHeadersToAdd: (zipkin.headers ?? []).map(headerOption),
+  });
+  config.$unknown = [messageField(COLLECTOR_SERVICE_FIELD, toBinary(HttpServiceSchema, service))];
+  if (zipkin.traceContextOption === 'USE_B3_WITH_W3C_PROPAGATION') {
+    config.$unknown.unshift({ no: TRACE_CONTEXT_OPTION_FIELD, wireType: 0, data: Uint8Array.of(1) });
+  }
+  return named('envoy.tracers.zipkin', ZipkinConfigSchema, config);
 }
 
 function openTelemetryTracer(

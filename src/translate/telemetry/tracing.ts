@@ -93,7 +93,8 @@ function fromSpec(proxy: ProxyView, spec: Spec): TracingConfig {
       ...sampling(tracer.samples ? 100 : (spec.sampling ?? samplingOf(proxy))),
       customTags: [...(spec.istioTags ? istioTags(proxy) : []), ...customTags(own)].sort(byTag),
       ...maxPathTagLength(tracer.maxTagLength || config.tracing?.maxPathTagLength),
-      ...(tracer.spawnUpstreamSpan ? { spawnUpstreamSpan: true } : {}),
+      // A gateway stands between two others: what it does is a span of its own.
+      ...(tracer.spawnUpstreamSpan || !proxy.isSidecar ? { spawnUpstreamSpan: true } : {}),
       provider: tracer.provider,
     }),
     sampleByRequestId: spec.sampleByRequestId,

@@ -9,6 +9,7 @@ import {
   toJson,
 } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
+import { BinaryReader } from '@bufbuild/protobuf/wire';
 import {
   type Any,
   AnySchema,
@@ -67,9 +68,37 @@ export function resourceJson(types: Types, any: Any): JsonValue {
   return json;
 }
 
+/** Bytes of which nobody knows the type, their fields by number as far as they look like a message. */
+function showField(wireType: number, data: Uint8Array): string {
+  if (wireType !== 2) return Buffer.from(data).toString('hex');
+  const reader = new BinaryReader(data);
+  return showMessage(reader.bytes());
+}
+
+function showMessage(bytes: Uint8Array): string {
+  const fields: [number, string][] = [];
+  try {
+    const reader = new BinaryReader(bytes);
+    while (reader.pos < reader.len) {
+      const [no, wireType] = reader.tag();
+      fields.push([
+        no,
+        wireType === 2 ? showMessage(reader.bytes()) : Buffer.from(reader.skip(wireType, no)).toString('hex'),
+      ]);
+    }
+  } catch {
+    return JSON.stringify(Buffer.from(bytes).toString());
+  }
+  if (fields.length === 0) return JSON.stringify(Buffer.from(bytes).toString());
+  return `{${fields
+    .sort(([a], [b]) => a - b)
+    .map(([no, text]) => `${no}: ${text}`)
+    .join(', ')}}`;
+}
+
 function findUnknown(types: Types, schema: DescMessage, message: Message, path: string, out: string[]): void {
   for (const field of message.$unknown ?? []) {
-    out.push(`${path}: field ${field.no} = ${Buffer.from(field.data).toString('base64')}`);
+    out.push(`${path}: field ${field.no} = ${showField(field.wireType, field.data)}`);
   }
   if (schema.typeName === AnySchema.typeName) {
     const any = message as unknown as Any;
