@@ -1,8 +1,9 @@
 import path from 'node:path';
 import type { MeshStatus } from '../config/control/mesh-api.ts';
 import { MeshControlServer, publishedUrls } from '../local/control/server.ts';
-import { LocalMesh, type MeshEvent, type OwnProgram } from '../local/mesh.ts';
+import { LocalMesh, type MeshEvent } from '../local/mesh.ts';
 import { isthmusHome, meshName } from '../local/mesh-folder.ts';
+import type { OwnProgram } from '../local/own-program.ts';
 
 export interface UpOptions {
   /** The folder of YAML. */

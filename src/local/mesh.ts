@@ -1,32 +1,28 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { podPort } from '../agent/pod-network.ts';
-import { messageOf, UserError } from '../base/errors.ts';
+import { UserError } from '../base/errors.ts';
 import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import type { StateResponse } from '../config/control/api.ts';
 import { ControlClient } from '../config/control/client.ts';
-import { type ConfigMessage, formatMessage } from '../config/message.ts';
-import { FileStore } from '../config/store/file-store.ts';
-import type { ConfigSnapshot } from '../config/store/snapshot.ts';
+import { formatMessage } from '../config/message.ts';
 import { Guard } from '../process/guard.ts';
-import { ManagedProcess, type ProcessStatus } from '../process/managed-process.ts';
+import type { ProcessStatus } from '../process/managed-process.ts';
+import { ControlPlaneProcess } from './control-plane-process.ts';
 import { type Installation, installationOf } from './install.ts';
 import { MeshFolder, type MeshRecord } from './mesh-folder.ts';
+import { valuesOf, writeCaFiles } from './object-values.ts';
 import { ObjectView } from './object-view.ts';
+import type { OwnProgram } from './own-program.ts';
+import { PodReports } from './pod-reports.ts';
 import { type DesiredPod, desiredPods, podKey } from './pods/desired-pod.ts';
-import type { Values } from './pods/environment.ts';
 import { injectionOf } from './pods/injection.ts';
 import { Pod, type PodSurroundings } from './pods/pod.ts';
 import { serviceLinks } from './pods/program-environment.ts';
+import { checkPorts, readInput } from './preflight.ts';
 import { type PublishedPort, publicationOf, publishedPorts } from './publication.ts';
-import { controlPlaneObjects, podObject } from './runtime-objects.ts';
-import { mayUseLowPorts, type Slot, takeSlot, whoIsInTheWay } from './slot.ts';
-
-/** How a program of ours is started: the runtime and what comes before the command's own arguments. */
-export interface OwnProgram {
-  readonly command: string;
-  readonly args: readonly string[];
-}
+import { controlPlaneObjects } from './runtime-objects.ts';
+import { mayUseLowPorts, type Slot, takeSlot } from './slot.ts';
 
 export interface MeshOptions {
   /** The folder of YAML. */
@@ -62,7 +58,6 @@ const KINDS = [
 
 const DOMAIN = 'cluster.local';
 const PORTS = { grpc: 15010, secureGrpc: 15012, http: 8080, monitoring: 15014 };
-const DISCOVERY_START_MS = 30_000;
 const DRAIN_WAIT_MS = 2_000;
 const RECONNECT_MS = 100;
 
@@ -77,16 +72,14 @@ export class LocalMesh {
   readonly #guard = new Guard();
   readonly #tokens: TokenIssuer;
   readonly #privileged: boolean;
-  readonly #discovery: ManagedProcess;
+  readonly #discovery: ControlPlaneProcess;
+  readonly #reports: PodReports;
   readonly #view = new ObjectView();
   readonly #pods = new Map<string, Pod>();
   readonly #runs = new Map<string, Pod>();
-  /** What the control plane was told last of each pod. */
-  readonly #told = new Map<string, string>();
   readonly #rootCertificate: string;
   #installation: Installation;
   #unwatch: (() => void) | undefined = undefined;
-  #telling: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | undefined = undefined;
   #scheduled = false;
   #connected = false;
@@ -123,7 +116,15 @@ export class LocalMesh {
       startedAt: this.startedAt,
     };
     this.control = new ControlClient(folder.discoverySocket);
-    this.#discovery = new ManagedProcess(this.#discoverySpec(parts.plugged), this.#guard, () => this.#wake());
+    this.#reports = new PodReports(this.control, (problem) => this.#report(formatMessage(problem)));
+    const { isthmus, directory, env } = options;
+    const { plugged } = parts;
+    const addresses = this.record.discovery;
+    this.#discovery = new ControlPlaneProcess(
+      { isthmus, directory, folder, addresses, domain: DOMAIN, installation, plugged, env },
+      this.#guard,
+      () => this.#wake(),
+    );
   }
 
   /** Starts everything, and returns while pods are still on their way. Throws a UserError if there is nothing to start. */
@@ -136,15 +137,15 @@ export class LocalMesh {
         `the mesh ${folder.name} runs already: process ${other.pid}, of ${other.dir}, since ${since}; stop it with "isthmus down", or give this one another --name`,
       );
     }
-    const input = await readInput(options);
+    const input = await readInput(options.directory);
     const installation = installationOf(input);
-    await checkPorts(input, installation, options);
+    await checkPorts(input, installation, options.publishAddress);
     const slot = await takeSlot();
     try {
       folder.prepare();
       const tokens = await TokenIssuer.open(path.join(folder.state, 'tokens'), { issuer: LOCAL_TOKEN_ISSUER });
       const privileged = await mayUseLowPorts(`${slot.pool.podPrefix}255.253`);
-      const plugged = writeCaFiles(input, installation.namespace, folder);
+      const plugged = writeCaFiles(input, installation.namespace, folder.cacerts);
       const mesh = new LocalMesh(options, folder, installation, { slot, tokens, privileged, plugged });
       await mesh.#begin();
       return mesh;
@@ -166,66 +167,9 @@ export class LocalMesh {
       { mode: 0o600 },
     );
     this.folder.write(this.record);
-    this.#discovery.start();
-    await this.#discoveryAnswers();
+    await this.#discovery.start(this.control);
     this.options.onEvent({ kind: 'step', text: `discovery at ${this.record.discovery.secureGrpc}` });
     this.#watch();
-  }
-
-  #discoverySpec(plugged: boolean) {
-    const { isthmus, env, directory } = this.options;
-    const { folder } = this;
-    const { discovery } = this.record;
-    const args = [...isthmus.args, 'discovery', '--configDir', path.resolve(directory)];
-    args.push('--meshConfig', folder.meshConfig, '--stateDir', folder.state);
-    args.push(
-      '--controlSocket',
-      folder.discoverySocket,
-      '--appliedDir',
-      folder.applied,
-      '--runtimeDir',
-      folder.runtime,
-    );
-    args.push('--grpcAddr', discovery.grpc, '--secureGRPCAddr', discovery.secureGrpc);
-    args.push('--httpAddr', discovery.http, '--monitoringAddr', discovery.monitoring, '--domain', DOMAIN);
-    if (plugged) args.push('--cacertsDir', folder.cacerts);
-    const own: Record<string, string> = { POD_NAME: 'istiod', POD_NAMESPACE: this.#installation.namespace };
-    for (const name of ['PATH', 'HOME', 'TZ', 'LANG']) if (env[name] !== undefined) own[name] = env[name];
-    return {
-      command: isthmus.command,
-      args,
-      env: { ...own, ...this.#installation.pilotEnv },
-      cwd: folder.path,
-      logFile: path.join(folder.logs, 'discovery.log'),
-      restart: 'always' as const,
-      graceMs: 5000,
-    };
-  }
-
-  async #discoveryAnswers(): Promise<void> {
-    const deadline = Date.now() + DISCOVERY_START_MS;
-    for (;;) {
-      const { state, lastEnd } = this.#discovery.status;
-      if (lastEnd !== undefined || state === 'Error')
-        throw new UserError(`discovery did not start (${lastEnd}):\n${this.#lastLines()}`);
-      try {
-        await this.control.state();
-        return;
-      } catch (error) {
-        if (Date.now() > deadline)
-          throw new UserError(`discovery does not answer: ${messageOf(error)}\n${this.#lastLines()}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 15));
-    }
-  }
-
-  #lastLines(): string {
-    try {
-      const lines = fs.readFileSync(path.join(this.folder.logs, 'discovery.log'), 'utf8').trimEnd().split('\n');
-      return lines.slice(-5).join('\n');
-    } catch {
-      return '';
-    }
   }
 
   #watch(): void {
@@ -238,6 +182,7 @@ export class LocalMesh {
           this.#connected = true;
           // A control plane that was started anew has its objects from the runtime folder.
           for (const object of this.#installation.objects) this.#view.add(object);
+          for (const pod of this.#allPods()) this.#reports.tell(pod);
         }
         this.#objectsChanged(changed);
       },
@@ -254,7 +199,7 @@ export class LocalMesh {
     if (kinds.has('Secret') || kinds.has('ConfigMap')) {
       for (const pod of this.#allPods()) pod.objectsChanged();
     }
-    if (kinds.has('Secret')) writeCaFiles(this.#view, this.#installation.namespace, this.folder);
+    if (kinds.has('Secret')) writeCaFiles(this.#view, this.#installation.namespace, this.folder.cacerts);
     this.#reconcileSoon();
     void this.#reportConfiguration();
   }
@@ -287,7 +232,7 @@ export class LocalMesh {
     const texts = new Set<string>();
     for (const { messages, lastGood } of state.rejected) {
       const rest = lastGood ? ' (its last good version stays in force)' : '';
-      for (const message of messages) texts.add(`${describe(message)}${rest}`);
+      for (const message of messages) texts.add(`${formatMessage(message)}${rest}`);
     }
     for (const { proxy, message } of state.nacks) texts.add(`${proxy} refused its configuration: ${message}`);
     for (const text of texts) if (!this.#reported.has(text)) this.#report(text);
@@ -335,7 +280,7 @@ export class LocalMesh {
     const injection = injectionOf(desired, namespace?.metadata.labels ?? {});
     const pod = new Pod(desired, injection, this.#surroundings(key, desired, injection === 'gateway', false));
     this.#pods.set(key, pod);
-    this.#tell(pod);
+    this.#reports.tell(pod);
     void pod.start();
   }
 
@@ -396,7 +341,7 @@ export class LocalMesh {
   #podChanged(key: string): void {
     const pod = this.#pods.get(key) ?? this.#runs.get(key);
     if (pod === undefined) return;
-    this.#tell(pod);
+    this.#reports.tell(pod);
     const { message } = pod;
     if (pod.ready && !this.#announced.has(pod)) {
       this.#announced.add(pod);
@@ -411,27 +356,6 @@ export class LocalMesh {
     this.#wake();
   }
 
-  /** Tells the control plane of a pod, if what it should know has changed; resolves with the snapshot that has it. */
-  #tell(pod: Pod, gone = false): Promise<number> {
-    const key = podKey(pod.desired);
-    const object = gone ? undefined : podObject(pod);
-    const text = JSON.stringify(object);
-    if (this.#told.get(key) === text) return this.#telling.then(() => 0);
-    if (gone) this.#told.delete(key);
-    else this.#told.set(key, text);
-    const request = gone ? { apply: [], remove: [`Pod/${key}`] } : { apply: [object], remove: [] };
-    const outcome = this.#telling.then(async () => {
-      const { problems, snapshot } = await this.control.runtime(request);
-      for (const problem of problems) this.#report(describe(problem));
-      return snapshot;
-    });
-    this.#telling = outcome.catch(() => {
-      // The control plane is away; it is told when it is back.
-      this.#told.delete(key);
-    });
-    return outcome;
-  }
-
   /** Takes a pod out of service and ends it: first nobody is sent to it any more, then it stops. */
   async #remove(key: string, pod: Pod): Promise<void> {
     const stopped = this.#drainAndStop(pod);
@@ -439,7 +363,7 @@ export class LocalMesh {
     this.#pods.delete(key);
     this.#runs.delete(key);
     this.#slot.pool.release(key);
-    await this.#tell(pod, true).catch(() => {});
+    await this.#reports.tell(pod, true).catch(() => {});
     this.#reconcileSoon();
     this.#wake();
   }
@@ -447,7 +371,7 @@ export class LocalMesh {
   async #drainAndStop(pod: Pod): Promise<void> {
     pod.beginTermination();
     try {
-      const snapshot = await this.#tell(pod);
+      const snapshot = await this.#reports.tell(pod);
       if (!this.#stopping && snapshot > 0) await this.control.wait(snapshot, DRAIN_WAIT_MS);
     } catch {
       // Without a control plane nobody can be told.
@@ -469,7 +393,7 @@ export class LocalMesh {
     if (this.#pods.has(key) || this.#runs.has(key)) throw new UserError(`there is a pod ${key} already`);
     const pod = new Pod(desired, 'sidecar', this.#surroundings(key, desired, false, true));
     this.#runs.set(key, pod);
-    this.#tell(pod).catch(() => {});
+    this.#reports.tell(pod).catch(() => {});
     void pod.start();
     return pod;
   }
@@ -507,7 +431,7 @@ export class LocalMesh {
   async whenSettled(): Promise<void> {
     const settled = () => this.#connected && !this.#scheduled && this.pods.every((pod) => pod.settled);
     while (!this.#stopping && !(settled() && this.#pods.size >= desiredPods(this.#view).length)) await this.#changed();
-    await this.#telling;
+    await this.#reports.done();
     const { snapshot } = await this.control.state();
     await this.control.wait(snapshot, 5000);
   }
@@ -537,71 +461,4 @@ export class LocalMesh {
     this.#slot.release();
     this.folder.finish();
   }
-}
-
-/** Reads the folder once, for what must be known before anything is started. */
-async function readInput({ directory }: MeshOptions): Promise<ConfigSnapshot> {
-  const store = await FileStore.open({ directory: path.resolve(directory), pollInterval: 0, onProblem: () => {} });
-  const { snapshot } = store;
-  await store.close();
-  return snapshot;
-}
-
-/** Finds out before anything is started whether gateways can have their ports. */
-async function checkPorts(input: ConfigSnapshot, installation: Installation, options: MeshOptions): Promise<void> {
-  const view = new ObjectView();
-  for (const kind of ['Service', 'Deployment', 'StatefulSet', 'Pod'] as const)
-    for (const o of input.list(kind)) view.add(o.raw);
-  for (const object of installation.objects) view.add(object);
-  const services = view.list('Service');
-  const gateways = desiredPods(view).filter((pod) => injectionOf(pod, {}) === 'gateway');
-  const ports = gateways.flatMap((pod) => publishedPorts(services, pod, options.publishAddress));
-  const seen = new Map<string, PublishedPort>();
-  for (const port of ports) {
-    const key = `${port.address}:${port.published}`;
-    const other = seen.get(key);
-    if (other && other.service !== port.service) {
-      throw new UserError(
-        `the Services ${other.service} and ${port.service} both want ${key}; give one of them a loadBalancerIP of its own, such as 127.0.0.2`,
-      );
-    }
-    seen.set(key, port);
-  }
-  for (const { address, published, service } of seen.values()) {
-    const problem = await whoIsInTheWay(address, published);
-    if (problem)
-      throw new UserError(`${problem}; the gateway ${service} wants it. Stop that, or give another --address`);
-  }
-}
-
-/** Writes the files of the Secret `cacerts`, by which people plug in an authority of their own. */
-function writeCaFiles(config: Pick<ConfigSnapshot, 'get'>, namespace: string, folder: MeshFolder): boolean {
-  const files = valuesOf(config, namespace).secret('cacerts');
-  if (files === undefined) return false;
-  for (const [name, bytes] of files) {
-    const file = path.join(folder.cacerts, path.basename(name));
-    fs.writeFileSync(`${file}.new`, bytes, { mode: 0o600 });
-    fs.renameSync(`${file}.new`, file);
-  }
-  return true;
-}
-
-function valuesOf(config: Pick<ConfigSnapshot, 'get'>, namespace: string): Values {
-  type Texts = Readonly<Record<string, string>> | undefined;
-  const decoded = (entries: Texts, encoding: 'utf8' | 'base64') =>
-    Object.entries(entries ?? {}).map(([key, text]) => [key, Buffer.from(text, encoding)] as const);
-  return {
-    configMap: (name) => {
-      const spec = config.get('ConfigMap', namespace, name)?.spec;
-      return spec && new Map([...decoded(spec.binaryData, 'base64'), ...decoded(spec.data, 'utf8')]);
-    },
-    secret: (name) => {
-      const spec = config.get('Secret', namespace, name)?.spec;
-      return spec && new Map([...decoded(spec.data, 'base64'), ...decoded(spec.stringData, 'utf8')]);
-    },
-  };
-}
-
-function describe(message: ConfigMessage): string {
-  return formatMessage(message);
 }
