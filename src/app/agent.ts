@@ -5,6 +5,7 @@ import { readDownwardApi } from '../agent/environment/downward-api.ts';
 import { readEnvironment } from '../agent/environment/environment.ts';
 import { codeOf, messageOf, UserError } from '../base/errors.ts';
 import { Logging } from '../base/log.ts';
+import { ISTIO_VERSION } from '../base/version.ts';
 import { effectiveProxyConfig } from './agent-proxy-config.ts';
 
 /** The flags of `isthmus agent`, most of them pilot-agent's. */
@@ -25,8 +26,6 @@ export interface AgentFlags {
   readonly warnings: readonly string[];
 }
 
-/** Istio's version of which behaviour and API are those here; control planes look at it. */
-const VERSION = '1.31.0';
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /** Runs an agent until it ends. Resolves with the exit code. */
@@ -61,7 +60,7 @@ export async function runAgent(flags: AgentFlags, processEnv: NodeJS.ProcessEnv)
     envoy: flags.proxy === undefined ? undefined : await findProgram(flags.proxy, processEnv.PATH),
     proxyLogLevel: flags.proxyLogLevel,
     proxyComponentLogLevel: flags.proxyComponentLogLevel,
-    version: VERSION,
+    version: ISTIO_VERSION,
     logging,
     proxyLogging: new Logging({ format: 'envoy', stream: process.stderr }),
     env,

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type ControlOptions, type DiscoveryOptions, discoveryLogging, startDiscovery } from '../app/discovery.ts';
 import { UserError } from '../base/errors.ts';
 import type { Logging, LogStream } from '../base/log.ts';
+import { ISTIO_VERSION } from '../base/version.ts';
 import { parseDuration } from '../config/schema/index.ts';
 
 interface Flags {
@@ -150,7 +151,7 @@ function optionsOf(flags: Flags, configDir: string): DiscoveryOptions {
     cacertsDir: flags.cacertsDir,
     stateDir: flags.stateDir,
     env: process.env,
-    version: VERSION,
+    version: ISTIO_VERSION,
   };
 }
 
@@ -160,9 +161,6 @@ function controlOf({ controlSocket: socket, appliedDir, runtimeDir }: Flags): Co
     throw new UserError('--controlSocket, --appliedDir and --runtimeDir belong together; give all three or none');
   return { socket, appliedDir, runtimeDir };
 }
-
-/** Istio's version of which behaviour and API are those here; tools compare it with that of the proxies. */
-const VERSION = '1.31.0';
 
 function openLogging(flags: Flags): Logging {
   const json = flags.log_as_json === true || flags.log_as_json === 'true';

@@ -1,58 +1,155 @@
-import { Command, CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { messageOf, UserError } from '../base/errors.ts';
+import { ISTIO_VERSION, PACKAGE_VERSION } from '../base/version.ts';
+import { type CommandModule, EXIT_USAGE, GoCommand, type Streams } from './command.ts';
+
+const RUN = 'Run a mesh or a part of it:';
+const CONFIGURE = 'Configuration and certificates:';
+const OTHER = 'Other:';
 
 /**
  * The commands, in the order in which `--help` lists them. A command is one file that parses its flags, calls `app` or
  * a module, and prints; it is loaded only when it is asked for, because a sidecar must not pay for the others.
  */
 const commands: readonly CommandEntry[] = [
-  { name: 'proxy', summary: 'Run the data plane: what Envoy is in Istio', load: () => import('./proxy.ts') },
+  { name: 'up', group: RUN, summary: 'Run a mesh out of a folder of YAML', load: () => import('./up.ts') },
+  {
+    name: 'proxy',
+    group: RUN,
+    summary: 'Run the data plane: what Envoy is in Istio',
+    load: () => import('./proxy.ts'),
+  },
   {
     name: 'agent',
+    group: RUN,
     summary: 'Run a proxy with its certificates: what pilot-agent is in Istio',
     load: () => import('./agent.ts'),
   },
-  { name: 'ca', summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
-  { name: 'discovery', summary: 'Run the control plane', load: () => import('./discovery.ts') },
-  { name: 'validate', aliases: ['v'], summary: 'Check configuration files', load: () => import('./validate.ts') },
+  { name: 'discovery', group: RUN, summary: 'Run the control plane', load: () => import('./discovery.ts') },
+  { name: 'ca', group: CONFIGURE, summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
+  {
+    name: 'validate',
+    aliases: ['v'],
+    group: CONFIGURE,
+    summary: 'Check configuration files',
+    load: () => import('./validate.ts'),
+  },
 ];
 
 interface CommandEntry {
   readonly name: string;
   readonly aliases?: readonly string[];
+  /** Heading of `--help` that it stands under. */
+  readonly group: string;
   readonly summary: string;
   /** Module beside this one that exports {@link CommandModule}. */
   readonly load: () => Promise<CommandModule>;
 }
 
-export interface CommandModule {
-  /** Declares flags, arguments, subcommands and the action on an empty command that already has its name and summary. */
-  define(command: Command): void;
-}
-
 /** Runs one command line and returns the exit code. */
-export async function run(argv: readonly string[]): Promise<number> {
-  const program = new Command('isthmus')
-    .description("A service mesh in one package: Istio's configuration, Envoy's protocol.")
-    .showSuggestionAfterError()
-    .exitOverride();
-  for (const entry of commands) {
-    const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
-    for (const alias of entry.aliases ?? []) command.alias(alias);
-    if (argv.some((a) => a === entry.name || entry.aliases?.includes(a))) (await entry.load()).define(command);
-  }
+export async function run(argv: readonly string[], streams: Streams = process): Promise<number> {
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    const words = hoistGlobalFlags(argv);
+    const operands = words.filter((word) => !word.startsWith('-'));
+    const program = await buildProgram(operands[0] === 'help' ? operands[1] : operands[0], streams);
+    await program.parseAsync(words, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;
     if (error instanceof UserError) {
-      process.stderr.write(`Error: ${error.message}\n`);
+      streams.stderr.write(`Error: ${error.message}\n`);
       return error.exitCode;
     }
-    process.stderr.write(
-      `isthmus: unexpected error: ${messageOf(error)}\n${error instanceof Error ? error.stack : ''}\n`,
-    );
+    const stack = error instanceof Error ? error.stack : '';
+    streams.stderr.write(`isthmus: unexpected error: ${messageOf(error)}\n${stack}\n`);
     return 70;
   }
+}
+
+/** The tree of commands, of which only the one that `name` or an alias says is whole. */
+async function buildProgram(name: string | undefined, streams: Streams): Promise<Command> {
+  const program = new GoCommand('isthmus')
+    .description("A service mesh in one package: Istio's configuration, Envoy's protocol.")
+    .usage('COMMAND [flags]')
+    .version(`isthmus ${PACKAGE_VERSION} (Istio ${ISTIO_VERSION})`, '--version', 'print the version')
+    .configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => streams.stderr.write(text),
+    })
+    .showSuggestionAfterError()
+    .exitOverride()
+    .helpCommand(false)
+    .addHelpText('after', EXAMPLES);
+  for (const entry of commands) {
+    const command = program.command(entry.name).summary(entry.summary).description(entry.summary);
+    command.helpGroup(entry.group).aliases(entry.aliases ?? []);
+    if (entry.name === name || entry.aliases?.includes(name ?? '')) (await entry.load()).define(command, streams);
+  }
+  program
+    .command('help [command...]')
+    .summary('Tell about a command')
+    .helpGroup(OTHER)
+    .action((path: string[]) => showHelp(program, path));
+  return program;
+}
+
+const EXAMPLES = `
+Examples:
+  # Run a mesh from a folder of Kubernetes and Istio YAML
+  isthmus up examples/bookinfo
+
+  # Whether files are what the mesh takes
+  isthmus validate -f reviews.yaml
+
+"isthmus help COMMAND" tells about a command.
+`;
+
+function showHelp(program: Command, path: readonly string[]): void {
+  let command = program;
+  for (const word of path) {
+    const next = command.commands.find((c) => c.name() === word || c.aliases().includes(word));
+    if (next === undefined)
+      throw new UserError(`unknown help topic ${JSON.stringify(path.join(' '))}\nRun 'isthmus --help' for usage.`, {
+        exitCode: EXIT_USAGE,
+      });
+    command = next;
+  }
+  command.outputHelp();
+}
+
+/** Flags of istioctl that may stand before the command, all with a value. */
+const GLOBAL_FLAGS: ReadonlySet<string> = new Set([
+  '-n',
+  '--namespace',
+  '-i',
+  '--istioNamespace',
+  '-c',
+  '--kubeconfig',
+  '--context',
+  '--as',
+  '--as-group',
+  '--as-uid',
+  '--kubeclient-timeout',
+  '--mesh',
+  '--vklog',
+]);
+
+/** Puts global flags that stand before the command, or between it and its subcommand, where the command looks for them. */
+function hoistGlobalFlags(argv: readonly string[]): string[] {
+  const moved: string[] = [];
+  const rest: string[] = [];
+  let i = 0;
+  for (let operands = 0; i < argv.length && operands < 2 && argv[i] !== '--'; i++) {
+    const word = argv[i];
+    if (GLOBAL_FLAGS.has(word.split('=', 1)[0])) {
+      moved.push(word);
+      if (!word.includes('=') && i + 1 < argv.length) moved.push(argv[++i]);
+    } else {
+      rest.push(word);
+      if (!word.startsWith('-')) operands++;
+    }
+  }
+  const end = argv.indexOf('--', i);
+  const split = end < 0 ? argv.length : end;
+  return [...rest, ...argv.slice(i, split), ...moved, ...argv.slice(split)];
 }
