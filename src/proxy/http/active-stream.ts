@@ -13,6 +13,7 @@ import type { HcmConfig, NamedFilter } from './config.ts';
 import type { LocalReply } from './filter.ts';
 import { FilterContext } from './filter-context.ts';
 import { FilterPass, type PassSink } from './filter-pass.ts';
+import type { FilteredStream } from './filtered-stream.ts';
 import { localResponse } from './local-reply.ts';
 import { canonicalizePath, mutateRequestHeaders, normalizeHost } from './request-headers.ts';
 import { finishResponseHeaders, removeUpstreamHopByHop } from './response-headers.ts';
@@ -40,7 +41,7 @@ const IDLE_TIMEOUT: LocalReply = {
 const IDLE_TIMEOUT_REQUEST: LocalReply = { ...IDLE_TIMEOUT, status: 408 };
 
 /** One request and its response: from the codec through the filters and back. */
-export class ActiveStream implements StreamHandler, PassSink {
+export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   readonly info: StreamInfo;
   readonly owner: StreamOwner;
   /** One route configuration from start to end, whatever RDS sends meanwhile. */

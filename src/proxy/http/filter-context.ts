@@ -5,9 +5,9 @@ import type { Connection } from '../net/connection.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { ChosenCluster, Route } from '../router/route.ts';
 import type { Timers } from '../timers.ts';
-import type { ActiveStream } from './active-stream.ts';
 import { type FilterCallbacks, HeadersStatus, type HttpFilter, type LocalReply } from './filter.ts';
 import type { PassEntry } from './filter-pass.ts';
+import type { FilteredStream } from './filtered-stream.ts';
 
 const PASSIVE: HttpFilter = {};
 
@@ -16,13 +16,13 @@ export class FilterContext implements FilterCallbacks, PassEntry {
   filter: HttpFilter = PASSIVE;
   requestHold: HeadersStatus = HeadersStatus.Continue;
   responseHold: HeadersStatus = HeadersStatus.Continue;
-  readonly #stream: ActiveStream;
+  readonly #stream: FilteredStream;
   readonly #name: string;
   readonly #index: number;
   /** Place of its factory in the configured chain; filters with nothing to do have none in the stream's. */
   readonly order: number;
 
-  constructor(stream: ActiveStream, name: string, index: number, order: number) {
+  constructor(stream: FilteredStream, name: string, index: number, order: number) {
     this.#stream = stream;
     this.#name = name;
     this.#index = index;

@@ -5,9 +5,9 @@ import { ResponseFlag } from '../observe/response-flags.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
 import type { Timer } from '../timers.ts';
 import type { Handshake, TlsFailure } from '../tls/transport.ts';
+import type { AcceptingListener } from './accepting-listener.ts';
 import type { SocketAddress, TlsInfo } from './connection.ts';
 import { type Findings, Inspector } from './inspect.ts';
-import type { Listener } from './listener.ts';
 import type { FilterChain } from './listener-config.ts';
 import { runFilterChain } from './network-filter-chain.ts';
 import { originalDestination } from './original-destination.ts';
@@ -20,7 +20,7 @@ const NOTHING_FOUND: Findings = { skip: 0, proxyHeader: undefined, hello: undefi
  * of the chain, TLS handshake, in this order and each within its time limit.
  */
 export class IncomingConnection {
-  #listener: Listener;
+  #listener: AcceptingListener;
   readonly #socket: net.Socket;
   readonly #local: SocketAddress;
   readonly #peer: SocketAddress;
@@ -29,7 +29,7 @@ export class IncomingConnection {
   #handshake: Handshake | undefined = undefined;
   #over = false;
 
-  constructor(listener: Listener, socket: net.Socket) {
+  constructor(listener: AcceptingListener, socket: net.Socket) {
     this.#listener = listener;
     this.#socket = socket;
     this.#local = listener.worker.addresses.accepted(addressOf(socket.localAddress, socket.localPort));

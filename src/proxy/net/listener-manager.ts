@@ -7,8 +7,9 @@ import { ConfigErrors } from '../config/errors.ts';
 import type { ConfigSourceSpec } from '../context.ts';
 import { StatGroup } from '../observe/stats.ts';
 import { ConfigSubscriptionStats } from '../observe/subscription-stats.ts';
+import type { ListenerLookup } from './accepting-listener.ts';
 import { formatAddress, type SocketAddress } from './connection.ts';
-import { Listener, type ListenerLookup } from './listener.ts';
+import { Listener } from './listener.ts';
 import { compileListener, disposeChain, type ListenerConfig, type ListenerEnvironment } from './listener-config.ts';
 import type { InitTarget } from './network-filter.ts';
 

@@ -2,52 +2,17 @@ import net from 'node:net';
 import { messageOf } from '../../base/errors.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
 import type { WorkerContext } from '../context.ts';
-import { Histogram } from '../observe/histogram.ts';
-import { type AbsentStats, type ComputedStat, StatGroup, type StatLease } from '../observe/stats.ts';
+import type { StatLease } from '../observe/stats.ts';
+import type { AcceptingListener, ListenerLookup } from './accepting-listener.ts';
 import { formatAddress, type SocketAddress } from './connection.ts';
 import { IncomingConnection } from './incoming-connection.ts';
 import type { FilterChain, ListenerConfig } from './listener-config.ts';
 import { disposeChain } from './listener-config.ts';
+import { ListenerStats } from './listener-stats.ts';
 import type { SocketConnection } from './socket-connection.ts';
 
-const GAUGES: ReadonlySet<string> = new Set(['downstream_cx_active', 'downstream_pre_cx_active']);
-
-/** One worker is all that there is. */
-const WORKER = [
-  { name: 'worker_0.downstream_cx_active', kind: 'gauge', value: (stats) => stats.downstream_cx_active },
-  { name: 'worker_0.downstream_cx_total', kind: 'counter', value: (stats) => stats.downstream_cx_total },
-] satisfies readonly ComputedStat<ListenerStats>[] as readonly ComputedStat<never>[];
-
-const ABSENT: AbsentStats = { counters: ['extension_config_missing', 'network_extension_config_missing'] };
-
-/** Statistics of a listener (Envoy's `listener.ADDRESS.`). */
-export class ListenerStats extends StatGroup {
-  readonly gauges = GAUGES;
-  override readonly computed = WORKER;
-  override readonly absent = ABSENT;
-  readonly connections_accepted_per_socket_event = new Histogram();
-  readonly downstream_cx_length_ms = new Histogram();
-  downstream_cx_active = 0;
-  downstream_cx_destroy = 0;
-  downstream_cx_overflow = 0;
-  downstream_cx_overload_reject = 0;
-  downstream_cx_total = 0;
-  downstream_cx_transport_socket_connect_timeout = 0;
-  downstream_global_cx_overflow = 0;
-  downstream_listener_filter_error = 0;
-  downstream_listener_filter_remote_close = 0;
-  downstream_pre_cx_active = 0;
-  downstream_pre_cx_timeout = 0;
-  no_filter_chain_match = 0;
-}
-
-/** Finds the listener that a captured connection belongs to. */
-export interface ListenerLookup {
-  byAddress(address: SocketAddress): Listener | undefined;
-}
-
 /** A listener at work: its sockets, its filter chains, and the connections that they carry. */
-export class Listener {
+export class Listener implements AcceptingListener {
   readonly name: string;
   readonly stats: ListenerStats;
   config: ListenerConfig;
