@@ -7,7 +7,8 @@ import type { WorkerContext } from '../context.ts';
 import type { UpstreamTransport } from '../tls/transport.ts';
 import { EndpointUpdates } from './cluster-stats.ts';
 import type { ClusterConfig } from './config.ts';
-import { DnsDiscovery } from './dns-discovery.ts';
+import { DnsDiscovery } from './dns/discovery.ts';
+import type { DnsResolvers } from './dns/resolvers.ts';
 import type { EndpointSubscriptions } from './endpoint-subscriptions.ts';
 import { NO_ENDPOINTS, policyOf, readAssignment, readTemplates } from './endpoints.ts';
 import { OriginalDestinationCluster } from './original-dst-cluster.ts';
@@ -53,13 +54,14 @@ export class ActiveCluster {
     worker: WorkerContext,
     buildTransport: TransportBuilder,
     endpoints: EndpointSubscriptions,
+    resolvers: DnsResolvers,
     errors: ConfigErrors,
   ): ActiveCluster | undefined {
     const transports = config.transports.map(({ match, socket }, i): CompiledTransport => {
       const at = i < config.transports.length - 1 ? errors.at('transport_socket_matches').at(i) : errors;
       return { match, transport: buildTransport(socket, config, at.at('transport_socket')) };
     });
-    const discover = discovery(config, worker, endpoints, errors);
+    const discover = discovery(config, worker, endpoints, resolvers, errors);
     if (errors.any || discover === undefined) {
       for (const { transport } of transports) transport?.close();
       return undefined;
@@ -97,6 +99,7 @@ function discovery(
   config: ClusterConfig,
   worker: WorkerContext,
   endpoints: EndpointSubscriptions,
+  resolvers: DnsResolvers,
   errors: ConfigErrors,
 ): ((active: ActiveCluster) => () => void) | undefined {
   const at = errors.at('load_assignment');
@@ -113,13 +116,22 @@ function discovery(
     case 'STRICT_DNS':
     case 'LOGICAL_DNS': {
       const templates = loadAssignment ? readTemplates(loadAssignment, at) : [];
-      const policy = loadAssignment ? policyOf(loadAssignment) : NO_ENDPOINTS;
+      const policy = loadAssignment ? policyOf(loadAssignment, at) : NO_ENDPOINTS;
+      const { dns: dnsConfig } = config;
+      if (dnsConfig === undefined) return undefined;
       if (config.discovery === 'LOGICAL_DNS' && templates.flatMap((t) => t.endpoints).length !== 1) {
         at.add('endpoints', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
       }
       return (active) => {
         const { stats } = active.cluster;
-        const dns = new DnsDiscovery(templates, policy, config.dns, config.discovery === 'LOGICAL_DNS', worker, {
+        const options = {
+          groups: templates,
+          policy,
+          config: dnsConfig,
+          logical: config.discovery === 'LOGICAL_DNS',
+          resolver: resolvers.get(dnsConfig.resolver),
+        };
+        const dns = new DnsDiscovery(options, worker, {
           onEndpoints(assignment, complete) {
             active.cluster.setEndpoints(assignment);
             if (complete) active.ready();

@@ -11,6 +11,7 @@ import { ConfigSubscriptionStats } from '../observe/subscription-stats.ts';
 import { ActiveCluster, type TransportBuilder } from './active-cluster.ts';
 import type { Cluster, ClusterSource } from './cluster.ts';
 import { clusterConfig } from './config.ts';
+import { DnsResolvers } from './dns/resolvers.ts';
 import { EndpointSubscriptions } from './endpoint-subscriptions.ts';
 import { SUPPORTED } from './supported.ts';
 
@@ -51,6 +52,7 @@ export class ClusterManager implements ClusterSource {
   readonly #worker: WorkerContext;
   readonly #buildTransport: TransportBuilder;
   readonly #endpoints: EndpointSubscriptions;
+  readonly #resolvers: DnsResolvers;
   readonly #clusters = new Map<string, Entry>();
   /** Clusters whose endpoints or secrets have not come; the entry before, if any, stays in use. */
   readonly #warming = new Map<string, Entry>();
@@ -64,6 +66,7 @@ export class ClusterManager implements ClusterSource {
     this.#worker = worker;
     this.#buildTransport = buildTransport;
     this.#endpoints = new EndpointSubscriptions(worker);
+    this.#resolvers = new DnsResolvers(worker.stats);
     worker.stats.add('cluster_manager.', this.stats);
   }
 
@@ -155,7 +158,15 @@ export class ClusterManager implements ClusterSource {
     if (errors.any) return undefined;
     const config = clusterConfig(proto, () => this.#worker.timers.now(), errors);
     if (errors.any) return undefined;
-    return ActiveCluster.create(proto, config, this.#worker, this.#buildTransport, this.#endpoints, errors);
+    return ActiveCluster.create(
+      proto,
+      config,
+      this.#worker,
+      this.#buildTransport,
+      this.#endpoints,
+      this.#resolvers,
+      errors,
+    );
   }
 
   #update(resources: readonly RawResource[], removed: readonly string[]): Rejection[] {

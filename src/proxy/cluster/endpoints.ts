@@ -3,6 +3,7 @@ import type { LbEndpoint, LocalityLbEndpoints } from '../../api/gen/envoy/config
 import type { ClusterLoadAssignment } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { metadataOf, socketAddress } from '../config/values.ts';
+import type { SocketAddress } from '../net/connection.ts';
 import { HealthFlag, type HostDescription, type Locality, NO_LOCALITY } from './host.ts';
 
 /** Endpoints of one locality in one priority, as the control plane says. */
@@ -13,17 +14,26 @@ export interface LocalityDescription {
   readonly hosts: readonly HostDescription[];
 }
 
-/** What a ClusterLoadAssignment says, with defaults filled in. */
-export interface Assignment {
-  readonly localities: readonly LocalityDescription[];
+/** `ClusterLoadAssignment.policy`, with defaults filled in. */
+export interface AssignmentPolicy {
+  /** Percent by which healthy hosts count for more than they are. */
   readonly overprovisioning: number;
+  readonly weightedHealth: boolean;
   /** Shares of 1 of the requests to drop, by category. */
   readonly drops: readonly { readonly category: string; readonly share: number }[];
 }
 
-export const NO_ENDPOINTS: Assignment = { localities: [], overprovisioning: 140, drops: [] };
+/** What a ClusterLoadAssignment says, with defaults filled in. */
+export interface Assignment extends AssignmentPolicy {
+  readonly localities: readonly LocalityDescription[];
+}
+
+export const NO_ENDPOINTS: Assignment = { localities: [], overprovisioning: 140, weightedHealth: false, drops: [] };
 
 const DENOMINATORS = [100, 10_000, 1_000_000];
+const MAX_WEIGHT_SUM = 2 ** 32 - 1;
+const MAX_PRIORITY = 128;
+const NO_ADDRESSES: readonly SocketAddress[] = [];
 
 const EDS_HEALTH: Readonly<Record<number, number>> = {
   [HealthStatus.UNHEALTHY]: HealthFlag.FailedEdsHealth,
@@ -36,7 +46,8 @@ const EDS_HEALTH: Readonly<Record<number, number>> = {
 export interface EndpointTemplate {
   readonly host: string;
   readonly port: number;
-  describe(address: HostDescription['address'], hostname: string): HostDescription;
+  /** `others` are further addresses of the same endpoint, to try when the first does not answer. */
+  describe(address: SocketAddress, hostname: string, others?: readonly SocketAddress[]): HostDescription;
 }
 
 export interface LocalityTemplate {
@@ -48,47 +59,70 @@ export interface LocalityTemplate {
 
 /** Reads an assignment whose addresses are IP addresses or Unix sockets. */
 export function readAssignment(proto: ClusterLoadAssignment, errors: ConfigErrors): Assignment {
-  return {
-    ...policyOf(proto),
-    localities: proto.endpoints.map((group, i) => {
-      const at = errors.at('endpoints').at(i);
-      return {
-        ...groupOf(group),
-        hosts: group.lbEndpoints.flatMap((endpoint, j) => {
-          const here = at.at('lb_endpoints').at(j);
-          if (endpoint.hostIdentifier.case !== 'endpoint') {
-            here.add('endpoint', 'is needed');
-            return [];
-          }
-          const address = socketAddress(endpoint.hostIdentifier.value.address, here.at('endpoint'));
-          return address ? [describe(endpoint, group, address, endpoint.hostIdentifier.value.hostname)] : [];
-        }),
-      };
-    }),
-  };
+  const localities = proto.endpoints.map((group, i): LocalityDescription => {
+    const at = errors.at('endpoints').at(i);
+    const place = groupOf(group, at);
+    const hosts = group.lbEndpoints.flatMap((endpoint, j) => {
+      const here = at.at('lb_endpoints').at(j);
+      if (endpoint.hostIdentifier.case !== 'endpoint') {
+        here.add('endpoint', 'is needed');
+        return [];
+      }
+      const { address, hostname, additionalAddresses } = endpoint.hostIdentifier.value;
+      const main = socketAddress(address, here.at('endpoint'));
+      const others = additionalAddresses.flatMap((other, k) => {
+        const one = socketAddress(other.address, here.at('endpoint.additional_addresses').at(k));
+        return one ? [one] : [];
+      });
+      return main ? [describe(endpoint, group, place.locality, main, hostname, others, here)] : [];
+    });
+    checkSum(hosts, at);
+    return { ...place, hosts };
+  });
+  return { ...policyOf(proto, errors), localities };
+}
+
+/** The number of endpoints, without reading them. */
+export function countEndpoints(proto: ClusterLoadAssignment): number {
+  return proto.endpoints.reduce((count, group) => count + group.lbEndpoints.length, 0);
+}
+
+function checkSum(hosts: readonly HostDescription[], errors: ConfigErrors): void {
+  const sum = hosts.reduce((n, { weight }) => n + weight, 0);
+  if (sum > MAX_WEIGHT_SUM) errors.add('lb_endpoints', `the weights together must not be above ${MAX_WEIGHT_SUM}`);
 }
 
 /** Reads an assignment whose addresses may be names. */
 export function readTemplates(proto: ClusterLoadAssignment, errors: ConfigErrors): LocalityTemplate[] {
   return proto.endpoints.map((group, i) => {
     const at = errors.at('endpoints').at(i);
+    const place = groupOf(group, at);
     return {
-      ...groupOf(group),
+      ...place,
       endpoints: group.lbEndpoints.flatMap((endpoint, j): EndpointTemplate[] => {
+        const here = at.at('lb_endpoints').at(j);
         const target = endpoint.hostIdentifier.case === 'endpoint' ? endpoint.hostIdentifier.value : undefined;
         const socket = target?.address?.address.case === 'socketAddress' ? target.address.address.value : undefined;
         if (socket === undefined) {
-          at.at('lb_endpoints').at(j).add('endpoint.address', 'a socket_address is needed');
+          here.add('endpoint.address', 'a socket_address is needed');
           return [];
         }
-        if (socket.portSpecifier.case === 'namedPort') {
-          at.at('lb_endpoints').at(j).add('endpoint.address.socket_address.named_port', 'is not supported');
+        const add = (field: string, message: string) => here.add(`endpoint.address.socket_address.${field}`, message);
+        if (socket.portSpecifier.case === 'namedPort') add('named_port', 'is not supported');
+        if (socket.resolverName !== '') add('resolver_name', 'is not supported');
+        if (socket.address === '') add('address', 'must not be empty');
+        if (target!.additionalAddresses.length > 0) {
+          here.add('endpoint.additional_addresses', 'are not supported where addresses are names');
         }
+        const health = healthCheckOf(endpoint, here);
         return [
           {
             host: socket.address,
             port: socket.portSpecifier.case === 'portValue' ? socket.portSpecifier.value : 0,
-            describe: (address, hostname) => describe(endpoint, group, address, target?.hostname || hostname),
+            describe: (address, hostname, others = NO_ADDRESSES) => {
+              const own = target!.hostname || hostname;
+              return { ...base(endpoint, group, place.locality, address, own, others), ...health(address) };
+            },
           },
         ];
       }),
@@ -96,21 +130,24 @@ export function readTemplates(proto: ClusterLoadAssignment, errors: ConfigErrors
   });
 }
 
-export function policyOf(proto: ClusterLoadAssignment): Pick<Assignment, 'overprovisioning' | 'drops'> {
+export function policyOf({ policy }: ClusterLoadAssignment, errors: ConfigErrors): AssignmentPolicy {
+  if (policy?.overprovisioningFactor === 0) errors.add('policy.overprovisioning_factor', 'must be above 0');
   return {
-    overprovisioning: proto.policy?.overprovisioningFactor ?? 140,
-    drops: (proto.policy?.dropOverloads ?? []).map(({ category, dropPercentage }) => ({
+    overprovisioning: policy?.overprovisioningFactor ?? NO_ENDPOINTS.overprovisioning,
+    weightedHealth: policy?.weightedPriorityHealth ?? false,
+    drops: (policy?.dropOverloads ?? []).map(({ category, dropPercentage }) => ({
       category,
       share: (dropPercentage?.numerator ?? 0) / DENOMINATORS[dropPercentage?.denominator ?? 0],
     })),
   };
 }
 
-function groupOf(group: LocalityLbEndpoints): { locality: Locality; priority: number; weight: number } {
-  const { locality } = group;
+function groupOf(group: LocalityLbEndpoints, errors: ConfigErrors) {
+  const { locality, priority } = group;
+  if (priority > MAX_PRIORITY) errors.add('priority', `must not be above ${MAX_PRIORITY}`);
   return {
     locality: locality ? { region: locality.region, zone: locality.zone, subZone: locality.subZone } : NO_LOCALITY,
-    priority: group.priority,
+    priority,
     weight: group.loadBalancingWeight ?? 0,
   };
 }
@@ -118,23 +155,60 @@ function groupOf(group: LocalityLbEndpoints): { locality: Locality; priority: nu
 function describe(
   endpoint: LbEndpoint,
   group: LocalityLbEndpoints,
-  address: HostDescription['address'],
+  locality: Locality,
+  address: SocketAddress,
   hostname: string,
+  others: readonly SocketAddress[],
+  errors: ConfigErrors,
 ): HostDescription {
+  return { ...base(endpoint, group, locality, address, hostname, others), ...healthCheckOf(endpoint, errors)(address) };
+}
+
+type Base = Omit<HostDescription, 'healthCheckAddress' | 'healthCheckHostname' | 'healthCheckDisabled'>;
+
+function base(
+  endpoint: LbEndpoint,
+  group: LocalityLbEndpoints,
+  locality: Locality,
+  address: SocketAddress,
+  hostname: string,
+  others: readonly SocketAddress[],
+): Base {
   const metadata = metadataOf(endpoint.metadata);
-  const check =
-    endpoint.hostIdentifier.case === 'endpoint' ? endpoint.hostIdentifier.value.healthCheckConfig : undefined;
-  const checkPort = check?.portValue ?? 0;
   return {
     address,
+    otherAddresses: others.length === 0 ? NO_ADDRESSES : others,
     hostname,
     weight: endpoint.loadBalancingWeight ?? 1,
     priority: group.priority,
-    locality: groupOf(group).locality,
+    locality,
     metadata,
     localityMetadata: metadataOf(group.metadata),
     edsHealth: EDS_HEALTH[endpoint.healthStatus] ?? 0,
     canary: metadata.get('envoy.lb')?.canary === true,
-    healthCheckAddress: checkPort > 0 ? { ...address, port: checkPort } : undefined,
+  };
+}
+
+type HealthCheckPart = Pick<HostDescription, 'healthCheckAddress' | 'healthCheckHostname' | 'healthCheckDisabled'>;
+
+const PLAIN_HEALTH_CHECK: HealthCheckPart = {
+  healthCheckAddress: undefined,
+  healthCheckHostname: '',
+  healthCheckDisabled: false,
+};
+
+/** Where health checks of an endpoint go, once its address is known. */
+function healthCheckOf(endpoint: LbEndpoint, errors: ConfigErrors): (address: SocketAddress) => HealthCheckPart {
+  const config =
+    endpoint.hostIdentifier.case === 'endpoint' ? endpoint.hostIdentifier.value.healthCheckConfig : undefined;
+  if (config === undefined) return () => PLAIN_HEALTH_CHECK;
+  const at = errors.at('endpoint.health_check_config');
+  const { portValue, hostname: healthCheckHostname, disableActiveHealthCheck: healthCheckDisabled } = config;
+  if (portValue > 65_535) at.add('port_value', 'must not be above 65535');
+  const other = config.address && socketAddress(config.address, at);
+  return (address) => {
+    const target = other ?? address;
+    const healthCheckAddress = portValue > 0 && target.family !== 0 ? { ...target, port: portValue } : other;
+    return { healthCheckAddress, healthCheckHostname, healthCheckDisabled };
   };
 }

@@ -60,6 +60,8 @@ const EXCLUDED =
 /** What the control plane or DNS says of one endpoint. */
 export interface HostDescription {
   readonly address: SocketAddress;
+  /** Further addresses of the same endpoint, to try when the first does not answer (happy eyeballs). */
+  readonly otherAddresses: readonly SocketAddress[];
   /** Endpoint.hostname, or the name that DNS resolved. */
   readonly hostname: string;
   /** 1 to 2^32 - 1. */
@@ -73,6 +75,10 @@ export interface HostDescription {
   readonly canary: boolean;
   /** Where health checks go, if not to the address. */
   readonly healthCheckAddress: SocketAddress | undefined;
+  /** Host that HTTP health checks ask for; empty for what the health check says. */
+  readonly healthCheckHostname: string;
+  /** `disable_active_health_check`. */
+  readonly healthCheckDisabled: boolean;
 }
 
 /** Statistics of one endpoint: the fields of Envoy's `/clusters`. */
@@ -99,8 +105,16 @@ export interface HostPool {
 /** Watches the outcome of requests to a host: outlier detection. */
 export interface OutcomeSink {
   httpResponse(status: number): void;
-  /** Local-origin outcome: connect succeeded, failed or timed out, request timed out, reset. */
+  /** Local-origin outcome of a request: connecting succeeded or failed; later it timed out or was reset. */
   localOrigin(result: 'success' | 'connect-failed' | 'timeout' | 'reset'): void;
+  /** Outcome of connecting for TCP, where nothing else will tell whether the host works. */
+  connectionOutcome(result: 'success' | 'connect-failed' | 'timeout'): void;
+}
+
+/** Watches one host by requests of its own: active health checking. */
+export interface ActiveCheck {
+  /** The host answered a request with x-envoy-immediate-health-check-fail. */
+  failedImmediately(): void;
 }
 
 /**
@@ -116,6 +130,8 @@ export class Host {
   health: number;
   /** Set while outlier detection watches this host. */
   outcomes: OutcomeSink | undefined = undefined;
+  /** Set while health checks watch this host. */
+  check: ActiveCheck | undefined = undefined;
   /** When the host came, or last passed a health check after failing, by the worker's clock: slow start counts from here. */
   healthySince: number;
   /** The transport socket match that its metadata selects; worked out by the cluster when the host comes. */

@@ -75,6 +75,7 @@ export class OriginalDestinations {
 function describe(address: SocketAddress): Host['description'] {
   return {
     address,
+    otherAddresses: [],
     hostname: '',
     weight: 1,
     priority: 0,
@@ -84,6 +85,8 @@ function describe(address: SocketAddress): Host['description'] {
     edsHealth: 0,
     canary: false,
     healthCheckAddress: undefined,
+    healthCheckHostname: '',
+    healthCheckDisabled: false,
   };
 }
 

@@ -72,6 +72,10 @@ export class RuntimeCluster implements Cluster {
     });
   }
 
+  now(): number {
+    return this.#worker.timers.now();
+  }
+
   get metadata(): ClusterConfig['metadata'] {
     return this.config.metadata;
   }

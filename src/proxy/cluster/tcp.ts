@@ -10,6 +10,8 @@ import type { ResourceManager } from './resources.ts';
 /** What is needed of the cluster. */
 interface Connecting {
   readonly stats: ClusterStats;
+  /** Milliseconds of the worker's clock. */
+  now(): number;
   connect(host: Host, options: UpstreamOptions, protocol: 'tcp', handler: ConnectHandler): Cancelable;
 }
 
@@ -27,6 +29,8 @@ export function openTcp(
   stats.upstream_cx_active++;
   host.stats.cx_total++;
   host.stats.cx_active++;
+  const since = cluster.now();
+  let connectedAt = -1;
   let gone = false;
   const release = () => {
     if (gone) return;
@@ -34,11 +38,14 @@ export function openTcp(
     resources.connections.inUse--;
     stats.upstream_cx_active--;
     stats.upstream_cx_destroy++;
+    if (connectedAt >= 0) stats.upstream_cx_length_ms.record(cluster.now() - connectedAt);
     host.stats.cx_active--;
   };
   const attempt = cluster.connect(host, options, 'tcp', {
     onConnected(connection) {
       host.outcomes?.localOrigin('success');
+      connectedAt = cluster.now();
+      stats.upstream_cx_connect_ms.record(connectedAt - since);
       connection.setHandler(new Accounted(connection, handler, stats, release));
       handler.onReady(connection);
     },
