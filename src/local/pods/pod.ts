@@ -1,54 +1,21 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { POD_NETWORK_VARIABLE, type PodNetwork, type Publication, podPort } from '../../agent/pod-network.ts';
+import { type Publication, podPort } from '../../agent/pod-network.ts';
 import { messageOf } from '../../base/errors.ts';
-import type { TokenIssuer } from '../../ca/tokens/token-issuer.ts';
 import type { Container } from '../../config/kinds/shared/pod-spec.ts';
 import type { PodAddresses } from '../../process/address-pool.ts';
-import type { Guard } from '../../process/guard.ts';
 import { isAnyAddress, listeningSocketsOf } from '../../process/listening-sockets.ts';
 import type { ProcessStatus } from '../../process/managed-process.ts';
 import { RunningContainer } from './container.ts';
 import type { DesiredPod } from './desired-pod.ts';
-import { containerEnvironment, expand, lines, MissingObject, type PodFacts, type Values } from './environment.ts';
+import { containerEnvironment, expand, MissingObject, type PodFacts } from './environment.ts';
 import { ExternalProgram } from './external-program.ts';
 import { type Injection, PROXY_CONTAINER } from './injection.ts';
+import { writePodFiles } from './pod-files.ts';
 import { PodFolder } from './pod-folder.ts';
+import type { PodSurroundings } from './pod-surroundings.ts';
 import { programEnvironment } from './program-environment.ts';
-import { type TokenRequest, volumeContent } from './volumes.ts';
-
-/** What a pod needs of the mesh that it is in. */
-export interface PodSurroundings {
-  readonly guard: Guard;
-  readonly addresses: PodAddresses;
-  readonly podPrefix: string;
-  /** Whether ports below 1024 may be listened on. */
-  readonly privileged: boolean;
-  readonly tokens: TokenIssuer;
-  readonly values: Values;
-  /** The folder that becomes the pod's. */
-  readonly folder: string;
-  readonly claims: string;
-  /** Folder for what its programs print. */
-  readonly logs: string;
-  /** File with the mesh's root certificates. */
-  readonly rootCertificate: string;
-  /** How an agent is started, before its own arguments. */
-  readonly agent: { readonly command: string; readonly args: readonly string[] };
-  /** Variables of the agent that are the same for every pod of the mesh. */
-  readonly agentEnv: Readonly<Record<string, string>>;
-  /** Where sidecars take HTTP for anywhere (`proxyHttpPort`). */
-  readonly proxyPort: number;
-  readonly domain: string;
-  readonly publish: Publication | undefined;
-  /** `NAME_SERVICE_HOST` and so on. */
-  readonly links: Readonly<Record<string, string>>;
-  /** Environment of whoever started the mesh. */
-  readonly outer: Readonly<Record<string, string | undefined>>;
-  /** Somebody else starts and ends the programs. */
-  readonly external: boolean;
-  readonly onChange: () => void;
-}
+import { agentArguments, agentEnvironment, PROXY, programsOf } from './sidecar.ts';
 
 /** A container as `status` shows it. */
 export interface ContainerView extends ProcessStatus {
@@ -64,10 +31,7 @@ type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 
 /** Pods that say nothing end within this time; Kubernetes' 30 s are long for somebody who waits at a terminal. */
 const DEFAULT_GRACE_SECONDS = 5;
-const READY_PATH = '/healthz/ready';
-const READY_PORT = 15021;
 const TAIL_BYTES = 4096;
-const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** A pod at work: its folder, its sidecar, its programs. */
 export class Pod {
@@ -205,7 +169,7 @@ export class Pod {
   }
 
   get #programSpecs(): readonly Container[] {
-    return this.desired.spec.containers.filter(({ name }) => name !== PROXY_CONTAINER);
+    return programsOf(this.desired.spec);
   }
 
   get #facts(): PodFacts {
@@ -358,64 +322,7 @@ export class Pod {
   }
 
   async #writeFiles(): Promise<void> {
-    const { spec, namespace, labels, annotations } = this.desired;
-    const folder = this.#folder;
-    const text = (value: string) => Buffer.from(value);
-    folder.write(
-      '/etc/istio/pod',
-      new Map([
-        ['labels', text(lines(labels))],
-        ['annotations', text(lines(annotations))],
-      ]),
-    );
-    const root = folder.resolve('/var/run/secrets/istio/root-cert.pem');
-    fs.mkdirSync(path.dirname(root), { recursive: true, mode: 0o700 });
-    if (!fs.existsSync(root)) fs.symlinkSync(this.#around.rootCertificate, root);
-    const expiries: number[] = [];
-    const token = async (request: TokenRequest) => {
-      expiries.push(request.expirationSeconds);
-      return text(await this.#token(request));
-    };
-    const istio = await token({ path: 'istio-token', audience: 'istio-ca', expirationSeconds: 12 * 3600 });
-    folder.write('/var/run/secrets/tokens', new Map([['istio-token', istio]]));
-    if (spec.automountServiceAccountToken !== false) {
-      const own = await token({ path: 'token', audience: '', expirationSeconds: 12 * 3600 });
-      folder.write(
-        SERVICE_ACCOUNT_FOLDER,
-        new Map([
-          ['token', own],
-          ['namespace', text(namespace)],
-          ['ca.crt', fs.readFileSync(this.#around.rootCertificate)],
-        ]),
-      );
-    }
-    const volumes = new Map<string, string>();
-    for (const volume of spec.volumes ?? []) {
-      const content = volumeContent(volume, this.#facts, this.#around.values);
-      const files = new Map(content.kind === 'files' ? content.files : []);
-      if (content.kind === 'files') for (const t of content.tokens) files.set(t.path, await token(t));
-      volumes.set(volume.name, folder.fill(volume.name, content, files));
-    }
-    for (const container of [...(spec.initContainers ?? []), ...spec.containers]) {
-      for (const mount of container.volumeMounts ?? []) {
-        const volume = volumes.get(mount.name);
-        if (volume === undefined)
-          throw new MissingObject(`volumeMounts names "${mount.name}", which is no volume of the pod`);
-        folder.mount(mount, volume);
-      }
-    }
-    this.#renewTokens(Math.min(...expiries));
-  }
-
-  #token({ audience, expirationSeconds }: TokenRequest): Promise<string> {
-    const { namespace, name } = this.desired;
-    return this.#around.tokens.issue({
-      namespace,
-      serviceAccount: this.serviceAccount,
-      pod: { name, uid: this.uid },
-      ttlMs: Math.max(600, expirationSeconds) * 1000,
-      audiences: audience === '' ? [`https://kubernetes.default.svc.${this.#around.domain}`] : [audience],
-    });
+    this.#renewTokens(await writePodFiles(this.#folder, this.#facts, this.#around));
   }
 
   /** As the kubelet does: when four fifths of the shortest life are over. */
@@ -427,74 +334,25 @@ export class Pod {
 
   #startProxy(): void {
     const { guard, addresses, privileged, agent, logs } = this.#around;
-    const container: Container = {
-      name: PROXY_CONTAINER,
-      readinessProbe: {
-        httpGet: { path: READY_PATH, port: READY_PORT },
-        timeoutSeconds: 3,
-        periodSeconds: 15,
-        failureThreshold: 4,
-      },
-    };
-    const env = this.#agentEnvironment();
+    const env = agentEnvironment(this.#facts, this.injection, this.#around);
     const cwd = this.folder;
-    const role = this.injection === 'gateway' ? 'router' : 'sidecar';
-    const { annotations, namespace } = this.desired;
-    const args = [...agent.args, role, '--domain', `${namespace}.svc.${this.#around.domain}`];
-    const level = annotations['sidecar.istio.io/logLevel'];
-    if (level) args.push('--proxyLogLevel', level);
-    const componentLevel = annotations['sidecar.istio.io/componentLogLevel'];
-    if (componentLevel) args.push('--proxyComponentLogLevel', componentLevel);
-    const agentLevel = annotations['sidecar.istio.io/agentLogLevel'];
-    if (agentLevel) args.push('--log_output_level', agentLevel);
     this.#proxy = new RunningContainer({
       process: {
         command: agent.command,
-        args,
+        args: agentArguments(this.#facts, this.injection, this.#around),
         env,
         cwd,
         logFile: path.join(logs, `${PROXY_CONTAINER}.log`),
         restart: 'always',
         graceMs: this.#graceMs,
       },
-      target: { address: addresses.pod, container, env, cwd, port: (port) => podPort(port, privileged) },
+      target: { address: addresses.pod, container: PROXY, env, cwd, port: (port) => podPort(port, privileged) },
       guard,
       onChange: () => this.#changed(),
       inspect: () => undefined,
       explainEnd: () => undefined,
     });
     this.#proxy.start();
-  }
-
-  #agentEnvironment(): Record<string, string> {
-    const { addresses, podPrefix, privileged, publish, agentEnv, outer } = this.#around;
-    const { namespace, name, owner } = this.desired;
-    const { pod, program, sidecar } = addresses;
-    const network: PodNetwork = { pod, program, sidecar, podPrefix, privileged, publish };
-    const ports = this.desired.spec.containers.flatMap((c) => c.ports ?? []);
-    const kind = owner === undefined ? 'pods' : `${owner.kind.toLowerCase()}s`;
-    const api = owner === undefined ? 'v1' : owner.kind === 'Job' ? 'batch/v1' : 'apps/v1';
-    const env: Record<string, string> = {
-      ...agentEnv,
-      POD_NAME: name,
-      POD_NAMESPACE: namespace,
-      INSTANCE_IP: pod,
-      HOST_IP: '127.0.0.1',
-      SERVICE_ACCOUNT: this.serviceAccount,
-      ISTIO_META_WORKLOAD_NAME: owner?.name ?? name,
-      ISTIO_META_OWNER: `kubernetes://apis/${api}/namespaces/${namespace}/${kind}/${owner?.name ?? name}`,
-      ISTIO_META_POD_PORTS: JSON.stringify(ports.map((p) => ({ ...p, protocol: p.protocol ?? 'TCP' }))),
-      ISTIO_META_APP_CONTAINERS: this.#programSpecs.map((c) => c.name).join(','),
-      [POD_NETWORK_VARIABLE]: JSON.stringify(network),
-    };
-    if (this.injection === 'sidecar') {
-      env.ISTIO_META_INTERCEPTION_MODE = 'NONE';
-      env.ISTIO_META_ISTHMUS_CAPTURE = 'explicit';
-    } else env.ISTIO_META_UNPRIVILEGED_POD = 'true';
-    for (const variable of ['PATH', 'HOME', 'TZ', 'LANG']) if (outer[variable]) env[variable] = outer[variable];
-    const proxyContainer = this.desired.spec.containers.find((c) => c.name === PROXY_CONTAINER);
-    if (proxyContainer) return containerEnvironment(proxyContainer, env, this.#facts, this.#around.values);
-    return env;
   }
 
   get #graceMs(): number {

@@ -1,0 +1,33 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import type { ConfigSnapshot } from '../config/store/snapshot.ts';
+import type { Values } from './pods/environment.ts';
+
+/** Writes the files of the Secret `cacerts`, by which people plug in an authority of their own. */
+export function writeCaFiles(config: Pick<ConfigSnapshot, 'get'>, namespace: string, folder: string): boolean {
+  const files = valuesOf(config, namespace).secret('cacerts');
+  if (files === undefined) return false;
+  for (const [name, bytes] of files) {
+    const file = path.join(folder, path.basename(name));
+    fs.writeFileSync(`${file}.new`, bytes, { mode: 0o600 });
+    fs.renameSync(`${file}.new`, file);
+  }
+  return true;
+}
+
+/** What the ConfigMaps and Secrets of a namespace hold, for volumes and variables. */
+export function valuesOf(config: Pick<ConfigSnapshot, 'get'>, namespace: string): Values {
+  type Texts = Readonly<Record<string, string>> | undefined;
+  const decoded = (entries: Texts, encoding: 'utf8' | 'base64') =>
+    Object.entries(entries ?? {}).map(([key, text]) => [key, Buffer.from(text, encoding)] as const);
+  return {
+    configMap: (name) => {
+      const spec = config.get('ConfigMap', namespace, name)?.spec;
+      return spec && new Map([...decoded(spec.binaryData, 'base64'), ...decoded(spec.data, 'utf8')]);
+    },
+    secret: (name) => {
+      const spec = config.get('Secret', namespace, name)?.spec;
+      return spec && new Map([...decoded(spec.data, 'base64'), ...decoded(spec.stringData, 'utf8')]);
+    },
+  };
+}

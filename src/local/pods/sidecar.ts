@@ -1,0 +1,76 @@
+import { POD_NETWORK_VARIABLE, type PodNetwork } from '../../agent/pod-network.ts';
+import type { Container, PodSpec } from '../../config/kinds/shared/pod-spec.ts';
+import { containerEnvironment, type PodFacts } from './environment.ts';
+import { type Injection, PROXY_CONTAINER } from './injection.ts';
+import type { PodSurroundings } from './pod-surroundings.ts';
+
+const READY_PATH = '/healthz/ready';
+const READY_PORT = 15021;
+
+/** The container that Istio's injector would add, as far as it is not a process. */
+export const PROXY: Container = {
+  name: PROXY_CONTAINER,
+  readinessProbe: {
+    httpGet: { path: READY_PATH, port: READY_PORT },
+    timeoutSeconds: 3,
+    periodSeconds: 15,
+    failureThreshold: 4,
+  },
+};
+
+/** The containers of a pod that are its own programs. */
+export function programsOf(spec: PodSpec): readonly Container[] {
+  return spec.containers.filter(({ name }) => name !== PROXY_CONTAINER);
+}
+
+/** The arguments with which the agent of a pod is started, with what annotations say of its logs. */
+export function agentArguments({ pod }: PodFacts, injection: Injection, around: PodSurroundings): string[] {
+  const { annotations, namespace } = pod;
+  const role = injection === 'gateway' ? 'router' : 'sidecar';
+  const args = [...around.agent.args, role, '--domain', `${namespace}.svc.${around.domain}`];
+  const level = annotations['sidecar.istio.io/logLevel'];
+  if (level) args.push('--proxyLogLevel', level);
+  const componentLevel = annotations['sidecar.istio.io/componentLogLevel'];
+  if (componentLevel) args.push('--proxyComponentLogLevel', componentLevel);
+  const agentLevel = annotations['sidecar.istio.io/agentLogLevel'];
+  if (agentLevel) args.push('--log_output_level', agentLevel);
+  return args;
+}
+
+/** The variables by which the agent of a pod learns what it is: those of Istio's injector, and the pod's addresses. */
+export function agentEnvironment(
+  facts: PodFacts,
+  injection: Injection,
+  around: PodSurroundings,
+): Record<string, string> {
+  const { addresses, podPrefix, privileged, publish, agentEnv, outer } = around;
+  const { namespace, name, owner, spec } = facts.pod;
+  const { pod, program, sidecar } = addresses;
+  const network: PodNetwork = { pod, program, sidecar, podPrefix, privileged, publish };
+  const ports = spec.containers.flatMap((c) => c.ports ?? []);
+  const kind = owner === undefined ? 'pods' : `${owner.kind.toLowerCase()}s`;
+  const api = owner === undefined ? 'v1' : owner.kind === 'Job' ? 'batch/v1' : 'apps/v1';
+  const env: Record<string, string> = {
+    ...agentEnv,
+    POD_NAME: name,
+    POD_NAMESPACE: namespace,
+    INSTANCE_IP: pod,
+    HOST_IP: '127.0.0.1',
+    SERVICE_ACCOUNT: facts.serviceAccount,
+    ISTIO_META_WORKLOAD_NAME: owner?.name ?? name,
+    ISTIO_META_OWNER: `kubernetes://apis/${api}/namespaces/${namespace}/${kind}/${owner?.name ?? name}`,
+    ISTIO_META_POD_PORTS: JSON.stringify(ports.map((p) => ({ ...p, protocol: p.protocol ?? 'TCP' }))),
+    ISTIO_META_APP_CONTAINERS: programsOf(spec)
+      .map((c) => c.name)
+      .join(','),
+    [POD_NETWORK_VARIABLE]: JSON.stringify(network),
+  };
+  if (injection === 'sidecar') {
+    env.ISTIO_META_INTERCEPTION_MODE = 'NONE';
+    env.ISTIO_META_ISTHMUS_CAPTURE = 'explicit';
+  } else env.ISTIO_META_UNPRIVILEGED_POD = 'true';
+  for (const variable of ['PATH', 'HOME', 'TZ', 'LANG']) if (outer[variable]) env[variable] = outer[variable];
+  const proxyContainer = spec.containers.find((c) => c.name === PROXY_CONTAINER);
+  if (proxyContainer) return containerEnvironment(proxyContainer, env, facts, around.values);
+  return env;
+}
