@@ -3,9 +3,11 @@ import {
   type HttpFilter as HttpFilterProto,
   type HttpConnectionManager as Proto,
 } from '../../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import { readDataSource } from '../config/data-source.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { configSourceSpec } from '../config/values.ts';
 import type { NetworkBuildContext, NetworkFilterDefinition } from '../net/network-filter.ts';
+import { StatLeases } from '../observe/stat-leases.ts';
 import { type HcmConfig, hcmConfig, type NamedFilter } from './config.ts';
 import { HttpConnectionManager } from './connection-manager.ts';
 import type { HttpFilterRegistry } from './filter-registry.ts';
@@ -50,18 +52,18 @@ function compile(
   const stats = worker.stats.acquire(`http.${proto.statPrefix}.`, HttpConnectionManagerStats);
   const tracing = worker.stats.acquire(`http.${proto.statPrefix}.tracing.`, TracingStats);
   const listenerStats = worker.stats.acquire(`${listener.statPrefix}http.${proto.statPrefix}.`, ListenerResponseStats);
-  const filters = compileFilters(proto.httpFilters, proto.statPrefix, environment, context, errors.at('http_filters'));
+  const chains: FilterChain[] = [];
+  const chain = (protos: readonly HttpFilterProto[], at: ConfigErrors) => {
+    const compiled = compileFilters(protos, proto.statPrefix, environment, context, at);
+    chains.push(compiled);
+    return compiled.filters;
+  };
+  const filters = chain(proto.httpFilters, errors.at('http_filters'));
   const upgrades = new Map(
     proto.upgradeConfigs.map((upgrade, i) => {
       const own =
         upgrade.filters.length > 0
-          ? compileFilters(
-              upgrade.filters,
-              proto.statPrefix,
-              environment,
-              context,
-              errors.at('upgrade_configs').at(i).at('filters'),
-            )
+          ? chain(upgrade.filters, errors.at('upgrade_configs').at(i).at('filters'))
           : undefined;
       return [upgrade.upgradeType.toLowerCase(), { enabled: upgrade.enabled ?? true, filters: own }] as const;
     }),
@@ -87,6 +89,7 @@ function compile(
     config,
     release() {
       for (const lease of [stats, tracing, listenerStats]) lease.release();
+      for (const { release } of chains) release();
       routes.release();
     },
   };
@@ -126,15 +129,22 @@ function routeProvider(
 
 const NO_ROUTES = { provider: { table: undefined }, release() {} };
 
+/** Compiled filters, and what lets go of what they hold when the configuration goes. */
+interface FilterChain {
+  readonly filters: NamedFilter[];
+  readonly release: () => void;
+}
+
 function compileFilters(
   protos: readonly HttpFilterProto[],
   statPrefix: string,
   environment: HttpEnvironment,
   context: NetworkBuildContext,
   errors: ConfigErrors,
-): NamedFilter[] {
+): FilterChain {
   const { worker, clusters, listener } = context;
   const filters: NamedFilter[] = [];
+  const leases = new StatLeases(worker.stats, `http.${statPrefix}.`);
   protos.forEach((proto, i) => {
     const at = errors.at(i);
     if (proto.configType.case === 'configDiscovery') {
@@ -144,7 +154,16 @@ function compileFilters(
     const factory = environment.filters.compileFilter(
       proto.name,
       proto.configType.value,
-      { worker, clusters, statPrefix, direction: listener.direction, bufferLimit: listener.bufferLimit },
+      {
+        worker,
+        clusters,
+        statPrefix,
+        stats: leases.acquire,
+        direction: listener.direction,
+        bufferLimit: listener.bufferLimit,
+        waitFor: context.waitFor,
+        readData: readDataSource,
+      },
       at,
     );
     if (factory !== undefined) filters.push({ name: proto.name, factory, disabled: proto.disabled });
@@ -156,5 +175,11 @@ function compileFilters(
   filters.slice(0, -1).forEach((filter, i) => {
     if (filter.factory.terminal) errors.at(i).add('', `${filter.name} is terminal and must be the last filter`);
   });
-  return filters;
+  return {
+    filters,
+    release() {
+      for (const { factory } of filters) factory.dispose?.();
+      leases.release();
+    },
+  };
 }

@@ -3,11 +3,12 @@ import type { Any } from '@bufbuild/protobuf/wkt';
 import { FilterConfigSchema } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
 import { typeNameOf } from '../../api/registry.ts';
 import { messageOf } from '../../base/errors.ts';
+import { readDataSource } from '../config/data-source.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import type { WorkerContext } from '../context.ts';
 import type { FilterConfigCompiler, FilterConfigs } from '../router/scope.ts';
-import type { FilterBuildContext, HttpFilterDefinition, HttpFilterFactory } from './filter.ts';
+import type { FilterBuildContext, HttpFilterDefinition, HttpFilterFactory, RouteConfigContext } from './filter.ts';
 
 type Definition = HttpFilterDefinition<Message, Message>;
 
@@ -16,10 +17,10 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
   readonly #byType = new Map<string, Definition>();
   readonly #byRouteType = new Map<string, Definition>();
   readonly #byName = new Map<string, Definition>();
-  readonly #worker: WorkerContext;
+  readonly #routeContext: RouteConfigContext;
 
   constructor(definitions: readonly HttpFilterDefinition<never, never>[], worker: WorkerContext) {
-    this.#worker = worker;
+    this.#routeContext = { worker, readData: readDataSource };
     for (const definition of definitions as readonly Definition[]) this.add(definition);
   }
 
@@ -76,7 +77,7 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
       const config = decode(definition.routeSchema, any, at);
       if (config === undefined) continue;
       checkSupported(definition.routeSchema, config, definition.supported, at);
-      if (!at.any) byName.set(name, definition.compileRoute(config, { worker: this.#worker }, at));
+      if (!at.any) byName.set(name, definition.compileRoute(config, this.#routeContext, at));
     }
     return [{ byName, disabled }];
   }

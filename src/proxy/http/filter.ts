@@ -1,10 +1,13 @@
 import type { DescMessage, Message } from '@bufbuild/protobuf';
+import type { DataSource } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ResetReason } from '../../wire/http.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
 import type { Connection } from '../net/connection.ts';
+import type { InitTarget } from '../net/network-filter.ts';
+import type { AcquireStats } from '../observe/stat-leases.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { ChosenCluster, Route } from '../router/route.ts';
 import type { Timers } from '../timers.ts';
@@ -131,14 +134,29 @@ export interface HttpFilterFactory {
   readonly terminal?: boolean;
   /** Undefined if this filter has nothing to do for the stream: it then costs nothing more. */
   create(callbacks: FilterCallbacks): HttpFilter | undefined;
+  /** The configuration goes: ends timers and subscriptions. Streams that run keep what they have. */
+  dispose?(): void;
+}
+
+/** What per-route configurations of filters get when they are compiled. */
+export interface RouteConfigContext {
+  readonly worker: WorkerContext;
+  /** The content of a DataSource, or undefined if it cannot be had, which is in the errors then. */
+  readonly readData: (source: DataSource | undefined, errors: ConfigErrors) => Buffer | undefined;
 }
 
 /** What filters get when they are compiled. */
-export interface FilterBuildContext {
-  readonly worker: WorkerContext;
+export interface FilterBuildContext extends RouteConfigContext {
   readonly clusters: ClusterSource;
-  /** `http.STAT_PREFIX.`: where a filter's statistics hang. */
+  /** What has to be there before the listener may take connections. */
+  readonly waitFor: (pending: InitTarget) => void;
+  /** STAT_PREFIX of the connection manager. */
   readonly statPrefix: string;
+  /**
+   * The statistics of a filter under `http.STAT_PREFIX.` and a name such as `cors.`. They are shown until the
+   * configuration goes.
+   */
+  readonly stats: AcquireStats;
   readonly direction: 'inbound' | 'outbound' | 'unspecified';
   /** Bytes of body that filters may keep where a route says nothing else: the listener's buffer limit. */
   readonly bufferLimit: number;
@@ -157,5 +175,5 @@ export interface HttpFilterDefinition<Config extends Message = Message, RouteCon
   readonly supported: Readonly<Record<string, readonly string[]>>;
   /** Whatever is wrong goes to `errors`; the result is used only if there are none. */
   compile(config: Config, context: FilterBuildContext, errors: ConfigErrors): HttpFilterFactory;
-  compileRoute?(config: RouteConfig, context: { readonly worker: WorkerContext }, errors: ConfigErrors): unknown;
+  compileRoute?(config: RouteConfig, context: RouteConfigContext, errors: ConfigErrors): unknown;
 }

@@ -7,7 +7,6 @@ import {
 import type { HttpFilterDefinition } from '../../http/filter.ts';
 import { fraction } from '../../router/fraction.ts';
 import { stringTest } from '../../router/string-match.ts';
-import { filterStats } from '../common/stats.ts';
 import { MATCHERS } from '../common/supported.ts';
 import { CorsFilter, type CorsPolicy, CorsStats } from './filter.ts';
 
@@ -31,8 +30,8 @@ export const cors: HttpFilterDefinition<Cors, CorsPolicyProto> = {
       'forward_not_matching_preflights',
     ],
   },
-  compile(_config, { worker, statPrefix }) {
-    const stats = filterStats(worker.stats, `http.${statPrefix}.cors.`, CorsStats);
+  compile(_config, context) {
+    const stats = context.stats('cors.', CorsStats);
     return {
       create(callbacks) {
         // As in Envoy, routes that answer by themselves have no policy.

@@ -1,6 +1,5 @@
 import { type HTTPFault, HTTPFaultSchema } from '../../../api/gen/envoy/extensions/filters/http/fault/v3/fault_pb.ts';
 import type { HttpFilterDefinition } from '../../http/filter.ts';
-import { filterStats } from '../common/stats.ts';
 import { MATCHERS } from '../common/supported.ts';
 import { FaultFilter } from './filter.ts';
 import { type FaultSettings, faultSettings, hasFaults } from './settings.ts';
@@ -31,14 +30,14 @@ export const fault: HttpFilterDefinition<HTTPFault, HTTPFault> = {
     'envoy.extensions.filters.common.fault.v3.FaultRateLimit.FixedLimit': ['limit_kbps'],
     'envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit': [],
   },
-  compile(config, { worker, statPrefix, bufferLimit }, errors) {
-    const stats = filterStats(worker.stats, `http.${statPrefix}.fault.`, FaultStats);
+  compile(config, context, errors) {
+    const stats = context.stats('fault.', FaultStats);
     const own = faultSettings(config, errors);
     return {
       create(callbacks) {
         const settings = callbacks.routeConfig<FaultSettings>() ?? own;
         if (!hasFaults(settings)) return undefined;
-        return new FaultFilter(stats, settings, callbacks.route?.bufferLimit ?? bufferLimit, callbacks);
+        return new FaultFilter(stats, settings, callbacks.route?.bufferLimit ?? context.bufferLimit, callbacks);
       },
     };
   },

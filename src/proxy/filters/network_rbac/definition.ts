@@ -6,6 +6,7 @@ import {
 } from '../../../api/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
 import type { NetworkFilterDefinition } from '../../net/network-filter.ts';
+import { StatLeases } from '../../observe/stat-leases.ts';
 import { RBAC_RULES, rbacEngine } from '../rbac/engine.ts';
 import { RbacStats } from '../rbac/stats.ts';
 import { NetworkRbacFilter } from './filter.ts';
@@ -27,14 +28,19 @@ export const networkRbac: NetworkFilterDefinition<RBAC> = {
     if (proto.statPrefix === '') errors.add('stat_prefix', 'must not be empty');
     refuseHeaders(proto.rules, errors.at('rules'));
     refuseHeaders(proto.shadowRules, errors.at('shadow_rules'));
+    const leases = new StatLeases(worker.stats, proto.statPrefix);
     const config = {
-      stats: new RbacStats(worker.stats, `${proto.statPrefix}rbac.`, '', proto.shadowRulesStatPrefix, false),
+      stats: new RbacStats(leases.acquire, 'rbac.', '', proto.shadowRulesStatPrefix, false),
       engine: rbacEngine(proto.rules, errors.at('rules')),
       shadow: rbacEngine(proto.shadowRules, errors.at('shadow_rules')),
       shadowPrefix: proto.shadowRulesStatPrefix,
     };
     const continuous = proto.enforcementType === EnforcementType.CONTINUOUS;
-    return { terminal: false, create: (callbacks) => new NetworkRbacFilter(config, continuous, callbacks) };
+    return {
+      terminal: false,
+      create: (callbacks) => new NetworkRbacFilter(config, continuous, callbacks),
+      dispose: () => leases.release(),
+    };
   },
 };
 

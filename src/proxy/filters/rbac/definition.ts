@@ -36,10 +36,10 @@ export const rbac: HttpFilterDefinition<RBAC, RBACPerRoute> = {
     ],
     'envoy.extensions.filters.http.rbac.v3.RBACPerRoute': ['rbac'],
   },
-  compile(config, { worker, statPrefix }, errors) {
+  compile(config, context, errors) {
     const stats = new RbacStats(
-      worker.stats,
-      `http.${statPrefix}.rbac.`,
+      context.stats,
+      'rbac.',
       config.rulesStatPrefix,
       config.shadowRulesStatPrefix,
       config.trackPerRuleStats,

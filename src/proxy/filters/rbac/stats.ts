@@ -1,5 +1,5 @@
-import { StatGroup, type StatsStore } from '../../observe/stats.ts';
-import { filterStats } from '../common/stats.ts';
+import type { AcquireStats } from '../../observe/stat-leases.ts';
+import { StatGroup } from '../../observe/stats.ts';
 
 const GAUGES: ReadonlySet<string> = new Set();
 
@@ -44,10 +44,10 @@ export class RbacStats {
   readonly #policies: PolicyStats | undefined;
 
   /** `prefix` ends in `rbac.`; the other two are the prefixes that a configuration puts behind it. */
-  constructor(store: StatsStore, prefix: string, rules: string, shadowRules: string, byPolicy: boolean) {
-    this.#enforced = filterStats(store, prefix + rules, EnforcedStats);
-    this.#shadow = filterStats(store, prefix + shadowRules, ShadowStats);
-    this.#policies = byPolicy ? filterStats(store, prefix, PolicyStats) : undefined;
+  constructor(acquire: AcquireStats, prefix: string, rules: string, shadowRules: string, byPolicy: boolean) {
+    this.#enforced = acquire(prefix + rules, EnforcedStats);
+    this.#shadow = acquire(prefix + shadowRules, ShadowStats);
+    this.#policies = byPolicy ? acquire(prefix, PolicyStats) : undefined;
   }
 
   countEnforced(allowed: boolean, policy: string): void {

@@ -9,10 +9,9 @@ export const router: HttpFilterDefinition<Router> = {
   supported: {
     'envoy.extensions.filters.http.router.v3.Router': ['dynamic_stats', 'start_child_span', 'suppress_envoy_headers'],
   },
-  compile(config, { worker, statPrefix }) {
-    const stats = worker.stats.acquire(`http.${statPrefix}.`, RouterStats).group;
+  compile(config, { worker, stats }) {
     const routerConfig = {
-      stats,
+      stats: stats('', RouterStats),
       suppressEnvoyHeaders: config.suppressEnvoyHeaders,
       localAddress: worker.node.localAddress,
     };
