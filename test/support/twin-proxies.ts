@@ -37,8 +37,8 @@ export interface TwinEnv {
 
 export interface TwinOptions {
   readonly listeners: readonly string[];
-  /** Raw HTTP/1 servers by name; `backend` answers 200 with what it was asked unless told. */
-  readonly backends?: Readonly<Record<string, BackendHandler>>;
+  /** Makes the raw HTTP/1 servers of a twin, by name; `backend` answers 200 with what it was asked unless told. */
+  readonly backends?: () => Readonly<Record<string, BackendHandler>>;
   /** Servers of another kind: starts one for a twin and returns its port. */
   readonly servers?: Readonly<Record<string, (t: TestContext) => Promise<number>>>;
   /** The bootstrap without its admin interface. */
@@ -112,7 +112,7 @@ export async function start(t: TestContext, program: Twin['program'], options: T
   const folder = scratch(t);
   const backends = new Map<string, RawBackend>();
   const ports = new Map<string, number>();
-  for (const [name, handler] of Object.entries({ backend: echo, ...options.backends })) {
+  for (const [name, handler] of Object.entries({ backend: echo, ...options.backends?.() })) {
     const backend = new RawBackend(handler);
     backends.set(name, backend);
     ports.set(name, await backend.listen());
