@@ -1,0 +1,198 @@
+// Compares our proxy with Envoy, and with nginx and HAProxy where they are installed, in one run:
+//   npm run bench -- [--scenarios http1,tls,mtls,http2] [--only isthmus,envoy] [--seconds 5] [--rounds 3] [-o json]
+// Each proxy has one worker on one processor; load and backend have another. What is compared is processor time per
+// request, from /proc: unlike requests per second it says the same on a busy machine. Rounds take turns.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { makeLeaf, makeRoot } from '../src/ca/offline/make.ts';
+import { type Contender, contenders } from './proxy/contender.ts';
+import { generatorOf, load } from './proxy/generator.ts';
+import { cpuSeconds, freePort, listening, residentMegabytes, stop, Workplace, which } from './proxy/machine.ts';
+import { type Certificates, hopsOf, SCENARIOS, type Scenario } from './proxy/scenario.ts';
+
+const { values } = parseArgs({
+  options: {
+    scenarios: { type: 'string' },
+    only: { type: 'string' },
+    seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
+    output: { type: 'string', short: 'o', default: 'text' },
+  },
+});
+
+const PROXY_CPU = 0;
+const BACKEND_CPU = 1;
+const WARM_UP_SECONDS = 2;
+const BASELINE = 'envoy';
+
+interface Measure {
+  readonly microseconds: number;
+  readonly perSecond: number;
+  readonly megabytes: number;
+}
+
+interface Row {
+  readonly scenario: string;
+  readonly proxy: string;
+  /** Processor time per request, median of the rounds. */
+  readonly cpuMicrosecondsPerRequest: number;
+  /** The same divided by Envoy's; undefined without Envoy. */
+  readonly ratioToEnvoy: number | undefined;
+  readonly requestsPerSecond: number;
+  readonly residentMegabytes: number;
+}
+
+const place = new Workplace();
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+async function certificates(): Promise<Certificates> {
+  const common = { keyType: 'ecdsa-p256' as const, ttlMs: 86_400_000, now: Date.now(), force: false };
+  const root = path.join(place.folder, 'root');
+  const leaf = path.join(place.folder, 'leaf');
+  await makeRoot({ ...common, dir: root, subject: [['O', 'bench']] });
+  await makeLeaf({
+    ...common,
+    dir: leaf,
+    authority: root,
+    subject: [['CN', 'localhost']],
+    names: { dnsNames: ['localhost'] },
+    server: true,
+    client: true,
+    layout: 'tls',
+  });
+  const cert = place.write('cert.pem', fs.readFileSync(path.join(leaf, 'tls.crt'), 'utf8'));
+  const key = place.write('cert.pem.key', fs.readFileSync(path.join(leaf, 'tls.key'), 'utf8'));
+  return { cert, key, root: path.join(root, 'root-cert.pem') };
+}
+
+async function startBackend(): Promise<number> {
+  const port = await freePort();
+  const nginx = which('nginx');
+  const file =
+    nginx &&
+    place.write(
+      'backend.conf',
+      `daemon off; master_process off; error_log stderr; pid ${place.folder}/backend.pid;
+events { worker_connections 1024; }
+http { access_log off; keepalive_requests 1000000000; keepalive_timeout 1h;
+  client_body_temp_path ${place.folder}; proxy_temp_path ${place.folder};
+  fastcgi_temp_path ${place.folder}; uwsgi_temp_path ${place.folder}; scgi_temp_path ${place.folder};
+  server { listen 127.0.0.1:${port}; location / { return 200 "hello\\n"; } } }
+`,
+    );
+  const child = file
+    ? place.start(nginx!, ['-c', file], BACKEND_CPU)
+    : place.start(process.execPath, [path.join(import.meta.dirname, 'proxy/backend.ts'), String(port)], BACKEND_CPU);
+  await listening(port, child);
+  return port;
+}
+
+async function measure(
+  scenario: Scenario,
+  contender: Contender,
+  certs: Certificates,
+  backend: number,
+): Promise<Measure> {
+  const hops = hopsOf(scenario, [await freePort(), await freePort()], backend);
+  const proxies = hops.map((hop) => {
+    const [command, ...args] = contender.command(hop, certs, place);
+    return place.start(command, args, PROXY_CPU);
+  });
+  try {
+    for (const [i, hop] of hops.entries()) await listening(hop.listen, proxies[i]!);
+    await load(scenario, hops[0]!.listen, WARM_UP_SECONDS, place);
+    const cpu = () => proxies.reduce((sum, child) => sum + cpuSeconds(child), 0);
+    const before = cpu();
+    const { requests, seconds } = await load(scenario, hops[0]!.listen, Number(values.seconds), place);
+    const used = cpu() - before;
+    return {
+      microseconds: (used * 1e6) / requests,
+      perSecond: requests / seconds,
+      megabytes: proxies.reduce((sum, child) => sum + residentMegabytes(child), 0),
+    };
+  } catch (error) {
+    throw new Error(`${contender.name}, ${scenario.name}: ${(error as Error).message}\n${place.lastWords()}`);
+  } finally {
+    await Promise.all(proxies.map(stop));
+  }
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+async function compare(scenario: Scenario, all: readonly Contender[], certs: Certificates, backend: number) {
+  const measures = new Map<string, Measure[]>(all.map(({ name }) => [name, []]));
+  for (let round = 1; round <= Number(values.rounds); round++) {
+    for (const contender of all) {
+      const one = await measure(scenario, contender, certs, backend);
+      measures.get(contender.name)!.push(one);
+      say(`${scenario.name} round ${round}: ${contender.name} ${one.microseconds.toFixed(1)} µs per request`);
+    }
+  }
+  const cpuOf = (name: string) => median((measures.get(name) ?? []).map((m) => m.microseconds));
+  const baseline = measures.has(BASELINE) ? cpuOf(BASELINE) : undefined;
+  return all.map(({ name }): Row => {
+    const own = measures.get(name)!;
+    return {
+      scenario: scenario.name,
+      proxy: name,
+      cpuMicrosecondsPerRequest: cpuOf(name),
+      ratioToEnvoy: baseline === undefined ? undefined : cpuOf(name) / baseline,
+      requestsPerSecond: median(own.map((m) => m.perSecond)),
+      residentMegabytes: median(own.map((m) => m.megabytes)),
+    };
+  });
+}
+
+function table(rows: readonly Row[]): string {
+  const header = ['SCENARIO', 'PROXY', 'CPU µs/REQUEST', 'RATIO TO ENVOY', 'REQUESTS/s', 'RESIDENT MB'];
+  const cells = rows.map((row) => [
+    row.scenario,
+    row.proxy,
+    row.cpuMicrosecondsPerRequest.toFixed(1),
+    row.ratioToEnvoy?.toFixed(2) ?? '-',
+    row.requestsPerSecond.toFixed(0),
+    row.residentMegabytes.toFixed(0),
+  ]);
+  const widths = header.map((_, i) => Math.max(...[header, ...cells].map((line) => line[i]!.length)));
+  return [header, ...cells]
+    .map((line) =>
+      line
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+function chosen<T extends { readonly name: string }>(all: readonly T[], names: string | undefined, what: string): T[] {
+  if (names === undefined) return [...all];
+  return names.split(',').map((name) => {
+    const found = all.find((one) => one.name === name);
+    if (found === undefined) {
+      say(`there is no ${what} ${name} here; there are: ${all.map((one) => one.name).join(', ')}`);
+      process.exit(64);
+    }
+    return found;
+  });
+}
+
+const { found, missing } = contenders();
+for (const name of missing)
+  say(`${name} is not installed${name === 'envoy' ? ' and REFERENCE_BIN is not set' : ''}: left out`);
+const scenarios = chosen(SCENARIOS, values.scenarios, 'scenario');
+const proxies = chosen(found, values.only, 'proxy');
+const certs = await certificates();
+const backend = await startBackend();
+const rows: Row[] = [];
+for (const scenario of scenarios) {
+  say(`${scenario.name}: ${scenario.about}; load from ${generatorOf(scenario)}`);
+  rows.push(...(await compare(scenario, proxies, certs, backend)));
+}
+process.stdout.write(values.output === 'json' ? `${JSON.stringify(rows, undefined, 2)}\n` : `${table(rows)}\n`);
+process.exit(0);
