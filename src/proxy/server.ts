@@ -92,17 +92,24 @@ export class ProxyServer implements AdminProxy {
       bootstrap.staticResources?.secrets ?? [],
       this.#errors.at('static_resources').at('secrets'),
     );
-    this.clusters = new ClusterManager(worker, (socket, config, errors) =>
-      this.transports.upstream(socket, config, errors),
-    );
     const filters = new HttpFilterRegistry(HTTP_FILTERS, worker);
     this.routes = new RouteSubscriptions(worker, filters);
     const hcm = httpConnectionManagerDefinition({ filters, routes: this.routes });
+    const networkFilters = new NetworkFilterRegistry([...NETWORK_FILTERS, hcm]);
+    this.clusters = new ClusterManager(
+      worker,
+      (socket, config, errors) => this.transports.upstream(socket, config, errors),
+      (protos, errors) =>
+        protos.flatMap(({ name, typedConfig }, i) => {
+          const factory = networkFilters.compileUpstream(name, typedConfig, { worker }, errors.at(i));
+          return factory ? [factory] : [];
+        }),
+    );
     this.listeners = new ListenerManager(
       {
         worker,
         clusters: this.clusters,
-        networkFilters: new NetworkFilterRegistry([...NETWORK_FILTERS, hcm]),
+        networkFilters,
         buildTransport: (socket, statPrefix, errors) => this.transports.downstream(socket, statPrefix, errors),
         buildAccessLogs: (protos, errors) =>
           protos.flatMap((proto, i) => {

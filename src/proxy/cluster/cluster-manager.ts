@@ -6,6 +6,7 @@ import type { RawResource, Rejection, Subscription } from '../../xds/client/conf
 import { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import type { WorkerContext } from '../context.ts';
+import type { UpstreamFilterBuilder } from '../net/upstream-filter.ts';
 import { StatGroup } from '../observe/stats.ts';
 import { ConfigSubscriptionStats } from '../observe/subscription-stats.ts';
 import { ActiveCluster, type TransportBuilder } from './active-cluster.ts';
@@ -51,6 +52,7 @@ export class ClusterManager implements ClusterSource {
   readonly stats = new ClusterManagerStats();
   readonly #worker: WorkerContext;
   readonly #buildTransport: TransportBuilder;
+  readonly #buildFilters: UpstreamFilterBuilder;
   readonly #endpoints: EndpointSubscriptions;
   readonly #resolvers: DnsResolvers;
   readonly #clusters = new Map<string, Entry>();
@@ -62,9 +64,10 @@ export class ClusterManager implements ClusterSource {
   #cdsAnswered = false;
   #whenInitialized: (() => void) | undefined = undefined;
 
-  constructor(worker: WorkerContext, buildTransport: TransportBuilder) {
+  constructor(worker: WorkerContext, buildTransport: TransportBuilder, buildFilters: UpstreamFilterBuilder) {
     this.#worker = worker;
     this.#buildTransport = buildTransport;
+    this.#buildFilters = buildFilters;
     this.#endpoints = new EndpointSubscriptions(worker);
     this.#resolvers = new DnsResolvers(worker.stats);
     worker.stats.add('cluster_manager.', this.stats);
@@ -157,8 +160,9 @@ export class ClusterManager implements ClusterSource {
     checkSupported(ClusterSchema, proto, SUPPORTED, errors);
     if (errors.any) return undefined;
     const config = clusterConfig(proto, () => this.#worker.timers.now(), errors);
+    const filters = this.#buildFilters(proto.filters, errors.at('filters'));
     if (errors.any) return undefined;
-    return ActiveCluster.create(
+    const active = ActiveCluster.create(
       proto,
       config,
       this.#worker,
@@ -167,6 +171,8 @@ export class ClusterManager implements ClusterSource {
       this.#resolvers,
       errors,
     );
+    if (active !== undefined) active.cluster.filters = filters;
+    return active;
   }
 
   #update(resources: readonly RawResource[], removed: readonly string[]): Rejection[] {

@@ -1,8 +1,10 @@
 import net from 'node:net';
 import { codeOf, messageOf } from '../../base/errors.ts';
 import type { AddressMap } from '../net/address-map.ts';
-import type { SocketAddress } from '../net/connection.ts';
+import type { Connection, SocketAddress } from '../net/connection.ts';
+import { filterConnection } from '../net/filtered-connection.ts';
 import { type NetContext, SocketConnection } from '../net/socket-connection.ts';
+import type { UpstreamFilterFactory } from '../net/upstream-filter.ts';
 import type { Timer } from '../timers.ts';
 import type { Handshake, UpstreamTlsOverride, UpstreamTransport } from '../tls/transport.ts';
 import type { Cancelable } from './cluster.ts';
@@ -16,10 +18,12 @@ export interface ConnectOptions {
   readonly tls: UpstreamTlsOverride;
   readonly keepalive: { readonly initialDelayMs: number } | undefined;
   readonly sourceAddress: string | undefined;
+  /** Filters of the connection once it is established. */
+  readonly filters: readonly UpstreamFilterFactory[];
 }
 
 export interface ConnectHandler {
-  onConnected(connection: SocketConnection): void;
+  onConnected(connection: Connection): void;
   /** `details` in the words of Envoy's transport failure reason; empty for a plain refusal or timeout of TCP. */
   onFailed(details: string, timeout: boolean): void;
 }
@@ -124,7 +128,7 @@ class Attempt implements Cancelable {
       addresses,
       tls,
     );
-    this.#handler.onConnected(connection);
+    this.#handler.onConnected(filterConnection(connection, this.#options.filters));
   }
 
   #fail(details: string, timeout: boolean): void {

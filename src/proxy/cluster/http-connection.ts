@@ -3,8 +3,8 @@ import { Http1ClientCodec } from '../../wire/http1/client.ts';
 import type { Http1Options } from '../../wire/http1/head.ts';
 import { Http2ClientCodec } from '../../wire/http2/client.ts';
 import type { Http2Options } from '../../wire/http2/options.ts';
-import { CloseReason, type ConnectionHandler } from '../net/connection.ts';
-import type { NetContext, SocketConnection } from '../net/socket-connection.ts';
+import { CloseReason, type Connection, type ConnectionHandler } from '../net/connection.ts';
+import type { NetContext } from '../net/socket-connection.ts';
 import type { UpstreamConnectionInfo } from '../observe/stream-info.ts';
 import type { Timer } from '../timers.ts';
 import type { UpstreamStreamHandler } from './cluster.ts';
@@ -44,7 +44,7 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
   readonly exclusive: boolean;
   /** Whether its pool has it in the list of ready connections; the pool's to write. */
   listed = false;
-  readonly #connection: SocketConnection;
+  readonly #connection: Connection;
   readonly #codec: ClientCodec;
   readonly #context: HttpConnectionContext;
   readonly #events: HttpConnectionEvents;
@@ -58,12 +58,7 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
   #durationTimer: Timer | undefined = undefined;
   #keepaliveTimer: Timer | undefined = undefined;
 
-  constructor(
-    connection: SocketConnection,
-    http2: boolean,
-    context: HttpConnectionContext,
-    events: HttpConnectionEvents,
-  ) {
+  constructor(connection: Connection, http2: boolean, context: HttpConnectionContext, events: HttpConnectionEvents) {
     this.#connection = connection;
     this.exclusive = !http2;
     this.#context = context;

@@ -1,5 +1,6 @@
 import { ResetReason } from '../../wire/http.ts';
-import type { NetContext, SocketConnection } from '../net/socket-connection.ts';
+import type { Connection } from '../net/connection.ts';
+import type { NetContext } from '../net/socket-connection.ts';
 import type { Cancelable, UpstreamStreamHandler } from './cluster.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { ConnectHandler } from './connector.ts';
@@ -179,7 +180,7 @@ export class HttpPool implements HostPool {
     this.#idleCheck();
   }
 
-  #onConnected(socket: SocketConnection): void {
+  #onConnected(socket: Connection): void {
     const { protocol, stats } = this.#context;
     this.#context.host.outcomes?.localOrigin('success');
     const http2 = protocol === 'http2' || (protocol === 'auto' && socket.tls?.alpn === 'h2');

@@ -2,6 +2,7 @@ import { ResetReason } from '../../wire/http.ts';
 import type { WorkerContext } from '../context.ts';
 import { HostSet, type LocalityMembers, NO_HOSTS } from '../lb/host-set.ts';
 import type { LoadBalancer } from '../lb/load-balancer.ts';
+import type { UpstreamFilterFactory } from '../net/upstream-filter.ts';
 import type { StatLease } from '../observe/stats.ts';
 import type { UpstreamTransport } from '../tls/transport.ts';
 import type {
@@ -41,6 +42,8 @@ export class RuntimeCluster implements Cluster {
   readonly stats: ClusterStats;
   readonly defaultResources: ResourceManager;
   readonly highResources: ResourceManager;
+  /** Filters of the connections to its hosts; whoever makes the cluster sets them before it is used. */
+  filters: readonly UpstreamFilterFactory[] = [];
   readonly #worker: WorkerContext;
   readonly #transports: readonly CompiledTransport[];
   readonly #statsLease: StatLease<ClusterStats>;
@@ -276,6 +279,7 @@ export class RuntimeCluster implements Cluster {
         },
         keepalive: config.tcpKeepalive,
         sourceAddress: config.sourceAddress,
+        filters: this.filters,
       },
       handler,
     );

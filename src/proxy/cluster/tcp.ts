@@ -1,6 +1,5 @@
 import { ResetReason } from '../../wire/http.ts';
-import type { CloseReason, ConnectionHandler } from '../net/connection.ts';
-import type { SocketConnection } from '../net/socket-connection.ts';
+import type { CloseReason, Connection, ConnectionHandler } from '../net/connection.ts';
 import type { Cancelable, UpstreamConnectionHandler, UpstreamOptions } from './cluster.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { ConnectHandler } from './connector.ts';
@@ -68,12 +67,12 @@ export function openTcp(
 
 /** Passes events on and counts bytes and the end. */
 class Accounted implements ConnectionHandler {
-  readonly #connection: SocketConnection;
+  readonly #connection: Connection;
   readonly #handler: ConnectionHandler;
   readonly #stats: ClusterStats;
   readonly #release: () => void;
 
-  constructor(connection: SocketConnection, handler: ConnectionHandler, stats: ClusterStats, release: () => void) {
+  constructor(connection: Connection, handler: ConnectionHandler, stats: ClusterStats, release: () => void) {
     this.#connection = connection;
     this.#handler = handler;
     this.#stats = stats;

@@ -2,10 +2,10 @@ import { fromBinary, type Message } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { FilterConfigSchema } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
 import { typeNameOf } from '../../api/registry.ts';
-import { messageOf } from '../../base/errors.ts';
 import { readDataSource } from '../config/data-source.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
+import { configTypeName, decodeConfig } from '../config/typed-config.ts';
 import type { WorkerContext } from '../context.ts';
 import type { FilterConfigCompiler, FilterConfigs } from '../router/scope.ts';
 import type { FilterBuildContext, HttpFilterDefinition, HttpFilterFactory, RouteConfigContext } from './filter.ts';
@@ -38,16 +38,18 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
     context: FilterBuildContext,
     errors: ConfigErrors,
   ): HttpFilterFactory | undefined {
-    const definition = any === undefined ? this.#byName.get(name) : this.#byType.get(typeNameOf(any.typeUrl));
+    const definition = any === undefined ? this.#byName.get(name) : this.#byType.get(configTypeName(any));
     if (definition === undefined) {
       errors.add(
         any === undefined ? 'name' : 'typed_config',
-        any === undefined ? `${JSON.stringify(name)} is not a filter of this proxy` : `${any.typeUrl} is not supported`,
+        any === undefined
+          ? `${JSON.stringify(name)} is not a filter of this proxy`
+          : `${configTypeName(any)} is not supported`,
       );
       return undefined;
     }
     const at = errors.at('typed_config');
-    const config = decode(definition.schema, any, at);
+    const config = decodeConfig(definition.schema, any, at);
     if (config === undefined) return undefined;
     checkSupported(definition.schema, config, definition.supported, at);
     return errors.any ? undefined : definition.compile(config, context, at);
@@ -67,14 +69,14 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
         else disabled.set(name, false);
         any = wrapper.config;
         if (any === undefined) continue;
-        if (wrapper.isOptional && !this.#byRouteType.has(typeNameOf(any.typeUrl))) continue;
+        if (wrapper.isOptional && !this.#byRouteType.has(configTypeName(any))) continue;
       }
-      const definition = this.#byRouteType.get(typeNameOf(any.typeUrl));
+      const definition = this.#byRouteType.get(configTypeName(any));
       if (definition?.routeSchema === undefined || definition.compileRoute === undefined) {
-        at.add('', `${any.typeUrl} is not supported`);
+        at.add('', `${configTypeName(any)} is not supported`);
         continue;
       }
-      const config = decode(definition.routeSchema, any, at);
+      const config = decodeConfig(definition.routeSchema, any, at);
       if (config === undefined) continue;
       checkSupported(definition.routeSchema, config, definition.supported, at);
       if (!at.any) byName.set(name, definition.compileRoute(config, this.#routeContext, at));
@@ -84,12 +86,3 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
 }
 
 const NONE: readonly FilterConfigs[] = [];
-
-function decode(schema: Definition['schema'], any: Any | undefined, errors: ConfigErrors): Message | undefined {
-  try {
-    return fromBinary(schema, any?.value ?? new Uint8Array(0));
-  } catch (error) {
-    errors.add('', `cannot be decoded: ${messageOf(error)}`);
-    return undefined;
-  }
-}

@@ -93,6 +93,8 @@ export interface Connection extends Output {
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly closed: boolean;
+  /** What filters of the connection leave for those of its streams, by the names of `observe/filter-state.ts`. */
+  filterState: Map<string, unknown> | undefined;
 
   setHandler(handler: ConnectionHandler): void;
   /** Starts reading; what was read before the handler was there is delivered first. */

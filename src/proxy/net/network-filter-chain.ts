@@ -45,6 +45,8 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
   #greeted = 0;
   /** The filter that stopped data, or -1. */
   #stoppedAt = -1;
+  /** The filter that stopped data wants to see it again when more has come. */
+  #needsMore = false;
   #held: Buffer | undefined = undefined;
   #ended = false;
   #endTold = false;
@@ -119,9 +121,20 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
     }
     if (this.#stoppedAt >= 0 || this.#greeted < this.#filters.length) {
       this.#hold(bytes, start, end);
+      if (this.#needsMore) this.#passAgain();
       return;
     }
     this.#pass({ bytes, start, end }, 0);
+  }
+
+  /** Offers what is held to the filter that stopped it. */
+  #passAgain(): void {
+    const from = this.#stoppedAt;
+    const held = this.#held ?? EMPTY;
+    this.#stoppedAt = -1;
+    this.#needsMore = false;
+    this.#held = undefined;
+    this.#pass({ bytes: held, start: 0, end: held.length }, from);
   }
 
   #hold(bytes: Buffer, start: number, end: number): void {
@@ -136,8 +149,9 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
       if (filter.onData === undefined) continue;
       const status = filter.onData(data, this.#ended);
       if (this.connection.closed) return;
-      if (status === NetworkStatus.Stop) {
+      if (status === NetworkStatus.Stop || (status === NetworkStatus.NeedMore && !this.#ended)) {
         this.#stoppedAt = i;
+        this.#needsMore = status === NetworkStatus.NeedMore;
         if (data.start < data.end) this.#hold(data.bytes, data.start, data.end);
         return;
       }
@@ -150,6 +164,10 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
 
   onEnd(): void {
     this.#ended = true;
+    if (this.#needsMore) {
+      this.#passAgain();
+      return;
+    }
     if (this.#stoppedAt >= 0 || this.#greeted < this.#filters.length) return;
     if (this.#terminal === undefined) this.#pass({ bytes: EMPTY, start: 0, end: 0 }, 0);
     else this.#tellEnd();

@@ -1,10 +1,15 @@
-import { fromBinary, type Message } from '@bufbuild/protobuf';
+import type { Message } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { typeNameOf } from '../../api/registry.ts';
-import { messageOf } from '../../base/errors.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
-import type { NetworkBuildContext, NetworkFilterDefinition, NetworkFilterFactory } from './network-filter.ts';
+import { configTypeName, decodeConfig } from '../config/typed-config.ts';
+import type {
+  NetworkBuildContext,
+  NetworkFilterDefinition,
+  NetworkFilterFactory,
+  UpstreamBuildContext,
+} from './network-filter.ts';
+import type { UpstreamFilterFactory } from './upstream-filter.ts';
 
 /** Finds network filters by the type of their configuration, or by name where a configuration gives none. */
 export class NetworkFilterRegistry {
@@ -25,23 +30,45 @@ export class NetworkFilterRegistry {
     context: NetworkBuildContext,
     errors: ConfigErrors,
   ): NetworkFilterFactory | undefined {
-    const definition = any === undefined ? this.#byName.get(name) : this.#byType.get(typeNameOf(any.typeUrl));
+    const definition = any === undefined ? this.#byName.get(name) : this.#byType.get(configTypeName(any));
     if (definition === undefined) {
       errors.add(
         any === undefined ? 'name' : 'typed_config',
-        `${any?.typeUrl ?? JSON.stringify(name)} is not supported`,
+        `${any === undefined ? JSON.stringify(name) : configTypeName(any)} is not supported`,
       );
       return undefined;
     }
     const at = errors.at('typed_config');
-    let config: Message;
-    try {
-      config = fromBinary(definition.schema, any?.value ?? new Uint8Array(0));
-    } catch (error) {
-      at.add('', `cannot be decoded: ${messageOf(error)}`);
+    const config = this.#decode(definition, any, at);
+    return config === undefined ? undefined : definition.compile(config, context, at);
+  }
+
+  /** Compiles one entry of a cluster's `filters`, in the same way. */
+  compileUpstream(
+    name: string,
+    any: Any | undefined,
+    context: UpstreamBuildContext,
+    errors: ConfigErrors,
+  ): UpstreamFilterFactory | undefined {
+    const definition = any === undefined ? this.#byName.get(name) : this.#byType.get(configTypeName(any));
+    if (definition?.compileUpstream === undefined) {
+      const what = any === undefined ? JSON.stringify(name) : configTypeName(any);
+      errors.add(any === undefined ? 'name' : 'typed_config', `${what} is not supported for connections to upstreams`);
       return undefined;
     }
-    checkSupported(definition.schema, config, definition.supported, at);
-    return errors.any ? undefined : definition.compile(config, context, at);
+    const at = errors.at('typed_config');
+    const config = this.#decode(definition, any, at);
+    return config === undefined ? undefined : definition.compileUpstream(config, context, at);
+  }
+
+  #decode(
+    definition: NetworkFilterDefinition<Message>,
+    any: Any | undefined,
+    errors: ConfigErrors,
+  ): Message | undefined {
+    const config = decodeConfig(definition.schema, any, errors);
+    if (config === undefined) return undefined;
+    checkSupported(definition.schema, config, definition.supported, errors);
+    return errors.any ? undefined : config;
   }
 }

@@ -6,11 +6,14 @@ import type { WorkerContext } from '../context.ts';
 import type { AccessLog } from '../observe/access-log/access-log.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { Connection, ConnectionHandler } from './connection.ts';
+import type { UpstreamFilterFactory } from './upstream-filter.ts';
 
 export const NetworkStatus = {
   Continue: 0,
   /** The filters behind wait for `continueReading`; what the client sends is kept, within bounds. */
   Stop: 1,
+  /** What is there stays until more has come; then this filter sees all of it again, or at the latest at the end. */
+  NeedMore: 2,
 } as const;
 export type NetworkStatus = (typeof NetworkStatus)[keyof typeof NetworkStatus];
 
@@ -64,6 +67,11 @@ export interface NetworkBuildContext {
   readonly waitFor: (pending: InitTarget) => void;
 }
 
+/** What the filters of a cluster's connections get when they are compiled. */
+export interface UpstreamBuildContext {
+  readonly worker: WorkerContext;
+}
+
 /** Something that a listener waits for when it comes up. */
 export interface InitTarget {
   /** Calls back once, maybe at once. */
@@ -95,4 +103,6 @@ export interface NetworkFilterDefinition<Config extends Message = Message> {
   readonly schema: DescMessage;
   readonly supported: Readonly<Record<string, readonly string[]>>;
   compile(config: Config, context: NetworkBuildContext, errors: ConfigErrors): NetworkFilterFactory;
+  /** For filters that connections to upstreams may have as well (`Cluster.filters`). */
+  compileUpstream?(config: Config, context: UpstreamBuildContext, errors: ConfigErrors): UpstreamFilterFactory;
 }

@@ -9,6 +9,8 @@ export interface UpstreamConnectionInfo {
   readonly remote: SocketAddress;
   readonly tls: TlsInfo | undefined;
   readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | '';
+  /** What filters of the cluster know of the connection; more may come into it. */
+  readonly filterState?: ReadonlyMap<string, unknown> | undefined;
 }
 
 /**
@@ -89,6 +91,11 @@ export class StreamInfo {
 
   setFilterState(name: string, value: unknown): void {
     (this.filterState ??= new Map()).set(name, value);
+  }
+
+  /** What a filter of the stream, or else of its connection, has left under a name. */
+  getFilterState(name: string): unknown {
+    return this.filterState?.get(name) ?? this.connection.filterState?.get(name);
   }
 
   setDynamicMetadata(filter: string, values: Readonly<Record<string, unknown>>): void {

@@ -1,16 +1,15 @@
 import { type ClientCodec, type OutgoingStream, ResetReason, type StreamHandler } from '../../../wire/http.ts';
 import { Http1ClientCodec } from '../../../wire/http1/client.ts';
 import { Http2ClientCodec } from '../../../wire/http2/client.ts';
-import type { ConnectionHandler } from '../../net/connection.ts';
-import type { SocketConnection } from '../../net/socket-connection.ts';
+import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 
 /** An HTTP connection that carries one health check at a time. */
 export class CheckConnection implements ConnectionHandler {
-  readonly #connection: SocketConnection;
+  readonly #connection: Connection;
   readonly #codec: ClientCodec;
   #drained = false;
 
-  constructor(connection: SocketConnection, http2: boolean) {
+  constructor(connection: Connection, http2: boolean) {
     this.#connection = connection;
     const callbacks = {
       onConnectionError: (details: string) => {
@@ -28,7 +27,7 @@ export class CheckConnection implements ConnectionHandler {
   }
 
   /** The connection that carries the checks, for whoever writes of it. */
-  get connection(): SocketConnection {
+  get connection(): Connection {
     return this.#connection;
   }
 

@@ -1,4 +1,4 @@
-import type { SocketConnection } from '../../net/socket-connection.ts';
+import type { Connection } from '../../net/connection.ts';
 import type { Cancelable } from '../cluster.ts';
 import type { Host } from '../host.ts';
 
@@ -16,7 +16,7 @@ export interface ProbeContext {
   readonly clusterName: string;
   readonly reuseConnection: boolean;
   /** Connects to the address for checks, through the cluster's transport socket. Calls back later. */
-  connect(done: { onConnected(connection: SocketConnection): void; onFailed(): void }): Cancelable;
+  connect(done: { onConnected(connection: Connection): void; onFailed(): void }): Cancelable;
 }
 
 /** Asks one host how it is, in one protocol, again and again. */

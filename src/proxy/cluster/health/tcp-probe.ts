@@ -1,5 +1,4 @@
-import type { ConnectionHandler } from '../../net/connection.ts';
-import type { SocketConnection } from '../../net/socket-connection.ts';
+import type { Connection, ConnectionHandler } from '../../net/connection.ts';
 import type { Cancelable } from '../cluster.ts';
 import type { TcpCheckConfig } from './config.ts';
 import { containsInOrder, NETWORK_FAILURE, PASSED, type Probe, type ProbeContext, type ProbeResult } from './probe.ts';
@@ -12,7 +11,7 @@ export class TcpProbe implements Probe, ConnectionHandler {
   readonly #config: TcpCheckConfig;
   readonly #context: ProbeContext;
   #connecting: Cancelable | undefined = undefined;
-  #connection: SocketConnection | undefined = undefined;
+  #connection: Connection | undefined = undefined;
   #done: ((result: ProbeResult) => void) | undefined = undefined;
   #answer: Buffer = Buffer.alloc(0);
 
@@ -50,7 +49,7 @@ export class TcpProbe implements Probe, ConnectionHandler {
     });
   }
 
-  #ask(connection: SocketConnection): void {
+  #ask(connection: Connection): void {
     if (this.#config.send) connection.write(this.#config.send);
   }
 

@@ -11,6 +11,7 @@ import {
   TrailersStatus,
 } from '../../http/filter.ts';
 import type { Connection } from '../../net/connection.ts';
+import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
 import type { ChosenCluster, MirrorPolicy, Route, RouteAction } from '../../router/route.ts';
@@ -31,11 +32,6 @@ export interface RouterConfig {
   /** Address of this proxy, which it appends to x-forwarded-for of requests of its own. */
   readonly localAddress: string;
 }
-
-/** Filter state by which filters before the router steer the upstream's TLS. */
-export const UPSTREAM_ALPN = 'envoy.network.application_protocols';
-export const UPSTREAM_SNI = 'envoy.network.upstream_server_name';
-export const UPSTREAM_SANS = 'envoy.network.upstream_subject_alt_names';
 
 const NOT_FOUND: LocalReply = {
   status: 404,

@@ -12,11 +12,11 @@ import type { Host, Metadata } from '../../cluster/host.ts';
 import { CloseReason, type Connection, type ConnectionHandler } from '../../net/connection.ts';
 import type { NetworkFilterCallbacks } from '../../net/network-filter.ts';
 import type { AccessLog } from '../../observe/access-log/access-log.ts';
+import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import { StatGroup } from '../../observe/stats.ts';
 import type { Timer } from '../../timers.ts';
 import { CONNECTION_TIMEOUT } from '../router/failures.ts';
-import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../router/filter.ts';
 
 const GAUGES: ReadonlySet<string> = new Set([
   'downstream_cx_rx_bytes_buffered',
@@ -185,6 +185,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
       remote: connection.remote,
       tls: connection.tls,
       protocol: '',
+      filterState: connection.filterState,
     };
     for (const chunk of this.#early) connection.write(chunk);
     this.#early = [];

@@ -1,0 +1,23 @@
+/**
+ * Names under which filters leave objects for each other and for whoever accounts for a stream (Envoy's filter state).
+ */
+
+/** ALPN list, SNI and expected SANs by which filters before the router steer the upstream's TLS. */
+export const UPSTREAM_ALPN = 'envoy.network.application_protocols';
+export const UPSTREAM_SNI = 'envoy.network.upstream_server_name';
+export const UPSTREAM_SANS = 'envoy.network.upstream_subject_alt_names';
+
+/** The {@link Workload} at the other end: of the client's connection, and of the upstream's. */
+export const DOWNSTREAM_PEER = 'downstream_peer';
+export const UPSTREAM_PEER = 'upstream_peer';
+/** Set on a connection whose peer will not tell who it is. */
+export const NO_PEER = 'peer_not_found';
+
+/** {@link GrpcMessageCounts} of a call. */
+export const GRPC_STATS = 'envoy.filters.http.grpc_stats';
+
+/** Messages of a gRPC call so far. */
+export interface GrpcMessageCounts {
+  readonly requestMessages: number;
+  readonly responseMessages: number;
+}
