@@ -8,7 +8,10 @@ const UNLIMITED = 100_000;
 /** The bootstrap that both Envoy and our proxy run. */
 export function envoyBootstrap(hop: Hop, { cert, key, root }: Certificates): string {
   const certificate = { certificate_chain: { filename: cert }, private_key: { filename: key } };
-  const common = { tls_certificates: [certificate], tls_params: { tls_minimum_protocol_version: 'TLSv1_3' } };
+  const common = {
+    tls_certificates: [certificate],
+    tls_params: { tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_3' },
+  };
   const trust = { validation_context: { trusted_ca: { filename: root } } };
   const socket = (type: string, fields: object) => ({
     transport_socket: { name: 'envoy.transport_sockets.tls', typed_config: { '@type': `${TLS}.${type}`, ...fields } },
