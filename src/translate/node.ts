@@ -41,6 +41,11 @@ export interface ProxyNode {
   readonly workloadName: string;
   readonly nodeName: string;
   readonly interceptionMode: InterceptionMode;
+  /**
+   * Mode NONE in which the sidecar stands on its pod's address instead of the program (metadata ISTHMUS_CAPTURE
+   * `explicit`): it then takes the program's ports without a Sidecar that says so.
+   */
+  readonly explicitCapture: boolean;
   readonly istioVersion: string;
   /** It may not bind ports below 1024. */
   readonly unprivileged: boolean;
@@ -109,6 +114,7 @@ export function parseNode(node: Node): ProxyNode | { readonly problem: string } 
     workloadName: text('WORKLOAD_NAME'),
     nodeName: text('NODE_NAME'),
     interceptionMode: interceptionModeOf(text('INTERCEPTION_MODE')),
+    explicitCapture: text('INTERCEPTION_MODE') === 'NONE' && text('ISTHMUS_CAPTURE') === 'explicit',
     istioVersion: text('ISTIO_VERSION'),
     unprivileged: text('UNPRIVILEGED_POD') === 'true',
     http10: text('HTTP10') === '1',

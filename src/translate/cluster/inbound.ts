@@ -50,7 +50,8 @@ const NEVER = 9_223_372_035 * 1000;
 export function inboundClusters(proxy: ProxyView): InboundCluster[] {
   const ingress = proxy.scope.sidecar?.spec.ingress ?? [];
   if (ingress.length === 0) {
-    return proxy.node.interceptionMode === 'NONE' ? [] : fromTargets(proxy, new Set());
+    const { explicitCapture, interceptionMode } = proxy.node;
+    return interceptionMode === 'NONE' && !explicitCapture ? [] : fromTargets(proxy, new Set());
   }
   const own = new Set(ingress.map((listener) => listener.port?.number ?? 0));
   return [
@@ -67,7 +68,8 @@ function fromTargets(proxy: ProxyView, except: ReadonlySet<number>): InboundClus
     if (targets) targets.push(target);
     else byPort.set(target.targetPort, [target]);
   }
-  const passthrough = proxy.mesh.inboundTrafficPolicy?.mode !== 'LOCALHOST';
+  // Where the sidecar has the address that the client wanted, the program is on loopback.
+  const passthrough = proxy.mesh.inboundTrafficPolicy?.mode !== 'LOCALHOST' && !proxy.node.explicitCapture;
   return [...byPort].map(([clusterPort, targets]) => {
     const { service, port } = targets[0]!;
     const services = targets.filter((target) => target.port.port === port.port).map((target) => target.service);

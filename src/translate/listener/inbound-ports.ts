@@ -38,8 +38,8 @@ export function inboundPorts(proxy: ProxyView): InboundPort[] {
     const own = new Set(ingress.map((listener) => listener.port.number ?? 0));
     if (proxy.features.mergeSidecarInbound) addTargets(ports, proxy, own);
     for (const [i, listener] of ingress.entries()) addIngress(ports, proxy, listener, i);
-  } else if (proxy.node.interceptionMode !== 'NONE') {
-    // Without interception a listener would stand on the very port that the program wants.
+  } else if (proxy.node.interceptionMode !== 'NONE' || proxy.node.explicitCapture) {
+    // Without interception a listener would stand on the very port that the program wants, unless that has another address.
     addTargets(ports, proxy, new Set());
   }
   return [...ports.values()].sort((a, b) => a.targetPort - b.targetPort);
@@ -52,7 +52,8 @@ function addTargets(ports: Map<number, InboundPort>, proxy: ProxyView, except: R
     if (!canBind(proxy, bindToPort, proxy.wildcards[0], targetPort, port.protocol, false)) continue;
     // Of several services on one port the oldest says what it speaks.
     if (except.has(targetPort) || ports.has(targetPort)) continue;
-    ports.set(targetPort, ofTarget(target, { addresses: proxy.wildcards, bindToPort }));
+    const addresses = bindToPort ? ownAddresses(proxy) : proxy.wildcards;
+    ports.set(targetPort, ofTarget(target, { addresses, bindToPort }));
   }
 }
 
@@ -83,7 +84,7 @@ function addIngress(
   const bindToPort = takesPort(captureMode, proxy.node);
   if (ports.has(number) || !canBind(proxy, bindToPort, bind ?? '', number, protocol, true)) return;
   const ownTls = features.tlsOnSidecarIngress ? tls : undefined;
-  const binding = { addresses: bind ? [bind] : ingressAddresses(proxy), bindToPort };
+  const binding = { addresses: bind ? [bind] : ownAddresses(proxy), bindToPort };
   ports.set(number, {
     port: {
       port: number,
@@ -102,9 +103,12 @@ function addIngress(
   });
 }
 
-/** Where an ingress listener stands by itself: on the proxy's address, so that its program can have the port on loopback. */
-function ingressAddresses({ node, wildcards }: ProxyView): readonly [string, ...string[]] {
-  const own = node.addresses.find(isGlobalUnicast);
+/**
+ * Where a listener stands that takes its port itself: on the proxy's address, so that its program can have the port on
+ * loopback. Pods that share one machine's loopback are told apart by addresses that are not global.
+ */
+function ownAddresses({ node, wildcards }: ProxyView): readonly [string, ...string[]] {
+  const own = node.addresses.find(isGlobalUnicast) ?? (node.explicitCapture ? node.addresses[0] : undefined);
   return own === undefined ? wildcards : [own];
 }
 

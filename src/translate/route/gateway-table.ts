@@ -9,9 +9,9 @@ import { type ProxyView, rulesByWorkload } from '../proxy-view.ts';
 import type { RouteContext } from './http-route.ts';
 import { isCatchAll } from './match.ts';
 import { RouteGroup } from './route-group.ts';
-import { byName, emptyTable, type RouteTable } from './route-table.ts';
+import { emptyTable, type RouteTable } from './route-table.ts';
 import { statefulSession } from './stateful-session.ts';
-import { type VirtualHostSpec, virtualHost } from './virtual-host.ts';
+import { byName, type VirtualHostSpec, virtualHost } from './virtual-host.ts';
 import { callerKey, virtualServiceRoutes } from './virtual-service-routes.ts';
 
 type Draft = { -readonly [K in keyof VirtualHostSpec]: VirtualHostSpec[K] } & { groups: RouteGroup[] };
@@ -31,7 +31,7 @@ export function gatewayRouteTable(proxy: ProxyView, name: string): RouteTable {
   return tables.get(inputs, key, () => {
     const table = new GatewayTable(proxy, attemptCount);
     for (const server of servers) table.add(server);
-    return { name, hosts: table.build(servers[0]!.server.port.number ?? 0), known: true };
+    return { name, hosts: table.build(servers[0]!.server.port.number ?? 0), known: true, matchesPort: false };
   });
 }
 

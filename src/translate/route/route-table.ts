@@ -9,10 +9,12 @@ export interface RouteTable {
   readonly hosts: readonly VirtualHostSpec[];
   /** Whether the proxy has anything of that name; a table that it only still asks for is empty. */
   readonly known: boolean;
+  /** Whether the port in the host header counts; it does not where all of a table is for one port. */
+  readonly matchesPort: boolean;
 }
 
 export function emptyTable(name: string): RouteTable {
-  return { name, hosts: [], known: false };
+  return { name, hosts: [], known: false, matchesPort: false };
 }
 
 /** Number of `virtual_hosts` in envoy.config.route.v3.RouteConfiguration. */
@@ -34,14 +36,9 @@ export function routeTableMessage(table: RouteTable): RouteConfiguration {
   return message;
 }
 
-function shellOf({ name, known }: RouteTable): MessageInitShape<typeof RouteConfigurationSchema> {
+function shellOf({ name, known, matchesPort }: RouteTable): MessageInitShape<typeof RouteConfigurationSchema> {
   const shell = { name, validateClusters: false };
   return known
-    ? { ...shell, ignorePortInHostMatching: true, maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE_BODY }
+    ? { ...shell, ignorePortInHostMatching: !matchesPort, maxDirectResponseBodySizeBytes: MAX_DIRECT_RESPONSE_BODY }
     : shell;
-}
-
-/** Virtual hosts by name, as istiod sends them. */
-export function byName(a: VirtualHostSpec, b: VirtualHostSpec): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

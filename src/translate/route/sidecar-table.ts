@@ -13,13 +13,14 @@ import { proxyHeaders } from '../proxy-headers.ts';
 import { type ProxyView, rulesByWorkload } from '../proxy-view.ts';
 import { defaultOutboundRoute, traceOperation } from './default-route.ts';
 import { serviceDomains } from './domains.ts';
+import { withLoopbackDomains, withTunnels } from './explicit-hosts.ts';
 import { hashOfService } from './hash-policy.ts';
 import { destinationCluster, type RouteContext } from './http-route.ts';
 import { matchAll } from './match.ts';
 import { RouteGroup } from './route-group.ts';
-import { byName, emptyTable, type RouteTable } from './route-table.ts';
+import { emptyTable, type RouteTable } from './route-table.ts';
 import { statefulSession } from './stateful-session.ts';
-import { type VirtualHostSpec, virtualHost } from './virtual-host.ts';
+import { byName, type VirtualHostSpec, virtualHost } from './virtual-host.ts';
 import { callerKey, virtualServiceRoutes } from './virtual-service-routes.ts';
 
 /** Names of the virtual host and route for hosts that are not known. */
@@ -47,16 +48,35 @@ export function sidecarRouteTable(proxy: ProxyView, name: string): RouteTable {
   const parsed = parseTableName(name);
   const listener = parsed && egressListenerFor(proxy, parsed.port, name);
   if (parsed === undefined || listener === undefined) return emptyTable(name);
-  const hosts = portHosts(proxy, listener, isHttpProxy(listener) ? 0 : parsed.port);
+  const known = portHosts(proxy, listener, isHttpProxy(listener) ? 0 : parsed.port);
+  const { explicitCapture } = proxy.node;
+  const matchesPort = explicitCapture && (name === HTTP_PROXY_ROUTE || isHttpProxy(listener));
+  const hosts = explicitCapture ? explicitHosts(proxy, listener, known, matchesPort ? 0 : parsed.port) : known;
   if (parsed.host === undefined) {
     const rest = unknownHosts(proxy);
-    return tables.get([hosts, rest], name, () => ({ name, hosts: [...hosts, rest], known: true }));
+    return tables.get([hosts, rest], `${name} ${matchesPort}`, () => ({
+      name,
+      hosts: [...hosts, rest],
+      known: true,
+      matchesPort,
+    }));
   }
   const host = unbracketed(parsed.host);
   return tables.get([hosts], name, () => {
     const own = hosts.filter(({ domains }) => domains.includes(name) || domains.includes(host));
-    return { name, hosts: own.length === 1 ? [{ ...own[0]!, domains: ['*'] }] : own, known: true };
+    const named = own.length === 1 ? [{ ...own[0]!, domains: ['*'] }] : own;
+    return { name, hosts: named, known: true, matchesPort: false };
   });
+}
+
+/** Of port 0: the hosts of an HTTP proxy. */
+function explicitHosts(
+  proxy: ProxyView,
+  listener: EgressListener,
+  hosts: readonly VirtualHostSpec[],
+  port: number,
+): readonly VirtualHostSpec[] {
+  return port === 0 ? withTunnels(proxy, listener, hosts) : withLoopbackDomains(proxy, listener, hosts, port);
 }
 
 const tables = new Memo<RouteTable>();

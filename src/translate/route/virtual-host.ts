@@ -60,3 +60,8 @@ function shellOf(host: VirtualHostSpec): MessageInitShape<typeof VirtualHostSche
     typedPerFilterConfig: { ...host.typedPerFilterConfig },
   };
 }
+
+/** Virtual hosts by name, as istiod sends them. */
+export function byName(a: VirtualHostSpec, b: VirtualHostSpec): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
