@@ -6,7 +6,7 @@ import type { RawResource, Rejection, Subscription } from '../../xds/client/conf
 import { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import type { WorkerContext } from '../context.ts';
-import type { UpstreamFilterBuilder } from '../net/upstream-filter.ts';
+import type { UpstreamFilterBuilder } from '../net/network-filter.ts';
 import { StatGroup } from '../observe/stats.ts';
 import { ConfigSubscriptionStats } from '../observe/subscription-stats.ts';
 import { ActiveCluster, type TransportBuilder } from './active-cluster.ts';

@@ -2,7 +2,7 @@ import { ResetReason } from '../../wire/http.ts';
 import type { WorkerContext } from '../context.ts';
 import { HostSet, type LocalityMembers, NO_HOSTS } from '../lb/host-set.ts';
 import type { LoadBalancer } from '../lb/load-balancer.ts';
-import type { UpstreamFilterFactory } from '../net/upstream-filter.ts';
+import type { UpstreamFilterFactory } from '../net/network-filter.ts';
 import type { StatLease } from '../observe/stats.ts';
 import type { UpstreamTransport } from '../tls/transport.ts';
 import type {

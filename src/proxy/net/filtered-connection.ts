@@ -1,6 +1,5 @@
 import type { CloseReason, Connection, ConnectionHandler, SocketAddress, TlsInfo } from './connection.ts';
-import { type NetworkData, type NetworkFilter, NetworkStatus } from './network-filter.ts';
-import type { UpstreamFilterFactory } from './upstream-filter.ts';
+import { type NetworkData, type NetworkFilter, NetworkStatus, type UpstreamFilterFactory } from './network-filter.ts';
 
 /** What a peer may send while a filter waits for more. */
 const MAX_HELD = 256 * 1024;

@@ -8,8 +8,8 @@ import type {
   NetworkFilterDefinition,
   NetworkFilterFactory,
   UpstreamBuildContext,
+  UpstreamFilterFactory,
 } from './network-filter.ts';
-import type { UpstreamFilterFactory } from './upstream-filter.ts';
 
 /** Finds network filters by the type of their configuration, or by name where a configuration gives none. */
 export class NetworkFilterRegistry {

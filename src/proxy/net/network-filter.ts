@@ -1,12 +1,12 @@
 import type { DescMessage, Message } from '@bufbuild/protobuf';
 import type { AccessLog as AccessLogProto } from '../../api/gen/envoy/config/accesslog/v3/accesslog_pb.ts';
+import type { Filter as ClusterFilterProto } from '../../api/gen/envoy/config/cluster/v3/filter_pb.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
 import type { AccessLog } from '../observe/access-log/access-log.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { Connection, ConnectionHandler } from './connection.ts';
-import type { UpstreamFilterFactory } from './upstream-filter.ts';
 
 export const NetworkStatus = {
   Continue: 0,
@@ -66,6 +66,18 @@ export interface NetworkBuildContext {
   /** What has to be there before the listener may take connections, such as routes that RDS sends. */
   readonly waitFor: (pending: InitTarget) => void;
 }
+
+/** Makes a filter of each connection of a cluster (`Cluster.filters`). */
+export interface UpstreamFilterFactory {
+  /** The connection is established. Undefined if the filter has nothing to do for it: it then costs nothing more. */
+  create(connection: Connection): NetworkFilter | undefined;
+}
+
+/** Compiles `Cluster.filters`; what is wrong goes to the errors. */
+export type UpstreamFilterBuilder = (
+  protos: readonly ClusterFilterProto[],
+  errors: ConfigErrors,
+) => readonly UpstreamFilterFactory[];
 
 /** What the filters of a cluster's connections get when they are compiled. */
 export interface UpstreamBuildContext {
