@@ -242,6 +242,7 @@ export class Agent {
       readiness: () => this.#readiness(),
       quit: () => this.shutdown('/quitquitquit was called'),
       drain: async () => this.#proxy?.drain(role === 'sidecar'),
+      isOwn: (address) => this.#network.isOwn(address),
       debug: new Map([
         ['certificates', () => this.#describeCertificates()],
         ['environment', () => ({ ...environment, certificates: undefined })],

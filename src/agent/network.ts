@@ -36,6 +36,17 @@ export class AgentNetwork {
     return this.target({ host: isIP(this.#environment.instanceIp) === 6 ? '::1' : '127.0.0.1', port });
   }
 
+  /**
+   * Whether a connection from an address comes from the pod itself. On a shared loopback other pods come from their own
+   * addresses; what comes from 127.0.0.1 is somebody at this machine.
+   */
+  isOwn(address: string): boolean {
+    const network = this.#environment.podNetwork;
+    const plain = address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
+    if (network === undefined) return plain.startsWith('127.') || plain === '::1';
+    return plain === '127.0.0.1' || [network.pod, network.program, network.sidecar].includes(plain);
+  }
+
   /** Where a connection to an address goes. */
   target({ host, port }: HostPort): HostPort {
     if (!this.addresses || isIP(host) === 0) return { host, port };

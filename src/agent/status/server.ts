@@ -12,6 +12,8 @@ export interface StatusOptions {
   readonly quit: () => void;
   /** Drains the proxy without ending it. */
   readonly drain: () => Promise<void>;
+  /** Whether an address is of the pod itself, which alone may give orders and look inside. */
+  readonly isOwn: (address: string) => boolean;
   /** What `/debug/NAME` shows, as JSON. */
   readonly debug: ReadonlyMap<string, () => unknown>;
   readonly scrape: Omit<ScrapeOptions, 'log'>;
@@ -87,7 +89,7 @@ export class StatusServer {
   }
 
   async #command(request: HttpRequest, command: () => void | Promise<void>): Promise<HttpReply> {
-    if (!isLocal(request)) return NOT_LOCAL;
+    if (!this.#options.isOwn(request.remoteAddress)) return NOT_LOCAL;
     if (request.method !== 'POST') return NOT_POST;
     this.#options.log.info(`handling ${request.path}`);
     try {
@@ -99,15 +101,11 @@ export class StatusServer {
   }
 
   #debug(request: HttpRequest): HttpReply {
-    if (!isLocal(request)) return NOT_LOCAL;
+    if (!this.#options.isOwn(request.remoteAddress)) return NOT_LOCAL;
     const { debug } = this.#options;
     const show = debug.get(request.path.slice('/debug/'.length));
     if (!show)
       return { status: 404, body: `there are: ${[...debug.keys()].map((name) => `/debug/${name}`).join(' ')}\n` };
     return { status: 200, contentType: 'application/json', body: `${JSON.stringify(show(), undefined, 2)}\n` };
   }
-}
-
-function isLocal({ remoteAddress }: HttpRequest): boolean {
-  return remoteAddress.startsWith('127.') || remoteAddress === '::1';
 }

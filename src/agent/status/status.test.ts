@@ -31,6 +31,7 @@ async function start(t: TestContext, more: More = {}) {
     readiness: async () => undefined,
     quit() {},
     drain: async () => {},
+    isOwn: () => true,
     debug: new Map([['thing', () => ({ a: 1 })]]),
     scrape: { metrics, proxy: () => undefined, target: undefined, destination, ...scrape },
     probes: { probers: parseAppProbers(probers && JSON.stringify(probers)), destination, http2: true },
@@ -270,4 +271,20 @@ test('metrics have help, type and their label', () => {
   assert.match(text, /istio_agent_istio_build\{component="agent",tag="1\.31\.0"\} 1\n/);
   assert.doesNotMatch(text, /cert_expiry/);
   assert.match(text, /istio_agent_process_resident_memory_bytes \d+\n/);
+});
+
+test('orders and looks inside are for the pod itself', async (t) => {
+  let ended = 0;
+  const asked: string[] = [];
+  const isOwn = (address: string) => asked.push(address) > 1;
+  const { ask } = await start(t, { isOwn, quit: () => ended++ });
+  assert.deepEqual(await ask('/quitquitquit', { method: 'POST' }), {
+    status: 403,
+    type: 'text/plain; charset=utf-8',
+    body: 'Only requests from localhost are allowed\n',
+  });
+  assert.equal(ended, 0);
+  assert.equal((await ask('/quitquitquit', { method: 'POST' })).status, 200);
+  assert.equal(ended, 1);
+  assert.deepEqual(asked, ['127.0.0.1', '127.0.0.1']);
 });
