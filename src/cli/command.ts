@@ -21,6 +21,13 @@ export interface CommandModule {
 /** Exit code of a command line that cannot be read: EX_USAGE of sysexits.h, as istioctl has it. */
 export const EXIT_USAGE = 64;
 
+/** Ends a command that has said itself what is wrong, or whose exit code is its answer. */
+export class Exit extends UserError {
+  constructor(exitCode: number) {
+    super('', { exitCode });
+  }
+}
+
 /**
  * A command whose flags are read as those of Go programs are: `--flag=false`, `-o=json` and `-ojson` mean what they mean
  * to istioctl and kubectl. A command that only groups others prints its help, which is no error.

@@ -57,7 +57,7 @@ export async function run(argv: readonly string[], streams: Streams = process): 
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;
     if (error instanceof UserError) {
-      streams.stderr.write(`Error: ${error.message}\n`);
+      if (error.message !== '') streams.stderr.write(`Error: ${error.message}\n`);
       return error.exitCode;
     }
     const stack = error instanceof Error ? error.stack : '';

@@ -2,11 +2,16 @@ import type { ConfigObject } from '../object.ts';
 import type { Report } from '../report.ts';
 import type { Schema } from '../schema/index.ts';
 
-/** One column of `isthmus get KIND`; NAMESPACE, NAME and AGE are every kind's and not listed. */
+/**
+ * One column of `isthmus get KIND`, as kubectl prints it or Istio's CRD says; NAMESPACE, NAME and AGE are every kind's
+ * and not listed. What is not known is an empty text.
+ */
 export interface Column<Spec> {
   readonly name: string;
-  /** Shown only with `-o wide`. */
+  /** Shown only with `-o wide`, after AGE. */
   readonly wide?: boolean;
+  /** Stands after AGE, which otherwise is the last one. */
+  readonly afterAge?: boolean;
   value(object: ConfigObject<Spec>): string;
 }
 
@@ -30,7 +35,7 @@ export interface KindDefinition<Id extends string = string, Spec = unknown> {
   readonly schema: Schema<Spec>;
   /** The rules that a schema cannot hold. Only called for objects that their schema accepts. */
   validate?(object: ConfigObject<Spec>, report: Report): void;
-  readonly columns: readonly Column<Spec>[];
+  readonly columns: readonly Column<NoInfer<Spec>>[];
 }
 
 /** The part of an apiVersion before the slash; empty for the core group. */
@@ -44,6 +49,18 @@ export function defineKind<const Id extends string, Spec>(
   definition: KindDefinition<Id, Spec>,
 ): KindDefinition<Id, Spec> {
   return definition;
+}
+
+/** The object's `status`, which only whoever runs the mesh fills in. */
+export function statusOf<Status>(object: ConfigObject): Partial<Status> {
+  return (object.raw.status ?? {}) as Partial<Status>;
+}
+
+/** `a,b,c + 2 more...`: at most three, as kubectl shortens addresses. */
+export function shortList(values: readonly string[], none: string): string {
+  if (values.length === 0) return none;
+  const rest = values.length > 3 ? ` + ${values.length - 3} more...` : '';
+  return values.slice(0, 3).join(',') + rest;
 }
 
 /** `["a","b"]`, the way kubectl prints a list in a column. */

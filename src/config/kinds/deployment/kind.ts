@@ -1,4 +1,5 @@
-import { defineKind, labelsColumn } from '../definition.ts';
+import { defineKind } from '../definition.ts';
+import { containerColumns, countColumn, readyColumn, selectorColumn } from '../shared/workload-columns.ts';
 import { deploymentSchema } from './schema.ts';
 import { validateDeployment } from './validate.ts';
 
@@ -14,12 +15,10 @@ export const deploymentKind = defineKind({
   schema: deploymentSchema,
   validate: validateDeployment,
   columns: [
-    { name: 'REPLICAS', value: (o) => String(o.spec.replicas ?? 1) },
-    {
-      name: 'CONTAINERS',
-      wide: true,
-      value: (o) => (o.spec.template.spec?.containers ?? []).map((c) => c.name).join(','),
-    },
-    { name: 'SELECTOR', wide: true, value: (o) => labelsColumn(o.spec.selector?.matchLabels) },
+    readyColumn,
+    countColumn('UP-TO-DATE', 'updatedReplicas'),
+    countColumn('AVAILABLE', 'availableReplicas'),
+    ...containerColumns,
+    selectorColumn,
   ],
 });

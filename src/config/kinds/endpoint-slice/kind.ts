@@ -1,4 +1,4 @@
-import { defineKind } from '../definition.ts';
+import { defineKind, shortList } from '../definition.ts';
 import { endpointSliceSchema } from './schema.ts';
 
 export const endpointSliceKind = defineKind({
@@ -12,7 +12,21 @@ export const endpointSliceKind = defineKind({
   schema: endpointSliceSchema,
   columns: [
     { name: 'ADDRESSTYPE', value: (o) => o.spec.addressType },
-    { name: 'PORTS', value: (o) => (o.spec.ports ?? []).map((p) => p.port).join(',') || '<unset>' },
-    { name: 'ENDPOINTS', value: (o) => (o.spec.endpoints ?? []).flatMap((e) => e.addresses).join(',') || '<unset>' },
+    {
+      name: 'PORTS',
+      value: (o) =>
+        shortList(
+          (o.spec.ports ?? []).map((p) => String(p.port ?? '*')),
+          '<unset>',
+        ),
+    },
+    {
+      name: 'ENDPOINTS',
+      value: (o) =>
+        shortList(
+          (o.spec.endpoints ?? []).flatMap((e) => e.addresses),
+          '<unset>',
+        ),
+    },
   ],
 });

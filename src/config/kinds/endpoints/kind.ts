@@ -1,4 +1,4 @@
-import { defineKind } from '../definition.ts';
+import { defineKind, shortList } from '../definition.ts';
 import { endpointsSchema } from './schema.ts';
 
 export const endpointsKind = defineKind({
@@ -15,9 +15,12 @@ export const endpointsKind = defineKind({
     {
       name: 'ENDPOINTS',
       value: (o) =>
-        (o.spec.subsets ?? [])
-          .flatMap((s) => (s.addresses ?? []).flatMap((a) => (s.ports ?? []).map((p) => `${a.ip}:${p.port}`)))
-          .join(',') || '<none>',
+        shortList(
+          (o.spec.subsets ?? []).flatMap((s) =>
+            (s.ports ?? []).flatMap((p) => (s.addresses ?? []).map((a) => `${a.ip}:${p.port}`)),
+          ),
+          '<none>',
+        ),
     },
   ],
 });

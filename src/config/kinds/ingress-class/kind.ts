@@ -10,5 +10,8 @@ export const ingressClassKind = defineKind({
   layout: 'spec',
   unknownFields: 'warning',
   schema: ingressClassSchema,
-  columns: [{ name: 'CONTROLLER', value: (o) => o.spec.controller ?? '' }],
+  columns: [
+    { name: 'CONTROLLER', value: (o) => o.spec.controller ?? '' },
+    { name: 'PARAMETERS', value: () => '<none>' },
+  ],
 });

@@ -1,4 +1,5 @@
-import { defineKind } from '../definition.ts';
+import { defineKind, shortList, statusOf } from '../definition.ts';
+import { type BalancerStatus, balancerAddresses } from '../shared/balancer-status.ts';
 import { ingressSchema } from './schema.ts';
 import { validateIngress } from './validate.ts';
 
@@ -15,6 +16,15 @@ export const ingressKind = defineKind({
   validate: validateIngress,
   columns: [
     { name: 'CLASS', value: (o) => o.spec.ingressClassName ?? '<none>' },
-    { name: 'HOSTS', value: (o) => (o.spec.rules ?? []).map((r) => r.host ?? '*').join(',') || '*' },
+    {
+      name: 'HOSTS',
+      value: (o) =>
+        shortList(
+          (o.spec.rules ?? []).flatMap((r) => r.host ?? []),
+          '*',
+        ),
+    },
+    { name: 'ADDRESS', value: (o) => balancerAddresses(statusOf<BalancerStatus>(o)).join(',') },
+    { name: 'PORTS', value: (o) => ((o.spec.tls ?? []).length > 0 ? '80, 443' : '80') },
   ],
 });

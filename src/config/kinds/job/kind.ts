@@ -1,4 +1,5 @@
-import { defineKind } from '../definition.ts';
+import { defineKind, statusOf } from '../definition.ts';
+import { containerColumns, selectorColumn } from '../shared/workload-columns.ts';
 import { jobSchema } from './schema.ts';
 
 export const jobKind = defineKind({
@@ -10,5 +11,21 @@ export const jobKind = defineKind({
   layout: 'spec',
   unknownFields: 'warning',
   schema: jobSchema,
-  columns: [{ name: 'COMPLETIONS', value: (o) => String(o.spec.completions ?? 1) }],
+  columns: [
+    { name: 'STATUS', value: (o) => jobState(statusOf<JobStatus>(o)) },
+    { name: 'COMPLETIONS', value: (o) => `${statusOf<JobStatus>(o).succeeded ?? 0}/${o.spec.completions ?? 1}` },
+    { name: 'DURATION', value: () => '' },
+    ...containerColumns,
+    selectorColumn,
+  ],
 });
+
+interface JobStatus {
+  readonly succeeded: number;
+  readonly conditions: readonly { readonly type: string; readonly status: string }[];
+}
+
+function jobState({ conditions = [] }: Partial<JobStatus>): string {
+  const is = (type: string) => conditions.some((c) => c.type === type && c.status === 'True');
+  return is('Complete') ? 'Complete' : is('Failed') ? 'Failed' : is('Suspended') ? 'Suspended' : 'Running';
+}

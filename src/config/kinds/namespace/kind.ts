@@ -1,4 +1,4 @@
-import { defineKind } from '../definition.ts';
+import { defineKind, statusOf } from '../definition.ts';
 import { namespaceSchema } from './schema.ts';
 
 export const namespaceKind = defineKind({
@@ -11,5 +11,5 @@ export const namespaceKind = defineKind({
   layout: 'spec',
   unknownFields: 'warning',
   schema: namespaceSchema,
-  columns: [],
+  columns: [{ name: 'STATUS', value: (o) => statusOf<{ phase: string }>(o).phase ?? 'Active' }],
 });

@@ -1,4 +1,5 @@
-import { defineKind, labelsColumn } from '../definition.ts';
+import { defineKind } from '../definition.ts';
+import { containerColumns, countColumn, selectorColumn } from '../shared/workload-columns.ts';
 import { replicaSetSchema } from './schema.ts';
 import { validateReplicaSet } from './validate.ts';
 
@@ -14,12 +15,10 @@ export const replicaSetKind = defineKind({
   schema: replicaSetSchema,
   validate: validateReplicaSet,
   columns: [
-    { name: 'REPLICAS', value: (o) => String(o.spec.replicas ?? 1) },
-    {
-      name: 'CONTAINERS',
-      wide: true,
-      value: (o) => (o.spec.template.spec?.containers ?? []).map((c) => c.name).join(','),
-    },
-    { name: 'SELECTOR', wide: true, value: (o) => labelsColumn(o.spec.selector?.matchLabels) },
+    { name: 'DESIRED', value: (o) => String(o.spec.replicas ?? 1) },
+    countColumn('CURRENT', 'replicas'),
+    countColumn('READY', 'readyReplicas'),
+    ...containerColumns,
+    selectorColumn,
   ],
 });

@@ -11,5 +11,5 @@ export const serviceAccountKind = defineKind({
   layout: 'body',
   unknownFields: 'warning',
   schema: serviceAccountSchema,
-  columns: [],
+  columns: [{ name: 'SECRETS', value: (o) => String(Array.isArray(o.spec.secrets) ? o.spec.secrets.length : 0) }],
 });

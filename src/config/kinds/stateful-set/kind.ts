@@ -1,4 +1,5 @@
-import { defineKind, labelsColumn } from '../definition.ts';
+import { defineKind } from '../definition.ts';
+import { containerColumns, readyColumn } from '../shared/workload-columns.ts';
 import { statefulSetSchema } from './schema.ts';
 import { validateStatefulSet } from './validate.ts';
 
@@ -13,13 +14,5 @@ export const statefulSetKind = defineKind({
   unknownFields: 'warning',
   schema: statefulSetSchema,
   validate: validateStatefulSet,
-  columns: [
-    { name: 'REPLICAS', value: (o) => String(o.spec.replicas ?? 1) },
-    {
-      name: 'CONTAINERS',
-      wide: true,
-      value: (o) => (o.spec.template.spec?.containers ?? []).map((c) => c.name).join(','),
-    },
-    { name: 'SELECTOR', wide: true, value: (o) => labelsColumn(o.spec.selector?.matchLabels) },
-  ],
+  columns: [readyColumn, ...containerColumns],
 });

@@ -13,5 +13,5 @@ export const workloadEntryKind = defineKind({
   unknownFields: 'error',
   schema: workloadEntrySchema,
   validate: validateWorkloadEntry,
-  columns: [{ name: 'ADDRESS', value: (o) => o.spec.address ?? '' }],
+  columns: [{ name: 'ADDRESS', afterAge: true, value: (o) => o.spec.address ?? '' }],
 });
