@@ -21,8 +21,6 @@ export interface Features {
   readonly mergeSidecarInbound: boolean;
   /** PILOT_ENABLE_ROUTE_COLLAPSE_OPTIMIZATION: virtual hosts of gateways with the same routes become one. */
   readonly routeCollapse: boolean;
-  /** ENABLE_INBOUND_RETRY_POLICY */
-  readonly inboundRetryPolicy: boolean;
   /** PILOT_FILTER_GATEWAY_CLUSTER_CONFIG: a gateway gets only the clusters that its routes name. */
   readonly filterGatewayClusters: boolean;
   /** PILOT_SCOPE_GATEWAY_TO_NAMESPACE: a Gateway selects workloads of its own namespace only. */
@@ -37,16 +35,12 @@ export interface Features {
   readonly persistentSessionHeaderLabel: string;
   /** PILOT_DRAINING_LABEL */
   readonly drainingLabel: string;
-  /** PILOT_ENABLE_LOCALITY_WEIGHTED_LB_CONFIG */
+  /** ENABLE_LOCALITY_WEIGHTED_LB_CONFIG */
   readonly localityWeightedLb: boolean;
   /** PILOT_ENABLE_EDS_FOR_HEADLESS_SERVICES */
   readonly edsForHeadless: boolean;
-  /** ENABLE_RESOLUTION_NONE_TARGET_PORT */
-  readonly passthroughTargetPort: boolean;
   /** LABEL_CANONICAL_SERVICES_FOR_MESH_EXTERNAL_SERVICE_ENTRIES */
   readonly canonicalExternalServices: boolean;
-  /** VERIFY_CERTIFICATE_AT_CLIENT: TLS origination without CA certificates verifies with the system's. */
-  readonly verifyCertificateAtClient: boolean;
   /** PILOT_SKIP_VALIDATE_TRUST_DOMAIN: peers of every trust domain are let in. */
   readonly skipValidateTrustDomain: boolean;
   /** ENABLE_ENHANCED_DESTINATIONRULE_MERGE: only rules with equal exportTo are merged. */
@@ -90,7 +84,6 @@ export function featuresFromEnv(env: Environment = {}): Features {
     tlsOnSidecarIngress: flag('ENABLE_TLS_ON_SIDECAR_INGRESS', false),
     mergeSidecarInbound: flag('PILOT_ALLOW_SIDECAR_SERVICE_INBOUND_LISTENER_MERGE', false),
     routeCollapse: flag('PILOT_ENABLE_ROUTE_COLLAPSE_OPTIMIZATION', true),
-    inboundRetryPolicy: flag('ENABLE_INBOUND_RETRY_POLICY', true),
     filterGatewayClusters: flag('PILOT_FILTER_GATEWAY_CLUSTER_CONFIG', false),
     scopeGatewayToNamespace: flag('PILOT_SCOPE_GATEWAY_TO_NAMESPACE', false),
     sendUnhealthyEndpoints: flag('PILOT_SEND_UNHEALTHY_ENDPOINTS', false),
@@ -98,11 +91,9 @@ export function featuresFromEnv(env: Environment = {}): Features {
     persistentSessionLabel: text('PILOT_PERSISTENT_SESSION_LABEL', 'istio.io/persistent-session'),
     persistentSessionHeaderLabel: text('PILOT_PERSISTENT_SESSION_HEADER_LABEL', 'istio.io/persistent-session-header'),
     drainingLabel: text('PILOT_DRAINING_LABEL', 'istio.io/draining'),
-    localityWeightedLb: flag('PILOT_ENABLE_LOCALITY_WEIGHTED_LB_CONFIG', false),
+    localityWeightedLb: flag('ENABLE_LOCALITY_WEIGHTED_LB_CONFIG', false),
     edsForHeadless: flag('PILOT_ENABLE_EDS_FOR_HEADLESS_SERVICES', false),
-    passthroughTargetPort: flag('ENABLE_RESOLUTION_NONE_TARGET_PORT', true),
     canonicalExternalServices: flag('LABEL_CANONICAL_SERVICES_FOR_MESH_EXTERNAL_SERVICE_ENTRIES', false),
-    verifyCertificateAtClient: flag('VERIFY_CERTIFICATE_AT_CLIENT', true),
     skipValidateTrustDomain: flag('PILOT_SKIP_VALIDATE_TRUST_DOMAIN', false),
     enhancedDestinationRuleMerge: flag('ENABLE_ENHANCED_DESTINATIONRULE_MERGE', true),
     sidecarUseRemoteAddress: flag('PILOT_SIDECAR_USE_REMOTE_ADDRESS', false),

@@ -4,6 +4,7 @@ import type { ConfigObject } from '../../config/object.ts';
 import { perObject } from '../../registry/reuse.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { type Cell, TypeUrl } from '../cell.ts';
+import { preservesHeaderCase } from '../cluster/base.ts';
 import { inboundClusters } from '../cluster/inbound.ts';
 import { type ClusterMode, outboundClusters } from '../cluster/outbound.ts';
 import {
@@ -155,10 +156,11 @@ const carriesEndpoints = perObject((services: readonly Service[]) =>
 );
 
 /** What of a proxy itself shows in all clusters. */
-function clusterKey({ node, ipMode }: ProxyView): string {
+function clusterKey(proxy: ProxyView): string {
+  const { node, ipMode } = proxy;
   const { clientCertificates: given, credentialSocket, type } = node;
   const certificates = given === undefined ? '' : `${given.chain} ${given.key} ${given.root}`;
-  return `${type} ${ipMode} ${credentialSocket} ${certificates}`;
+  return `${type} ${ipMode} ${credentialSocket} ${preservesHeaderCase(proxy)} ${certificates}`;
 }
 
 /** What of it shows in clusters that carry their endpoints: where it is. */

@@ -8,7 +8,7 @@ import {
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import type { LocalityLbEndpoints } from '../../api/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts';
 import { CaresDnsResolverConfigSchema } from '../../api/gen/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.ts';
-import { isHttp2 } from '../../registry/protocol.ts';
+import { isHttp2, isHttpOrSniffed } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { ISTIO_METADATA, istioMetadata } from '../metadata.ts';
 import { delimited } from '../names.ts';
@@ -49,7 +49,7 @@ export function startCluster(proxy: ProxyView, base: ClusterBase): ClusterDraft 
       cluster.loadAssignment = loadAssignment(base);
       break;
     case Cluster_DiscoveryType.ORIGINAL_DST:
-      if (base.portOverride !== undefined && proxy.features.passthroughTargetPort) {
+      if (base.portOverride !== undefined) {
         cluster.lbConfig = create(ClusterSchema, {
           lbConfig: { case: 'originalDstLbConfig', value: { upstreamPortOverride: base.portOverride } },
         }).lbConfig;
@@ -63,11 +63,19 @@ export function startCluster(proxy: ProxyView, base: ClusterBase): ClusterDraft 
       }),
     }).metadata;
   }
-  const draft = new ClusterDraft(cluster);
-  if (isHttp2(base.port.protocol)) draft.useHttp2();
+  const { protocol } = base.port;
+  const preservesCase = isHttpOrSniffed(protocol) && preservesHeaderCase(proxy);
+  const draft = new ClusterDraft(cluster, preservesCase);
+  if (isHttp2(protocol)) draft.useHttp2();
   // A gateway never detects: it would offer h2 to backends that may not speak it.
-  else if (proxy.isSidecar && base.port.protocol === 'Unsupported') draft.useClientProtocol();
+  else if (proxy.isSidecar && protocol === 'Unsupported') draft.useClientProtocol();
+  else if (preservesCase) draft.useHttp1();
   return draft;
+}
+
+/** Whether names of HTTP/1.1 headers keep their case (ProxyConfig `proxyHeaders.preserveHttp1HeaderCase`). */
+export function preservesHeaderCase({ config }: ProxyView): boolean {
+  return config.proxyHeaders?.preserveHttp1HeaderCase === true;
 }
 
 function loadAssignment(base: ClusterBase) {

@@ -3,7 +3,7 @@ import { CircuitBreakersSchema } from '../../api/gen/envoy/config/cluster/v3/cir
 import { UpstreamConnectionOptionsSchema } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import { HttpProtocolOptionsSchema } from '../../api/gen/envoy/config/core/v3/protocol_pb.ts';
 import type { ConnectionPool, TcpKeepalive } from '../../config/kinds/shared/traffic-policy.ts';
-import { isHttp } from '../../registry/protocol.ts';
+import { isHttp, isHttp2 } from '../../registry/protocol.ts';
 import type { ServicePort } from '../../registry/service.ts';
 import type { Mesh } from '../mesh.ts';
 import { duration } from '../proto/values.ts';
@@ -43,7 +43,8 @@ export function applyConnectionPool(draft: ClusterDraft, mesh: Mesh, pool: Conne
       if (maxStreams !== undefined) options.value.protocolConfig.value.maxConcurrentStreams = maxStreams;
     }
   }
-  if (http?.useClientProtocol) draft.useClientProtocol();
+  // The case of header names is preserved where the port itself said HTTP/1.1.
+  if (http?.useClientProtocol) draft.useClientProtocol(draft.isHttp1 ? undefined : {});
 }
 
 /** Each of the settings over the one before. Even empty settings turn keepalive on, with the system's intervals. */
@@ -67,5 +68,7 @@ export function applyH2Upgrade(
 ): void {
   const policy = pool?.http?.h2UpgradePolicy;
   if (policy === 'DO_NOT_UPGRADE') return;
+  // HTTP/2 has no case to preserve.
+  if (draft.preservesCase && !isHttp2(port.protocol)) return;
   if (policy === 'UPGRADE' || (isHttp(port.protocol) && mesh.h2UpgradePolicy === 'UPGRADE')) draft.useHttp2();
 }

@@ -1,9 +1,11 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Cluster } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
+import type { Http1ProtocolOptionsSchema } from '../../api/gen/envoy/config/core/v3/protocol_pb.ts';
 import {
   type HttpProtocolOptions,
   HttpProtocolOptionsSchema,
 } from '../../api/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts';
+import { PRESERVE_CASE } from '../http/header-case.ts';
 import { pack } from '../proto/any.ts';
 
 /** Key of a cluster's HTTP settings. */
@@ -12,10 +14,13 @@ export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpPro
 /** A cluster while it is built: its HTTP settings are packed when all of them are known. */
 export class ClusterDraft {
   readonly cluster: Cluster;
+  readonly preservesCase: boolean;
   #http: HttpProtocolOptions | undefined;
 
-  constructor(cluster: Cluster) {
+  /** `preservesCase`: names of HTTP/1.1 headers go on as they came. */
+  constructor(cluster: Cluster, preservesCase = false) {
     this.cluster = cluster;
+    this.preservesCase = preservesCase;
   }
 
   /** The HTTP settings, made if there are none yet. */
@@ -25,8 +30,17 @@ export class ClusterDraft {
   }
 
   get isHttp2(): boolean {
+    return this.#explicit === 'http2ProtocolOptions';
+  }
+
+  get isHttp1(): boolean {
+    return this.#explicit === 'httpProtocolOptions';
+  }
+
+  /** The protocol that is spoken whatever the client speaks; undefined if none was decided on. */
+  get #explicit() {
     const options = this.#http?.upstreamProtocolOptions;
-    return options?.case === 'explicitHttpConfig' && options.value.protocolConfig.case === 'http2ProtocolOptions';
+    return options?.case === 'explicitHttpConfig' ? options.value.protocolConfig.case : undefined;
   }
 
   /** Speaks HTTP/2 to the upstream. */
@@ -40,25 +54,36 @@ export class ClusterDraft {
   }
 
   /** Speaks to the upstream what the client speaks. */
-  useClientProtocol(): void {
+  useClientProtocol(httpProtocolOptions = this.#http1): void {
     this.http.upstreamProtocolOptions = create(HttpProtocolOptionsSchema, {
       upstreamProtocolOptions: {
         case: 'useDownstreamProtocolConfig',
-        value: { httpProtocolOptions: {}, http2ProtocolOptions: {} },
+        value: { httpProtocolOptions, http2ProtocolOptions: {} },
       },
     }).upstreamProtocolOptions;
   }
 
+  /** Speaks HTTP/1.1 to the upstream: the default, said. */
+  useHttp1(): void {
+    this.#useHttp1(this.#http1);
+  }
+
+  #useHttp1(httpProtocolOptions: MessageInitShape<typeof Http1ProtocolOptionsSchema> & object): void {
+    this.http.upstreamProtocolOptions = create(HttpProtocolOptionsSchema, {
+      upstreamProtocolOptions: {
+        case: 'explicitHttpConfig',
+        value: { protocolConfig: { case: 'httpProtocolOptions', value: httpProtocolOptions } },
+      },
+    }).upstreamProtocolOptions;
+  }
+
+  get #http1(): MessageInitShape<typeof Http1ProtocolOptionsSchema> & object {
+    return this.preservesCase ? { headerKeyFormat: PRESERVE_CASE } : {};
+  }
+
   build(): Cluster {
     if (this.#http !== undefined) {
-      if (this.#http.upstreamProtocolOptions.case === undefined) {
-        this.#http.upstreamProtocolOptions = create(HttpProtocolOptionsSchema, {
-          upstreamProtocolOptions: {
-            case: 'explicitHttpConfig',
-            value: { protocolConfig: { case: 'httpProtocolOptions', value: {} } },
-          },
-        }).upstreamProtocolOptions;
-      }
+      if (this.#http.upstreamProtocolOptions.case === undefined) this.#useHttp1({});
       this.cluster.typedExtensionProtocolOptions = {
         [HTTP_PROTOCOL_OPTIONS]: pack(HttpProtocolOptionsSchema, this.#http),
       };

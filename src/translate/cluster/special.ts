@@ -10,6 +10,7 @@ import { BLACKHOLE_CLUSTER, delimited, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_
 import { duration, socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { EXTERNAL_SDS_CLUSTER, EXTERNAL_SDS_SOCKET } from '../tls/sds.ts';
+import { preservesHeaderCase } from './base.ts';
 import { applyConnectionPool } from './connection-pool.ts';
 import { ClusterDraft } from './draft.ts';
 import { bindToPassthrough } from './inbound.ts';
@@ -38,6 +39,7 @@ export function passthroughCluster(proxy: ProxyView): Cluster {
       lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
       altStatName: delimited(PASSTHROUGH_CLUSTER),
     }),
+    preservesHeaderCase(proxy),
   );
   applyConnectionPool(draft, proxy.mesh, {});
   draft.useClientProtocol();

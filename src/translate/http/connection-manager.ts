@@ -14,12 +14,11 @@ import {
   type HttpFilter,
   HttpFilterSchema,
 } from '../../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
-import { PreserveCaseFormatterConfigSchema } from '../../api/gen/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.ts';
 import { UuidRequestIdConfigSchema } from '../../api/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts';
 import { durationOf } from '../features.ts';
 import { ALPN, CORS, FAULT, GRPC_STATS, GRPC_WEB, routerFilter, STATEFUL_SESSION } from '../filters/http-filters.ts';
 import { httpMetadataExchange } from '../filters/metadata-exchange.ts';
-import { extension, filter, pack } from '../proto/any.ts';
+import { filter, pack } from '../proto/any.ts';
 import { duration } from '../proto/values.ts';
 import { forwardOf, type ProxyHeaders, proxyHeaders } from '../proxy-headers.ts';
 import type { ListenerClass, ProxyView } from '../proxy-view.ts';
@@ -29,6 +28,7 @@ import { accessLogs } from '../telemetry/access-log.ts';
 import { STATS_FILTER, statsFilters } from '../telemetry/metrics.ts';
 import { tracingOf } from '../telemetry/tracing.ts';
 import { applyConnectionSettings } from './connection-settings.ts';
+import { PRESERVE_CASE } from './header-case.ts';
 
 export const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_manager';
 
@@ -101,11 +101,16 @@ function rdsOf(routeConfigName: string) {
   };
 }
 
-function httpFilters(proxy: ProxyView, { listenerClass, grpcWeb }: HttpOptions, headers: ProxyHeaders): HttpFilter[] {
+function httpFilters(
+  proxy: ProxyView,
+  { forwardProxy, grpcWeb, listenerClass }: HttpOptions,
+  headers: ProxyHeaders,
+): HttpFilter[] {
   const { features } = proxy;
   const filters: HttpFilter[] = [];
   // First, so that those that refuse a request know whose it is.
-  if (features.metadataExchange) filters.push(httpMetadataExchange(listenerClass, headers.exchangeInMeshOnly));
+  if (features.metadataExchange)
+    filters.push(httpMetadataExchange(listenerClass, headers.exchangeInMeshOnly && !forwardProxy));
   if (listenerClass !== 'outbound') {
     const { customHttp, http } = authorizationOf(proxy);
     const jwt = jwtFilter(proxy);
@@ -128,23 +133,13 @@ function http1Options(
   { forwardProxy, listenerClass }: HttpOptions,
   headers: ProxyHeaders,
 ): { httpProtocolOptions?: Http1ProtocolOptions } {
-  if (headers.preserveHttp1HeaderCase) {
-    return {
-      httpProtocolOptions: create(Http1ProtocolOptionsSchema, {
-        headerKeyFormat: {
-          headerFormat: {
-            case: 'statefulFormatter',
-            value: extension('preserve_case', PreserveCaseFormatterConfigSchema, {}),
-          },
-        },
-      }),
-    };
-  }
   const acceptHttp10 = features.http10 || node.http10;
-  if (!forwardProxy && !acceptHttp10 && listenerClass !== 'gateway') return {};
+  const { preserveHttp1HeaderCase } = headers;
+  if (!forwardProxy && !acceptHttp10 && !preserveHttp1HeaderCase && listenerClass !== 'gateway') return {};
   return {
     httpProtocolOptions: create(Http1ProtocolOptionsSchema, {
       acceptHttp10,
+      ...(preserveHttp1HeaderCase ? { headerKeyFormat: PRESERVE_CASE } : {}),
       ...(forwardProxy ? { allowAbsoluteUrl: true } : {}),
     }),
   };

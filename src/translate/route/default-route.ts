@@ -50,11 +50,11 @@ export function defaultOutboundRoute(
 }
 
 /** The route from a sidecar to its program. Time limits are the caller's. */
-export function defaultInboundRoute(parts: DefaultRoute, protocol: Protocol, retries: boolean): Route {
+export function defaultInboundRoute(parts: DefaultRoute, protocol: Protocol): Route {
   return defaultRoute(parts, {
     maxStreamDuration: { maxStreamDuration: duration(NO_TIMEOUT), grpcTimeoutHeaderMax: duration(NO_TIMEOUT) },
     // A program may close an idle connection just when a request is sent on it. Streams of gRPC cannot be sent again.
-    ...(retries && !isGrpc(protocol) ? { retryPolicy: { retryOn: 'reset-before-request', numRetries: 2 } } : {}),
+    ...(!isGrpc(protocol) ? { retryPolicy: { retryOn: 'reset-before-request', numRetries: 2 } } : {}),
   });
 }
 

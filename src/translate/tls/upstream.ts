@@ -233,8 +233,8 @@ function validation(proxy: ProxyView, tls: ClientTls, request: UpstreamTlsReques
     const socket = proxy.node.credentialSocket;
     return insecure ? {} : combined(credentialSecret(tls.credentialName + CA_SUFFIX, socket));
   }
-  const roots = tls.caCertificates || (proxy.features.verifyCertificateAtClient ? 'system' : '');
-  if (roots === '' || insecure) return { validationContextType: { case: 'validationContext' as const, value: {} } };
+  const roots = tls.caCertificates || 'system';
+  if (insecure) return { validationContextType: { case: 'validationContext' as const, value: {} } };
   return combined(agentSecret(fileRoots(roots)), tls.caCrl);
 }
 

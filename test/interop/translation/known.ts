@@ -3,7 +3,12 @@ import type { Difference } from './diff.ts';
 import type { Dump } from './resources.ts';
 
 /** Where we differ from istiod on purpose. */
-const KNOWN: readonly { readonly path: RegExp; readonly why: string }[] = [
+const KNOWN: readonly {
+  readonly path: RegExp;
+  /** What both values are; anything unless said. */
+  readonly values?: RegExp;
+  readonly why: string;
+}[] = [
   {
     path: /filters\[envoy\.filters\.network\.mongo_proxy\]$/,
     why: 'the filter only counts what clients of MongoDB do, and our proxy does not have it',
@@ -12,10 +17,17 @@ const KNOWN: readonly { readonly path: RegExp; readonly why: string }[] = [
     path: /tracing\.provider\.typedConfig\.collector(Cluster|Endpoint|Hostname)$/,
     why: 'Envoy passes them over where the service is given; proxies that are older than that field need them',
   },
+  {
+    path: /^routes .*virtualHosts\[.*\]\.domains\[\d+\]$/,
+    values: /^[[\]0-9a-f:./]+$/,
+    why: 'of the addresses of one ServiceEntry istiod makes one a domain, another each time; we always take the last',
+  },
 ];
 
-export function isKnown({ path }: Difference): boolean {
-  return KNOWN.some((known) => known.path.test(path));
+export function isKnown({ path, expected, actual }: Difference): boolean {
+  return KNOWN.some(
+    (known) => known.path.test(path) && [expected, actual].every((value) => known.values?.test(String(value)) ?? true),
+  );
 }
 
 /**
