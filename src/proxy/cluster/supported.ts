@@ -87,6 +87,27 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.cluster.v3.OutlierDetection': [],
   'envoy.config.core.v3.BindConfig': ['source_address'],
   'envoy.config.core.v3.TcpKeepalive': ['keepalive_probes', 'keepalive_time', 'keepalive_interval'],
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': [
+    'common_http_protocol_options',
+    'upstream_http_protocol_options',
+    'explicit_http_config',
+    'use_downstream_protocol_config',
+    'auto_config',
+    'http_filters',
+  ],
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig': [
+    'http_protocol_options',
+    'http2_protocol_options',
+  ],
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig': [
+    'http_protocol_options',
+    'http2_protocol_options',
+  ],
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig': [
+    'http_protocol_options',
+    'http2_protocol_options',
+  ],
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter': ['name', 'typed_config'],
   'envoy.config.core.v3.UpstreamHttpProtocolOptions': ['auto_sni', 'auto_san_validation', 'override_auto_sni_header'],
   'envoy.config.core.v3.HttpProtocolOptions': [
     'idle_timeout',
