@@ -102,6 +102,15 @@ function build() {
     run(node(), ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']);
     fs.chmodSync(path.join(ROOT, 'dist/cli/main.js'), 0o755);
   });
+  link();
+}
+
+/** Lets `npx isthmus` in a checkout find the command, with the pinned Node before it. */
+function link() {
+  const bin = path.join(ROOT, 'node_modules/.bin/isthmus');
+  if (fs.existsSync(bin)) return;
+  fs.rmSync(bin, { force: true });
+  fs.symlinkSync('../../dist/cli/main.js', bin);
 }
 
 /** Runs a program to its end with our signals passed on, then ends as it did. */
