@@ -18,5 +18,3 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 process.exitCode = await run(process.argv.slice(2));
-
-export {};
