@@ -1,15 +1,35 @@
 import type { HttpFilterDefinition } from '../http/filter.ts';
 import type { NetworkFilterDefinition } from '../net/network-filter.ts';
+import { alpn } from './alpn/definition.ts';
 import { cors } from './cors/definition.ts';
 import { fault } from './fault/definition.ts';
+import { grpcStats } from './grpc_stats/definition.ts';
+import { istioStats, istioTcpStats } from './istio_stats/definition.ts';
 import { jwtAuthn } from './jwt_authn/definition.ts';
+import { metadataExchange } from './metadata_exchange/definition.ts';
 import { networkRbac } from './network_rbac/definition.ts';
+import { peerMetadata } from './peer_metadata/definition.ts';
 import { rbac } from './rbac/definition.ts';
 import { router } from './router/definition.ts';
 import { tcpProxy } from './tcp_proxy/definition.ts';
 
 /** Every HTTP filter that a configuration may name. A new filter is one folder and one line here. */
-export const HTTP_FILTERS = [cors, fault, jwtAuthn, rbac, router] as readonly HttpFilterDefinition<never, never>[];
+export const HTTP_FILTERS = [
+  alpn,
+  cors,
+  fault,
+  grpcStats,
+  istioStats,
+  jwtAuthn,
+  peerMetadata,
+  rbac,
+  router,
+] as readonly HttpFilterDefinition<never, never>[];
 
 /** Every network filter but the connection manager, which is a world of its own (`proxy/http`). */
-export const NETWORK_FILTERS = [networkRbac, tcpProxy] as readonly NetworkFilterDefinition<never>[];
+export const NETWORK_FILTERS = [
+  istioTcpStats,
+  metadataExchange,
+  networkRbac,
+  tcpProxy,
+] as readonly NetworkFilterDefinition<never>[];

@@ -41,6 +41,8 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
   readonly #filters: NetworkFilter[] = [];
   #terminal: ConnectionHandler | undefined = undefined;
   #last: Extract<NetworkFilterFactory, { terminal: true }> | undefined = undefined;
+  /** Whether any of them looks at data. */
+  #readers = false;
   /** Filters that have seen the new connection. */
   #greeted = 0;
   /** The filter that stopped data, or -1. */
@@ -72,8 +74,10 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
         this.#last = factory;
         break;
       }
-      this.#filters.push(factory.create(this));
+      const filter = factory.create(this);
+      if (filter !== undefined) this.#filters.push(filter);
     }
+    this.#readers = this.#filters.some((filter) => filter.onData !== undefined);
     this.#greet();
     if (!this.connection.closed) this.connection.start();
   }
@@ -84,8 +88,8 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
       const status = filter.onNewConnection?.() ?? NetworkStatus.Continue;
       if (this.connection.closed || status === NetworkStatus.Stop) return;
     }
-    // Filters that act on data hold the last one back until they have let the first bytes pass.
-    if (this.#filters.every((f) => f.onData === undefined)) this.#startTerminal();
+    // A server may speak first: the last filter does not wait for what the client says. Whoever wants it to stops here.
+    this.#startTerminal();
   }
 
   #startTerminal(): ConnectionHandler {
@@ -115,7 +119,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
   }
 
   onData(bytes: Buffer, start: number, end: number): void {
-    if (this.#terminal !== undefined && this.#filters.length === 0) {
+    if (this.#terminal !== undefined && !this.#readers) {
       this.#terminal.onData(bytes, start, end);
       return;
     }

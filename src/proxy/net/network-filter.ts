@@ -44,7 +44,11 @@ export interface NetworkFilterCallbacks {
 }
 
 export type NetworkFilterFactory = (
-  | { readonly terminal: false; create(callbacks: NetworkFilterCallbacks): NetworkFilter }
+  | {
+      readonly terminal: false;
+      /** Undefined if this filter has nothing to do for the connection: it then costs nothing more. */
+      create(callbacks: NetworkFilterCallbacks): NetworkFilter | undefined;
+    }
   | {
       /** The last filter of a chain: from here on it owns the connection. */
       readonly terminal: true;
