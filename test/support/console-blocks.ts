@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { execute, isthmusProgram, type TestedMesh } from './local-mesh.ts';
+import { scratch } from './reference.ts';
+
+/** One command of a console that a page shows, with what it printed. */
+export interface ConsoleStep {
+  readonly command: string;
+  readonly expected: string;
+  /** Line of the page, from 1, of the command, and of the end of its output. */
+  readonly line: number;
+  readonly endLine: number;
+}
+
+/** The commands of all blocks of a page that are marked as `console`: lines that begin with `$ `, and what follows them. */
+export function consoleSteps(page: string): ConsoleStep[] {
+  const steps: ConsoleStep[] = [];
+  let open: { command: string; line: number; output: string[] } | undefined;
+  let inBlock = false;
+  const close = (endLine: number) => {
+    if (open) steps.push({ command: open.command, line: open.line, expected: open.output.join('\n'), endLine });
+    open = undefined;
+  };
+  page.split('\n').forEach((text, index) => {
+    const line = index + 1;
+    if (!inBlock) inBlock = /^```console\s*$/.test(text);
+    else if (text.startsWith('```')) {
+      close(line);
+      inBlock = false;
+    } else if (text.startsWith('$ ')) {
+      close(line);
+      open = { command: text.slice(2), line, output: [] };
+    } else if (open && open.output.length === 0 && open.command.endsWith('\\')) {
+      open.command += `\n${text}`;
+    } else if (open) open.output.push(text);
+  });
+  return steps;
+}
+
+/** What differs from one run to the next, made equal. */
+const VARIABLE: readonly (readonly [RegExp, string])[] = [
+  [/\b\d+(\.\d+)? s\b/g, 'N s'],
+  [/\b\d{4}-\d\d-\d\dT[\d:.]+Z\b/g, 'TIME'],
+  [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, 'UUID'],
+  [/\b[0-9a-f]{64}\b/g, 'HASH'],
+  [/\b(\d+d)?(\d+h)?(\d+m)?\d+s\b/g, 'AGE'],
+  [/^date: .*$/gim, 'date: DATE'],
+  [/^(x-envoy-upstream-service-time): \d+$/gim, '$1: N'],
+  [/\b(process|pid) \d+\b/g, '$1 PID'],
+];
+
+export function normalized(text: string, more: readonly (readonly [RegExp, string])[] = []): string {
+  const plain = [...VARIABLE, ...more].reduce((rest, [pattern, name]) => rest.replace(pattern, name), text);
+  // Columns are as wide as what stands in them, which may differ.
+  return plain
+    .split('\n')
+    .map((line) => line.trimEnd().replace(/ {2,}/g, '  '))
+    .join('\n')
+    .trim();
+}
+
+export interface Replay {
+  /** A page of the repository, in Markdown. */
+  readonly page: string;
+  /** Commands that are not run, because the test has done what they do. */
+  readonly skip: (command: string) => boolean;
+  /** What was printed by a skipped command, to be compared all the same; undefined for whatever. */
+  readonly printed?: (command: string) => string | undefined;
+  readonly mesh: TestedMesh;
+  readonly cwd: string;
+  readonly more?: readonly (readonly [RegExp, string])[];
+}
+
+/**
+ * Runs the commands of a page against a mesh and compares what they print with what the page says. With UPDATE_DOCS=1
+ * it writes what they print into the page instead. Returns how many commands were run.
+ */
+export async function replay(
+  t: { after(fn: () => void): void },
+  { page, skip, printed, mesh, cwd, more }: Replay,
+): Promise<number> {
+  const text = fs.readFileSync(page, 'utf8');
+  const lines = text.split('\n');
+  const tools = scratch(t, 'isthmus-tools-');
+  const [node, main] = isthmusProgram();
+  const shim = (name: string, body: string) =>
+    fs.writeFileSync(path.join(tools, name), `#!/bin/sh\n${body}\n`, { mode: 0o755 });
+  shim('isthmus', `exec '${node}' '${main}' "$@"`);
+  shim('npx', 'exec "$@"');
+  const env = { ...mesh.env, PATH: `${tools}:${process.env.PATH}` };
+  /** The page speaks of the usual address; the mesh of the test has one of its own, so that tests do not meet. */
+  const own = (command: string) =>
+    command.replaceAll('127.0.0.1:8', `${mesh.address}:8`).replaceAll('127.0.0.1:3', `${mesh.address}:3`);
+  const usual = (output: string) =>
+    output
+      .replaceAll(mesh.address, '127.0.0.1')
+      .replaceAll(/\b127\.(6[5-9]|7\d)\./g, '127.64.')
+      .replaceAll(/\b127\.(129|13\d)\./g, '127.128.')
+      .replaceAll(/\b127\.(19[3-9]|20\d)\./g, '127.192.')
+      .replaceAll(mesh.dir, cwd)
+      .replaceAll(mesh.home, '~/.isthmus');
+  const isUpdate = process.env.UPDATE_DOCS === '1';
+  const updates: { readonly step: ConsoleStep; readonly plain: string }[] = [];
+  let ran = 0;
+  for (const step of consoleSteps(text)) {
+    const at = `${path.basename(page)}:${step.line}`;
+    let output: string | undefined;
+    if (skip(step.command)) {
+      output = printed?.(step.command);
+      if (output === undefined) continue;
+    } else {
+      const result = await execute('/bin/sh', ['-c', own(step.command)], { env, cwd });
+      output = result.stdout + result.stderr;
+      ran++;
+    }
+    const plain = usual(output).trimEnd();
+    if (isUpdate) updates.push({ step, plain });
+    else assert.equal(normalized(plain, more), normalized(step.expected, more), `${at}: $ ${step.command}`);
+  }
+  if (isUpdate) {
+    for (const { step, plain } of updates.reverse()) {
+      const first = step.line + step.command.split('\n').length - 1;
+      lines.splice(first, step.endLine - 1 - first, ...(plain === '' ? [] : plain.split('\n')));
+    }
+    fs.writeFileSync(page, lines.join('\n'));
+  }
+  return ran;
+}
