@@ -1,5 +1,4 @@
-import { create, type JsonObject, toBinary } from '@bufbuild/protobuf';
-import { DurationSchema } from '@bufbuild/protobuf/wkt';
+import { create, type JsonObject } from '@bufbuild/protobuf';
 import {
   type Cluster,
   Cluster_DiscoveryType,
@@ -14,7 +13,6 @@ import { ISTIO_METADATA, istioMetadata } from '../metadata.ts';
 import { delimited } from '../names.ts';
 import { extension } from '../proto/any.ts';
 import { duration } from '../proto/values.ts';
-import { messageField } from '../proto/wire.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { ClusterDraft } from './draft.ts';
 
@@ -83,9 +81,6 @@ function loadAssignment(base: ClusterBase) {
     .loadAssignment;
 }
 
-/** Number of `dns_jitter` in envoy.config.cluster.v3.Cluster, which is younger than the API that the types are made from. */
-const DNS_JITTER_FIELD = 58;
-
 function applyDns(proxy: ProxyView, cluster: Cluster): void {
   const { features, ipMode, mesh } = proxy;
   cluster.dnsLookupFamily =
@@ -101,8 +96,7 @@ function applyDns(proxy: ProxyView, cluster: Cluster): void {
   }).typedDnsResolverConfig;
   cluster.dnsRefreshRate = duration(mesh.dnsRefreshRate);
   cluster.respectDnsTtl = true;
-  const jitter = toBinary(DurationSchema, duration(features.dnsJitter));
-  cluster.$unknown = [messageField(DNS_JITTER_FIELD, jitter)];
+  cluster.dnsJitter = duration(features.dnsJitter);
 }
 
 /** The part of a cluster's metadata that is Istio's, made if there is none. */

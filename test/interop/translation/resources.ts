@@ -1,47 +1,8 @@
-import {
-  create,
-  createFileRegistry,
-  createRegistry,
-  type DescMessage,
-  fromBinary,
-  type JsonValue,
-  type Message,
-  toJson,
-} from '@bufbuild/protobuf';
+import { createRegistry, type DescMessage, fromBinary, type JsonValue, type Message, toJson } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
-import {
-  type Any,
-  AnySchema,
-  FieldDescriptorProto_Label,
-  FieldDescriptorProto_Type,
-  FileDescriptorProtoSchema,
-} from '@bufbuild/protobuf/wkt';
+import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import { files } from '../../../src/api/gen/files.ts';
-
-/** A filter that only istiod configures. */
-const MONGO_PROXY = createFileRegistry(
-  create(FileDescriptorProtoSchema, {
-    name: 'mongo_proxy.proto',
-    package: 'envoy.extensions.filters.network.mongo_proxy.v3',
-    syntax: 'proto3',
-    messageType: [
-      {
-        name: 'MongoProxy',
-        field: [
-          {
-            name: 'stat_prefix',
-            jsonName: 'statPrefix',
-            number: 1,
-            type: FieldDescriptorProto_Type.STRING,
-            label: FieldDescriptorProto_Label.OPTIONAL,
-          },
-        ],
-      },
-    ],
-  }),
-  () => undefined,
-);
 
 /** Every generated message type, to print what an Any holds. */
 export async function loadTypes() {
@@ -49,10 +10,7 @@ export async function loadTypes() {
   for (const [module] of Object.values(files)) {
     if (!modules.has(module)) modules.set(module, await import(`../../../src/api/gen/${module}.ts`));
   }
-  return createRegistry(
-    MONGO_PROXY,
-    ...Object.values(files).map(([module, schema]) => modules.get(module)![schema] as DescMessage),
-  );
+  return createRegistry(...Object.values(files).map(([module, schema]) => modules.get(module)![schema] as DescMessage));
 }
 export type Types = Awaited<ReturnType<typeof loadTypes>>;
 
