@@ -174,9 +174,10 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
 }
 
 async function openStore({ configDir, control, stateDir }: DiscoveryOptions, logging: Logging): Promise<ConfigStore> {
-  const open = (directory: string, name: string) =>
+  const open = (directory: string, name: string, keepsStatus = false) =>
     FileStore.open({
       directory,
+      keepsStatus,
       ...(stateDir === undefined ? {} : { stateDirectory: path.join(stateDir, name) }),
       onProblem: (message) => logging.scope('file').error(message),
     });
@@ -186,7 +187,7 @@ async function openStore({ configDir, control, stateDir }: DiscoveryOptions, log
   try {
     const applied = await open(control.appliedDir, 'applied');
     opened.push(applied);
-    const runtime = await open(control.runtimeDir, 'runtime');
+    const runtime = await open(control.runtimeDir, 'runtime', true);
     opened.push(runtime);
     return new LayeredStore({ files, applied, runtime }, await openDeletedKeys(control.appliedDir));
   } catch (error) {

@@ -33,3 +33,9 @@ export function canonical({ apiVersion, kind, metadata, raw }: ConfigObject): Re
   }
   return { apiVersion, kind, metadata: kept, ...body };
 }
+
+/** An object with everything that was said of it, for those who speak as an API server does: status, uid, times. */
+export function whole({ metadata, raw }: ConfigObject): Record<string, unknown> {
+  if (metadata.namespace === '') return raw;
+  return { ...raw, metadata: { ...(raw.metadata as object), namespace: metadata.namespace } };
+}

@@ -270,6 +270,32 @@ test('apply and remove edit the file in which an object lives, and leave the res
   assert.deepEqual(await readdir(directory), []);
 });
 
+test('status is a part of objects only for a store that keeps it', async (t) => {
+  const pod = (ready: string) =>
+    readObjects(
+      `{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: shop, uid: u1}, spec: {containers: [{name: a, image: a}]},
+        status: {podIP: 127.64.0.2, conditions: [{type: Ready, status: "${ready}"}]}}`,
+      'f.yaml',
+    ).entries;
+  const outcomes = async (keepsStatus: boolean) => {
+    const store = await openStore(t, await folder(t), { keepsStatus });
+    const first = await store.apply(pod('False'));
+    const second = await store.apply(pod('True'));
+    const { raw } = store.snapshot.get('Pod', 'shop', 'a')!;
+    return { outcomes: [first[0]!.outcome, second[0]!.outcome], status: raw.status, metadata: raw.metadata };
+  };
+  assert.deepEqual(await outcomes(false), {
+    outcomes: ['created', 'unchanged'],
+    status: undefined,
+    metadata: { name: 'a', namespace: 'shop' },
+  });
+  assert.deepEqual(await outcomes(true), {
+    outcomes: ['created', 'configured'],
+    status: { podIP: '127.64.0.2', conditions: [{ type: 'Ready', status: 'True' }] },
+    metadata: { name: 'a', namespace: 'shop', uid: 'u1' },
+  });
+});
+
 test('apply repairs a document that is refused, where it stands', async (t) => {
   const directory = await folder(t);
   await writeFile(join(directory, 'mine.yaml'), service('web', 0));

@@ -7,7 +7,7 @@ import type { ConfigMessage } from '../message.ts';
 import { type ReadEntry, type ReadFileOptions, type ReadResult, readObjects } from '../read.ts';
 import { writeYaml } from '../yaml/write.ts';
 import { refusals } from './batch.ts';
-import { canonical } from './canonical.ts';
+import { canonical, whole } from './canonical.ts';
 import { Subscribers } from './changes.ts';
 import { Claims } from './claims.ts';
 import { type Edit, editText } from './edit.ts';
@@ -38,6 +38,11 @@ export interface FileStoreOptions extends ReadFileOptions {
   readonly pollInterval?: number;
   /** Milliseconds of silence after an event before files are read. Default 4. */
   readonly debounce?: number;
+  /**
+   * Keeps status and what else an API server sets, of objects that are applied. Without it they are kept as a person
+   * would write them.
+   */
+  readonly keepsStatus?: boolean;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
   /** Told what goes wrong beside the configuration itself, in one sentence. Default: a warning of the process. */
@@ -266,12 +271,13 @@ export class FileStore implements ConfigStore {
     await this.rescan();
     const refused = refusals(entries);
     const edits = new FileEdits();
+    const form = this.options.keepsStatus ? whole : canonical;
     const results = entries.map((entry, i): ApplyResult => {
       const { key, object, warnings } = entry;
       const errors = refused[i];
       if (errors !== undefined) return { key, outcome: 'error', errors, warnings };
       if (key === undefined || object === undefined) return { key, outcome: 'unused', errors: [], warnings };
-      const value = canonical(object);
+      const value = form(object);
       const before = this.current.find(key);
       const owned = this.claims.ownerOf(key);
       const target = (owned === undefined ? undefined : this.placeIn(owned, key)) ?? this.anyPlace(key);
@@ -280,7 +286,7 @@ export class FileStore implements ConfigStore {
         return { key, outcome: 'error', errors: [{ message, at: { file: owned! }, key }], warnings };
       }
       if (target === undefined) edits.create(this.newPath(key, edits), key, value);
-      else if (target.entry.object !== undefined && isDeepStrictEqual(canonical(target.entry.object), value)) {
+      else if (target.entry.object !== undefined && isDeepStrictEqual(form(target.entry.object), value)) {
         return { key, outcome: 'unchanged', errors: [], warnings };
       } else edits.edit(target.path, key, { place: target.entry.place, value });
       return { key, outcome: before === undefined ? 'created' : 'configured', errors: [], warnings };
