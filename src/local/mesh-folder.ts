@@ -143,7 +143,8 @@ function readRecord(file: string): MeshRecord | undefined {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is a process with this number. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

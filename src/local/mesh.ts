@@ -250,6 +250,7 @@ export class LocalMesh {
     setImmediate(() => {
       this.#scheduled = false;
       if (!this.#stopping && this.#connected) this.#reconcile();
+      this.#wake();
     });
   }
 
