@@ -36,6 +36,8 @@ export function exchangeMetadata(config: MetadataExchangeConfig, connection: Con
     return undefined;
   }
   stats.alpn_protocol_found++;
+  // Whoever accounts for the connection holds on to this before the peer has said anything.
+  connection.filterState ??= new Map();
   connection.write(hello);
   stats.metadata_added++;
   return new MetadataExchangeFilter(config, connection);
