@@ -34,7 +34,8 @@ export interface WorkerContext {
 
 /** The cases of `envoy.config.core.v3.ConfigSource` that a proxy meets. */
 export type ConfigSourceSpec =
-  | { readonly kind: 'ads' }
+  /** The time is Envoy's 15 s unless told. */
+  | { readonly kind: 'ads'; readonly initialFetchTimeoutMs?: number }
   | {
       readonly kind: 'grpc';
       readonly clusterName: string;

@@ -10,6 +10,7 @@ import type { AdminProxy, UnreadyTargets } from './admin/proxy.ts';
 import { AdminServer } from './admin/server.ts';
 import { PrometheusWriter } from './admin/stats/prometheus.ts';
 import { ClusterManager } from './cluster/cluster-manager.ts';
+import { clusterDefaults } from './cluster/defaults.ts';
 import { ConfigErrors } from './config/errors.ts';
 import { configSourceSpec, durationMs } from './config/values.ts';
 import { HTTP_FILTERS, NETWORK_FILTERS } from './filters/index.ts';
@@ -98,12 +99,15 @@ export class ProxyServer implements AdminProxy {
     const networkFilters = new NetworkFilterRegistry([...NETWORK_FILTERS, hcm]);
     this.clusters = new ClusterManager(
       worker,
-      (socket, config, errors) => this.transports.upstream(socket, config, errors),
-      (protos, errors) =>
-        protos.flatMap(({ name, typedConfig }, i) => {
-          const factory = networkFilters.compileUpstream(name, typedConfig, { worker }, errors.at(i));
-          return factory ? [factory] : [];
-        }),
+      {
+        buildTransport: (socket, config, errors) => this.transports.upstream(socket, config, errors),
+        buildFilters: (protos, errors) =>
+          protos.flatMap(({ name, typedConfig }, i) => {
+            const factory = networkFilters.compileUpstream(name, typedConfig, { worker }, errors.at(i));
+            return factory ? [factory] : [];
+          }),
+      },
+      clusterDefaults(bootstrap, this.#errors),
     );
     this.listeners = new ListenerManager(
       {

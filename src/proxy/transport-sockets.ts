@@ -1,22 +1,27 @@
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import type { TransportSocket } from '../api/gen/envoy/config/core/v3/base_pb.ts';
+import type { ProxyProtocolUpstreamTransport } from '../api/gen/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol_pb.ts';
 import type { Secret } from '../api/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '../api/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
-import { typeNameOf } from '../api/registry.ts';
+import { schemaOf, typeNameOf } from '../api/registry.ts';
 import { messageOf } from '../base/errors.ts';
 import type { ClusterConfig } from './cluster/config.ts';
+import { SUPPORTED as PROXY_PROTOCOL_SUPPORTED, proxyProtocol } from './cluster/proxy-protocol.ts';
+import { PLAINTEXT, type UpstreamSocket } from './cluster/upstream-socket.ts';
 import type { ConfigErrors } from './config/errors.ts';
+import { checkSupported } from './config/supported.ts';
 import type { WorkerContext } from './context.ts';
 import type { StatsStore } from './observe/stats.ts';
 import { downstreamTransport } from './tls/downstream.ts';
 import { SecretManager } from './tls/secrets.ts';
 import { newTransportStats, type TransportStats } from './tls/stats.ts';
-import type { DownstreamTransport, UpstreamTransport } from './tls/transport.ts';
+import type { DownstreamTransport } from './tls/transport.ts';
 import { upstreamTransport } from './tls/upstream.ts';
 
+const PROXY_PROTOCOL = 'envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport';
 const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
 
 /** Compiles transport sockets: plaintext and TLS. */
@@ -30,18 +35,20 @@ export class TransportSockets {
     secrets.forEach((secret, i) => this.secrets.addStatic(secret, errors.at(i)));
   }
 
-  /** For a cluster; undefined is plaintext. */
-  upstream(
-    socket: TransportSocket | undefined,
-    config: ClusterConfig,
-    errors: ConfigErrors,
-  ): UpstreamTransport | undefined {
+  /** For a cluster. */
+  upstream(socket: TransportSocket | undefined, config: ClusterConfig, errors: ConfigErrors): UpstreamSocket {
+    const wrapper = proxyProtocolOf(socket, errors);
+    if (wrapper !== undefined) {
+      const at = errors.at('typed_config');
+      const preamble = proxyProtocol(wrapper, at);
+      return { ...this.upstream(wrapper.transportSocket, config, at.at('transport_socket')), preamble };
+    }
     const proto = contextOf(socket, UpstreamTlsContextSchema, errors);
-    if (proto === undefined) return undefined;
+    if (proto === undefined) return PLAINTEXT;
     const stats = this.#stats.acquire(`cluster.${config.statName}.`, 'client_ssl_socket_factory.');
     const transport = upstreamTransport(proto, this.secrets, stats, errors.at('typed_config'));
     if (transport === undefined) stats.release();
-    return transport;
+    return { transport, preamble: undefined };
   }
 
   /** For a filter chain of the listener whose statistics have this prefix; undefined is plaintext. */
@@ -85,6 +92,19 @@ function contextOf<Schema extends DescMessage>(
     errors.add('typed_config', `is not a ${schema.typeName}: ${messageOf(error)}`);
     return undefined;
   }
+}
+
+/** The PROXY protocol's transport socket, which wraps another one; undefined if it is something else. */
+function proxyProtocolOf(
+  socket: TransportSocket | undefined,
+  errors: ConfigErrors,
+): ProxyProtocolUpstreamTransport | undefined {
+  const any = socket?.configType.value;
+  if (any === undefined || typeNameOf(any.typeUrl) !== PROXY_PROTOCOL) return undefined;
+  const schema = schemaOf(PROXY_PROTOCOL)!;
+  const proto = fromBinary(schema, any.value) as ProxyProtocolUpstreamTransport;
+  checkSupported(schema, proto, PROXY_PROTOCOL_SUPPORTED, errors.at('typed_config'));
+  return proto;
 }
 
 interface Shared {

@@ -30,7 +30,7 @@ function certificates(proxy: AdminProxy): unknown[] {
 
 function* contexts({ clusters, listeners }: AdminProxy): Generator<readonly CertificateFacts[]> {
   for (const { cluster } of clusters.active()) {
-    for (const { transport } of cluster.transports) if (transport) yield transport.certificates;
+    for (const { transport } of cluster.sockets) if (transport) yield transport.certificates;
   }
   for (const { listener } of listeners.listening()) {
     const { chains, defaultChain } = listener.config;

@@ -1,43 +1,31 @@
 import type { Cluster as ClusterProto } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
-import type { TransportSocket } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { ClusterLoadAssignment } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
-import type { UpstreamTransport } from '../tls/transport.ts';
-import { EndpointUpdates } from './cluster-stats.ts';
+import type { ClusterStats } from './cluster-stats.ts';
 import type { ClusterConfig } from './config.ts';
-import { DnsDiscovery } from './dns/discovery.ts';
-import type { DnsResolvers } from './dns/resolvers.ts';
-import type { EndpointSubscriptions } from './endpoint-subscriptions.ts';
-import { NO_ENDPOINTS, policyOf, readAssignment, readTemplates } from './endpoints.ts';
+import { type Discover, type DiscoveredCluster, endpointDiscovery } from './endpoint-discovery.ts';
+import type { Assignment } from './endpoints.ts';
+import type { ClusterEnvironment } from './environment.ts';
 import { OriginalDestinationCluster } from './original-dst-cluster.ts';
-import { type CompiledTransport, RuntimeCluster } from './runtime-cluster.ts';
-
-/** Compiles a transport socket; undefined is plaintext. What is wrong goes to the errors. */
-export type TransportBuilder = (
-  socket: TransportSocket | undefined,
-  config: ClusterConfig,
-  errors: ConfigErrors,
-) => UpstreamTransport | undefined;
+import { RuntimeCluster } from './runtime-cluster.ts';
+import type { MatchedSocket } from './upstream-socket.ts';
 
 /** A cluster together with what keeps its endpoints up to date. */
-export class ActiveCluster {
+export class ActiveCluster implements DiscoveredCluster {
   readonly proto: ClusterProto;
   readonly cluster: RuntimeCluster;
   /** What EDS sent last, for `/config_dump?include_eds`. */
   endpoints: ClusterLoadAssignment | undefined = undefined;
   readonly #worker: WorkerContext;
-  readonly #discover: (active: ActiveCluster) => () => void;
+  readonly #discover: Discover;
+  #waits: { cancel(): void }[] = [];
   #stop: (() => void) | undefined = undefined;
   #onReady: (() => void) | undefined = undefined;
+  #discovered = false;
 
-  private constructor(
-    proto: ClusterProto,
-    cluster: RuntimeCluster,
-    worker: WorkerContext,
-    discover: (active: ActiveCluster) => () => void,
-  ) {
+  private constructor(proto: ClusterProto, cluster: RuntimeCluster, worker: WorkerContext, discover: Discover) {
     this.proto = proto;
     this.cluster = cluster;
     this.#worker = worker;
@@ -48,133 +36,83 @@ export class ActiveCluster {
     return this.cluster.name;
   }
 
+  get stats(): ClusterStats {
+    return this.cluster.stats;
+  }
+
+  /** Undefined if something is wrong with it, and then `errors` says what. */
   static create(
     proto: ClusterProto,
     config: ClusterConfig,
-    worker: WorkerContext,
-    buildTransport: TransportBuilder,
-    endpoints: EndpointSubscriptions,
-    resolvers: DnsResolvers,
+    environment: ClusterEnvironment,
     errors: ConfigErrors,
   ): ActiveCluster | undefined {
-    const transports = config.transports.map(({ match, socket }, i): CompiledTransport => {
+    const sockets = config.transports.map(({ name, match, socket }, i): MatchedSocket => {
       const at = i < config.transports.length - 1 ? errors.at('transport_socket_matches').at(i) : errors;
-      return { match, transport: buildTransport(socket, config, at.at('transport_socket')) };
+      return { name, match, ...environment.buildTransport(socket, config, at.at('transport_socket')) };
     });
-    const discover = discovery(config, worker, endpoints, resolvers, errors);
+    const last = sockets.at(-1);
+    if (config.protocol.kind === 'auto' && last?.transport === undefined) {
+      errors.add('transport_socket', 'auto_config needs TLS: it is ALPN that settles the protocol');
+    }
+    const filters = environment.buildFilters(proto.filters, errors.at('filters'));
+    const discover = endpointDiscovery(config, environment, errors);
     if (errors.any || discover === undefined) {
-      for (const { transport } of transports) transport?.close();
+      for (const { transport } of sockets) transport?.close();
       return undefined;
     }
     const Runtime = config.discovery === 'ORIGINAL_DST' ? OriginalDestinationCluster : RuntimeCluster;
-    return new ActiveCluster(proto, new Runtime(config, transports, worker), worker, discover);
+    return new ActiveCluster(proto, new Runtime(config, sockets, filters, environment), environment.worker, discover);
   }
 
-  /** Begins to look for endpoints; calls back once when the cluster can be used, maybe at once. */
+  /**
+   * Begins to look for endpoints; calls back once when the cluster can be used, maybe at once: it has an answer about
+   * its endpoints, its secrets, and one health check of every host.
+   */
   start(onReady: () => void): void {
     this.#onReady = onReady;
     this.#stop = this.#discover(this);
   }
 
-  /** The first answer is here; an empty one is an answer too. */
-  ready(): void {
+  setEndpoints(assignment: Assignment, proto: ClusterLoadAssignment | undefined): void {
+    this.endpoints = proto;
+    this.cluster.setEndpoints(assignment);
+  }
+
+  discovered(): void {
+    if (this.#discovered) return;
+    this.#discovered = true;
+    this.#whenSecretsCome(() => this.cluster.whenChecked(() => this.#ready()));
+  }
+
+  #whenSecretsCome(callback: () => void): void {
+    const missing = this.cluster.sockets.flatMap(({ transport }) => (transport?.settled === false ? [transport] : []));
+    let left = missing.length;
+    if (left === 0) {
+      callback();
+      return;
+    }
+    this.#waits = missing.map((transport) =>
+      transport.whenSettled(() => {
+        if (--left === 0) this.#worker.flushQueue.run(callback);
+      }),
+    );
+  }
+
+  #ready(): void {
     const callback = this.#onReady;
     this.#onReady = undefined;
     callback?.();
   }
 
-  logFailure(name: string, error: unknown): void {
+  discoveryFailed(name: string, error: unknown): void {
     this.#worker.log.debug(`DNS resolution of ${name} for cluster ${this.name} failed: ${messageOf(error)}`);
   }
 
   close(): void {
     this.#onReady = undefined;
+    for (const wait of this.#waits) wait.cancel();
     this.#stop?.();
     this.cluster.drain();
-  }
-}
-
-/** How the endpoints of a cluster are found: a function that begins and returns how to stop. */
-function discovery(
-  config: ClusterConfig,
-  worker: WorkerContext,
-  endpoints: EndpointSubscriptions,
-  resolvers: DnsResolvers,
-  errors: ConfigErrors,
-): ((active: ActiveCluster) => () => void) | undefined {
-  const at = errors.at('load_assignment');
-  const { loadAssignment } = config;
-  switch (config.discovery) {
-    case 'STATIC': {
-      const assignment = loadAssignment ? readAssignment(loadAssignment, at) : NO_ENDPOINTS;
-      return (active) => {
-        active.cluster.setEndpoints(assignment);
-        active.ready();
-        return () => {};
-      };
-    }
-    case 'STRICT_DNS':
-    case 'LOGICAL_DNS': {
-      const templates = loadAssignment ? readTemplates(loadAssignment, at) : [];
-      const policy = loadAssignment ? policyOf(loadAssignment, at) : NO_ENDPOINTS;
-      const { dns: dnsConfig } = config;
-      if (dnsConfig === undefined) return undefined;
-      if (config.discovery === 'LOGICAL_DNS' && templates.flatMap((t) => t.endpoints).length !== 1) {
-        at.add('endpoints', 'LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint');
-      }
-      return (active) => {
-        const { stats } = active.cluster;
-        const options = {
-          groups: templates,
-          policy,
-          config: dnsConfig,
-          logical: config.discovery === 'LOGICAL_DNS',
-          resolver: resolvers.get(dnsConfig.resolver),
-        };
-        const dns = new DnsDiscovery(options, worker, {
-          onEndpoints(assignment, complete) {
-            active.cluster.setEndpoints(assignment);
-            if (complete) active.ready();
-          },
-          onAttempt: () => stats.update_attempt++,
-          onFailure(name, error) {
-            stats.update_failure++;
-            active.logFailure(name, error);
-          },
-          onSuccess: () => stats.update_success++,
-        });
-        dns.start();
-        return () => dns.close();
-      };
-    }
-    case 'EDS': {
-      const { eds } = config;
-      if (eds === undefined) return undefined;
-      return (active) => {
-        const { stats } = active.cluster;
-        const updates = (stats.endpoints ??= new EndpointUpdates());
-        stats.update_attempt++;
-        return endpoints.watch(eds.source, eds.serviceName, {
-          onEndpoints(assignment, proto, version) {
-            stats.update_attempt++;
-            stats.update_success++;
-            updates.time = worker.timers.wallClock();
-            updates.version = version;
-            active.endpoints = proto;
-            active.cluster.setEndpoints(assignment);
-            active.ready();
-          },
-          onRejected() {
-            stats.update_attempt++;
-            updates.rejected++;
-          },
-        });
-      };
-    }
-    default:
-      return (active) => {
-        active.ready();
-        return () => {};
-      };
   }
 }

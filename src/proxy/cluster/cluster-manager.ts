@@ -6,14 +6,16 @@ import type { RawResource, Rejection, Subscription } from '../../xds/client/conf
 import { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import type { WorkerContext } from '../context.ts';
-import type { UpstreamFilterBuilder } from '../net/network-filter.ts';
 import { StatGroup } from '../observe/stats.ts';
 import { ConfigSubscriptionStats } from '../observe/subscription-stats.ts';
-import { ActiveCluster, type TransportBuilder } from './active-cluster.ts';
+import { ActiveCluster } from './active-cluster.ts';
 import type { Cluster, ClusterSource } from './cluster.ts';
 import { clusterConfig } from './config.ts';
+import type { ClusterDefaults } from './defaults.ts';
 import { DnsResolvers } from './dns/resolvers.ts';
 import { EndpointSubscriptions } from './endpoint-subscriptions.ts';
+import type { ClusterEnvironment } from './environment.ts';
+import { EventFiles } from './event-files.ts';
 import { SUPPORTED } from './supported.ts';
 
 const CLUSTER_TYPE = TYPE_URL_PREFIX + ClusterSchema.typeName;
@@ -51,10 +53,7 @@ interface Entry {
 export class ClusterManager implements ClusterSource {
   readonly stats = new ClusterManagerStats();
   readonly #worker: WorkerContext;
-  readonly #buildTransport: TransportBuilder;
-  readonly #buildFilters: UpstreamFilterBuilder;
-  readonly #endpoints: EndpointSubscriptions;
-  readonly #resolvers: DnsResolvers;
+  readonly #environment: ClusterEnvironment;
   readonly #clusters = new Map<string, Entry>();
   /** Clusters whose endpoints or secrets have not come; the entry before, if any, stays in use. */
   readonly #warming = new Map<string, Entry>();
@@ -64,12 +63,25 @@ export class ClusterManager implements ClusterSource {
   #cdsAnswered = false;
   #whenInitialized: (() => void) | undefined = undefined;
 
-  constructor(worker: WorkerContext, buildTransport: TransportBuilder, buildFilters: UpstreamFilterBuilder) {
+  constructor(
+    worker: WorkerContext,
+    builders: Pick<ClusterEnvironment, 'buildTransport' | 'buildFilters'>,
+    defaults: ClusterDefaults,
+  ) {
     this.#worker = worker;
-    this.#buildTransport = buildTransport;
-    this.#buildFilters = buildFilters;
-    this.#endpoints = new EndpointSubscriptions(worker);
-    this.#resolvers = new DnsResolvers(worker.stats);
+    const { localCluster } = defaults;
+    this.#environment = {
+      worker,
+      defaults,
+      ...builders,
+      endpoints: new EndpointSubscriptions(worker),
+      resolvers: new DnsResolvers(worker.stats),
+      files: new EventFiles(worker.log),
+      local:
+        localCluster === undefined
+          ? undefined
+          : { hostSet: () => this.#clusters.get(localCluster)?.active.cluster.membership.priorities[0] },
+    };
     worker.stats.add('cluster_manager.', this.stats);
   }
 
@@ -159,20 +171,9 @@ export class ClusterManager implements ClusterSource {
   #compile(proto: ClusterProto, errors: ConfigErrors): ActiveCluster | undefined {
     checkSupported(ClusterSchema, proto, SUPPORTED, errors);
     if (errors.any) return undefined;
-    const config = clusterConfig(proto, () => this.#worker.timers.now(), errors);
-    const filters = this.#buildFilters(proto.filters, errors.at('filters'));
-    if (errors.any) return undefined;
-    const active = ActiveCluster.create(
-      proto,
-      config,
-      this.#worker,
-      this.#buildTransport,
-      this.#endpoints,
-      this.#resolvers,
-      errors,
-    );
-    if (active !== undefined) active.cluster.filters = filters;
-    return active;
+    const { defaults } = this.#environment;
+    const config = clusterConfig(proto, defaults, () => this.#worker.timers.now(), errors);
+    return errors.any ? undefined : ActiveCluster.create(proto, config, this.#environment, errors);
   }
 
   #update(resources: readonly RawResource[], removed: readonly string[]): Rejection[] {
@@ -239,5 +240,6 @@ export class ClusterManager implements ClusterSource {
   close(): void {
     this.#cds?.close();
     for (const { active } of [...this.#clusters.values(), ...this.#warming.values()]) active.close();
+    this.#environment.files.close();
   }
 }

@@ -40,6 +40,8 @@ export interface UpstreamOptions {
   /** SNI and expected SAN that come from the request (auto_sni), or undefined. */
   readonly sni: string | undefined;
   readonly subjectAltNames: readonly string[] | undefined;
+  /** The connection that the request came over, where there is one. */
+  readonly downstream?: Connection | undefined;
 }
 
 /** The upstream side of one request. Either `onReady` comes, and the stream's events follow, or `onFailure`. */
@@ -77,9 +79,13 @@ export interface Cluster {
   /** Protocol that requests will use if they name none: what metrics call the protocol of the cluster. */
   readonly http2: boolean;
   readonly autoSni: boolean;
+  /** Header that the SNI of `autoSni` is taken from instead of the host; empty for none. */
+  readonly autoSniHeader: string;
   readonly autoSanValidation: boolean;
   /** `max_stream_duration` of common_http_protocol_options in ms, 0 for none. */
   readonly maxStreamDurationMs: number;
+  /** Whether a request is to be dropped, by chance (`drop_overloads`). `random` is uniform in [0, 1). */
+  dropsRequest(random: () => number): boolean;
   /** Undefined if there is no host to use. */
   pick(context: LoadBalancerContext): Host | undefined;
   /** Sends a request to a host over a new or pooled connection; undefined if it was ready or failed at once. */

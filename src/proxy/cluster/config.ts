@@ -1,22 +1,29 @@
-import type { CircuitBreakers } from '../../api/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts';
+import { fromBinary } from '@bufbuild/protobuf';
 import {
   Cluster_DiscoveryType,
   type Cluster as ClusterProto,
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
-import type { OutlierDetection } from '../../api/gen/envoy/config/cluster/v3/outlier_detection_pb.ts';
-import { RoutingPriority, type TransportSocket } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
-import type { HealthCheck } from '../../api/gen/envoy/config/core/v3/health_check_pb.ts';
+import type { TransportSocket } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { ClusterLoadAssignment } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
+import type { DnsCluster } from '../../api/gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.ts';
+import { schemaOf, typeNameOf } from '../../api/registry.ts';
 import type { ConfigErrors } from '../config/errors.ts';
-import { configSourceSpec, durationMs, metadataOf, numberOr } from '../config/values.ts';
+import { checkSupported } from '../config/supported.ts';
+import { configSourceSpec, durationMs, metadataOf } from '../config/values.ts';
 import type { ConfigSourceSpec } from '../context.ts';
 import type { Policy } from '../lb/load-balancer.ts';
 import { policyOf } from '../lb/policy-config.ts';
-import { type DnsConfig, dnsConfig } from './dns/config.ts';
-import { DEFAULT_RESOLVER } from './dns/resolver.ts';
+import { type Binding, bindingOf } from './bind.ts';
+import { type BreakerConfig, breakerConfig } from './circuit-breakers.ts';
+import type { ClusterDefaults } from './defaults.ts';
+import { type DnsConfig, dnsConfig, typedDnsConfig } from './dns/config.ts';
+import { type HealthCheckConfig, healthCheckConfig } from './health/config.ts';
 import type { Metadata } from './host.ts';
+import { type OutlierConfig, outlierConfig } from './outlier/config.ts';
 import { type HttpConfig, httpConfig } from './protocol-config.ts';
-import { DEFAULT_THRESHOLDS, type Thresholds } from './resources.ts';
+import { SUPPORTED } from './supported.ts';
+import { type TcpKeepalive, tcpKeepalive } from './tcp-keepalive.ts';
+import type { Labels } from './upstream-socket.ts';
 
 export type DiscoveryType = 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'EDS' | 'ORIGINAL_DST';
 
@@ -35,29 +42,40 @@ export interface ClusterConfig extends HttpConfig {
   readonly policy: Policy | undefined;
   /** Percent. */
   readonly panicThreshold: number;
-  readonly thresholds: Thresholds;
-  readonly highThresholds: Thresholds;
+  readonly breakers: BreakerConfig;
+  /** Connections that are made for each one that is needed (`per_upstream_preconnect_ratio`): 1 to 3. */
+  readonly preconnectRatio: number;
+  /** `connection_pool_per_downstream_connection`. */
+  readonly poolPerDownstream: boolean;
   /** Sockets by preference; the last one, without a match, is for hosts that nothing else matches. */
   readonly transports: readonly TransportMatch[];
-  readonly tcpKeepalive: { readonly initialDelayMs: number } | undefined;
-  readonly sourceAddress: string | undefined;
+  readonly tcpKeepalive: TcpKeepalive | undefined;
+  readonly binding: Binding | undefined;
   readonly metadata: Metadata;
-  readonly healthChecks: readonly HealthCheck[];
-  readonly outlierDetection: OutlierDetection | undefined;
+  readonly healthCheck: HealthCheckConfig | undefined;
+  readonly outlierDetection: OutlierConfig | undefined;
   readonly cleanupIntervalMs: number;
   readonly originalDst: { readonly header: string | undefined; readonly portOverride: number };
+  /** `ignore_health_on_host_removal`: hosts that discovery drops go at once, even if they pass their health checks. */
   readonly ignoreHealthOnRemoval: boolean;
   readonly closeOnHealthFailure: boolean;
+  /** `ignore_new_hosts_until_first_hc`. */
+  readonly ignoreUnchecked: boolean;
+  /** `close_connections_on_host_set_change`. */
+  readonly drainOnHostSetChange: boolean;
+  /** `wait_for_warm_on_init`: the start of the proxy waits for the cluster. */
+  readonly warmOnInit: boolean;
 }
 
 export interface TransportMatch {
   readonly name: string;
   /** Label values that `envoy.transport_socket_match` metadata of a host must have; empty matches any. */
-  readonly match: Readonly<Record<string, unknown>>;
+  readonly match: Labels;
   readonly socket: TransportSocket | undefined;
 }
 
 const DEFAULT_BUFFER_LIMIT = 1024 * 1024;
+const MAX_PRECONNECT_RATIO = 3;
 
 const DISCOVERY: Readonly<Record<Cluster_DiscoveryType, DiscoveryType>> = {
   [Cluster_DiscoveryType.STATIC]: 'STATIC',
@@ -67,26 +85,49 @@ const DISCOVERY: Readonly<Record<Cluster_DiscoveryType, DiscoveryType>> = {
   [Cluster_DiscoveryType.ORIGINAL_DST]: 'ORIGINAL_DST',
 };
 
+/** Names of the same as extensions (`cluster_type`), which need no configuration. */
+const EXTENSIONS: Readonly<Record<string, DiscoveryType>> = {
+  'envoy.cluster.static': 'STATIC',
+  'envoy.cluster.strict_dns': 'STRICT_DNS',
+  'envoy.cluster.logical_dns': 'LOGICAL_DNS',
+  'envoy.cluster.eds': 'EDS',
+  'envoy.cluster.original_dst': 'ORIGINAL_DST',
+};
+
+const DNS_CLUSTER = 'envoy.extensions.clusters.dns.v3.DnsCluster';
+
 /** Reads a Cluster message. What cannot be honoured goes to `errors`. */
-export function clusterConfig(proto: ClusterProto, now: () => number, errors: ConfigErrors): ClusterConfig {
+export function clusterConfig(
+  proto: ClusterProto,
+  defaults: ClusterDefaults,
+  now: () => number,
+  errors: ConfigErrors,
+): ClusterConfig {
   if (proto.name === '') errors.add('name', 'must not be empty');
-  const discovery = discoveryType(proto, errors);
+  const { discovery, dns } = discoveryOf(proto, defaults, errors);
   const bufferLimit = proto.perConnectionBufferLimitBytes ?? DEFAULT_BUFFER_LIMIT;
+  const connectTimeoutMs = durationMs(proto.connectTimeout, 5000);
+  if (connectTimeoutMs <= 0) errors.add('connect_timeout', 'must be above 0');
   const originalDst = proto.lbConfig.case === 'originalDstLbConfig' ? proto.lbConfig.value : undefined;
+  const binding = proto.upstreamBindConfig
+    ? bindingOf(proto.upstreamBindConfig, errors.at('upstream_bind_config'))
+    : defaults.binding;
+  const outlier = proto.outlierDetection;
   return {
     ...httpConfig(proto, bufferLimit, now, errors),
     name: proto.name,
     statName: proto.altStatName || proto.name,
     discovery,
-    connectTimeoutMs: durationMs(proto.connectTimeout, 5000),
+    connectTimeoutMs,
     bufferLimit,
     eds: discovery === 'EDS' ? edsConfig(proto, errors) : undefined,
     loadAssignment: proto.loadAssignment,
-    dns: discovery.endsWith('_DNS') ? dnsConfig(proto, DEFAULT_RESOLVER, errors) : undefined,
+    dns,
     policy: policyOf(proto, errors),
     panicThreshold: Math.round(proto.commonLbConfig?.healthyPanicThreshold?.value ?? 50),
-    thresholds: thresholds(proto.circuitBreakers, RoutingPriority.DEFAULT),
-    highThresholds: thresholds(proto.circuitBreakers, RoutingPriority.HIGH),
+    breakers: breakerConfig(proto.circuitBreakers, errors.at('circuit_breakers')),
+    preconnectRatio: preconnectRatio(proto, errors),
+    poolPerDownstream: proto.connectionPoolPerDownstreamConnection,
     transports: [
       ...proto.transportSocketMatches.map(({ name, match, transportSocket }) => ({
         name,
@@ -95,13 +136,11 @@ export function clusterConfig(proto: ClusterProto, now: () => number, errors: Co
       })),
       { name: 'default', match: {}, socket: proto.transportSocket },
     ],
-    tcpKeepalive: proto.upstreamConnectionOptions?.tcpKeepalive && {
-      initialDelayMs: numberOr(proto.upstreamConnectionOptions.tcpKeepalive.keepaliveTime, 7200) * 1000,
-    },
-    sourceAddress: sourceAddress(proto),
+    tcpKeepalive: tcpKeepalive(proto.upstreamConnectionOptions?.tcpKeepalive),
+    binding,
     metadata: metadataOf(proto.metadata),
-    healthChecks: proto.healthChecks,
-    outlierDetection: proto.outlierDetection,
+    healthCheck: healthCheck(proto, errors),
+    outlierDetection: outlier && outlierConfig(outlier, errors.at('outlier_detection')),
     cleanupIntervalMs: durationMs(proto.cleanupInterval, 5000),
     originalDst: {
       header: originalDst?.useHttpHeader ? originalDst.httpHeaderName || 'x-envoy-original-dst-host' : undefined,
@@ -109,16 +148,40 @@ export function clusterConfig(proto: ClusterProto, now: () => number, errors: Co
     },
     ignoreHealthOnRemoval: proto.ignoreHealthOnHostRemoval,
     closeOnHealthFailure: proto.closeConnectionsOnHostHealthFailure,
+    ignoreUnchecked: proto.commonLbConfig?.ignoreNewHostsUntilFirstHc ?? false,
+    drainOnHostSetChange: proto.commonLbConfig?.closeConnectionsOnHostSetChange ?? false,
+    warmOnInit: proto.waitForWarmOnInit ?? true,
   };
 }
 
-function discoveryType(proto: ClusterProto, errors: ConfigErrors): DiscoveryType {
+interface Discovery {
+  readonly discovery: DiscoveryType;
+  readonly dns: DnsConfig | undefined;
+}
+
+function discoveryOf(proto: ClusterProto, defaults: ClusterDefaults, errors: ConfigErrors): Discovery {
   const specifier = proto.clusterDiscoveryType;
-  if (specifier.case === 'clusterType') {
-    errors.add('cluster_type', `${specifier.value.name} is not supported`);
-    return 'STATIC';
+  const known = (discovery: DiscoveryType): Discovery => ({
+    discovery,
+    dns: discovery.endsWith('_DNS') ? dnsConfig(proto, defaults.resolver, errors) : undefined,
+  });
+  if (specifier.case !== 'clusterType') return known(DISCOVERY[specifier.value ?? Cluster_DiscoveryType.STATIC]);
+  const { name, typedConfig } = specifier.value;
+  const at = errors.at('cluster_type');
+  if (typedConfig !== undefined && typeNameOf(typedConfig.typeUrl) === DNS_CLUSTER) {
+    const schema = schemaOf(DNS_CLUSTER)!;
+    const config = fromBinary(schema, typedConfig.value) as DnsCluster;
+    const here = at.at('typed_config');
+    checkSupported(schema, config, SUPPORTED, here);
+    return {
+      discovery: config.allAddressesInSingleEndpoint ? 'LOGICAL_DNS' : 'STRICT_DNS',
+      dns: typedDnsConfig(config, proto, defaults.resolver, here),
+    };
   }
-  return DISCOVERY[specifier.value ?? Cluster_DiscoveryType.STATIC];
+  const discovery = EXTENSIONS[name];
+  if (discovery !== undefined && typedConfig === undefined) return known(discovery);
+  at.add('', `${typedConfig?.typeUrl || name} is not supported`);
+  return { discovery: 'STATIC', dns: undefined };
 }
 
 function edsConfig(proto: ClusterProto, errors: ConfigErrors): ClusterConfig['eds'] {
@@ -126,25 +189,16 @@ function edsConfig(proto: ClusterProto, errors: ConfigErrors): ClusterConfig['ed
   return source && { serviceName: proto.edsClusterConfig?.serviceName || proto.name, source };
 }
 
-function thresholds(breakers: CircuitBreakers | undefined, priority: RoutingPriority): Thresholds {
-  const d = DEFAULT_THRESHOLDS;
-  const given = breakers?.thresholds.find((t) => t.priority === priority);
-  const perHost = breakers?.perHostThresholds.find((t) => t.priority === priority);
-  return {
-    maxConnections: given?.maxConnections ?? d.maxConnections,
-    maxPendingRequests: given?.maxPendingRequests ?? d.maxPendingRequests,
-    maxRequests: given?.maxRequests ?? d.maxRequests,
-    maxRetries: given?.maxRetries ?? d.maxRetries,
-    maxConnectionPools: given?.maxConnectionPools ?? d.maxConnectionPools,
-    retryBudgetPercent: given?.retryBudget && (given.retryBudget.budgetPercent?.value ?? 20),
-    retryBudgetMinConcurrency: given?.retryBudget?.minRetryConcurrency ?? d.retryBudgetMinConcurrency,
-    trackRemaining: given?.trackRemaining ?? d.trackRemaining,
-    maxConnectionsPerHost: perHost?.maxConnections ?? d.maxConnectionsPerHost,
-  };
+function healthCheck(proto: ClusterProto, errors: ConfigErrors): HealthCheckConfig | undefined {
+  const [first] = proto.healthChecks;
+  if (proto.healthChecks.length > 1) errors.add('health_checks', 'must not be more than one');
+  return first && healthCheckConfig(first, errors.at('health_checks').at(0));
 }
 
-function sourceAddress(proto: ClusterProto): string | undefined {
-  const address = proto.upstreamBindConfig?.sourceAddress?.address;
-  // A wildcard leaves the choice to the kernel, which is what no address does.
-  return address && address !== '0.0.0.0' && address !== '::' ? address : undefined;
+function preconnectRatio({ preconnectPolicy }: ClusterProto, errors: ConfigErrors): number {
+  const ratio = preconnectPolicy?.perUpstreamPreconnectRatio ?? 1;
+  if (ratio < 1 || ratio > MAX_PRECONNECT_RATIO) {
+    errors.add('preconnect_policy.per_upstream_preconnect_ratio', `must be from 1 to ${MAX_PRECONNECT_RATIO}`);
+  }
+  return ratio;
 }

@@ -1,84 +1,94 @@
 import net from 'node:net';
 import { codeOf, messageOf } from '../../base/errors.ts';
 import type { AddressMap } from '../net/address-map.ts';
-import type { Connection, SocketAddress } from '../net/connection.ts';
+import type { SocketAddress } from '../net/connection.ts';
 import { filterConnection } from '../net/filtered-connection.ts';
 import type { UpstreamFilterFactory } from '../net/network-filter.ts';
 import { type NetContext, SocketConnection } from '../net/socket-connection.ts';
 import type { Timer } from '../timers.ts';
 import type { Handshake, UpstreamTlsOverride, UpstreamTransport } from '../tls/transport.ts';
+import { type Binding, sourceFor } from './bind.ts';
 import type { Cancelable } from './cluster.ts';
+import type { ConnectHandler } from './connect-handler.ts';
+import { HappyEyeballs } from './happy-eyeballs.ts';
+import { keepAlive, type TcpKeepalive } from './tcp-keepalive.ts';
+import type { ConnectionAddresses, Preamble } from './upstream-socket.ts';
 
 export interface ConnectOptions {
-  readonly address: SocketAddress;
+  /** At least one; the others are tried when the first does not answer soon. */
+  readonly addresses: readonly SocketAddress[];
   readonly timeoutMs: number;
   readonly bufferLimit: number;
   /** Undefined for plaintext. */
   readonly transport: UpstreamTransport | undefined;
+  readonly preamble: Preamble | undefined;
+  /** Addresses of the connection that this one stands for, for the preamble. */
+  readonly downstream: ConnectionAddresses | undefined;
   readonly tls: UpstreamTlsOverride;
-  readonly keepalive: { readonly initialDelayMs: number } | undefined;
-  readonly sourceAddress: string | undefined;
+  readonly keepalive: TcpKeepalive | undefined;
+  readonly binding: Binding | undefined;
+  readonly counters: { bind_errors: number };
   /** Filters of the connection once it is established. */
   readonly filters: readonly UpstreamFilterFactory[];
 }
 
-export interface ConnectHandler {
-  onConnected(connection: Connection): void;
-  /** `details` in the words of Envoy's transport failure reason; empty for a plain refusal or timeout of TCP. */
-  onFailed(details: string, timeout: boolean): void;
-}
+export type ConnectContext = NetContext & { readonly addresses: AddressMap };
 
 /** Connects, TLS included, within the time limit. The handler is called once, never from within this call. */
-export function connectUpstream(
-  context: NetContext & { readonly addresses: AddressMap },
-  options: ConnectOptions,
-  handler: ConnectHandler,
-): Cancelable {
-  return new Attempt(context, options, handler);
+export function connectUpstream(context: ConnectContext, options: ConnectOptions, handler: ConnectHandler): Cancelable {
+  const { addresses, timeoutMs } = options;
+  if (addresses.length === 1) return new Attempt(context, options, addresses[0], timeoutMs, handler);
+  const connect = (address: SocketAddress, one: ConnectHandler) =>
+    new Attempt(context, options, address, Number.POSITIVE_INFINITY, one);
+  return new HappyEyeballs(addresses, timeoutMs, context.timers, connect, handler);
 }
 
 class Attempt implements Cancelable {
   readonly #context: NetContext;
   readonly #options: ConnectOptions;
+  readonly #address: SocketAddress;
   readonly #handler: ConnectHandler;
   readonly #socket: net.Socket;
-  readonly #timer: Timer;
+  readonly #timer: Timer | undefined;
   #handshake: Handshake | undefined = undefined;
   #over = false;
 
   constructor(
-    context: NetContext & { readonly addresses: AddressMap },
+    context: ConnectContext,
     options: ConnectOptions,
+    address: SocketAddress,
+    timeoutMs: number,
     handler: ConnectHandler,
   ) {
     this.#context = context;
     this.#options = options;
+    this.#address = address;
     this.#handler = handler;
-    const { keepalive } = options;
-    const address = context.addresses.connect(options.address);
-    const common = {
-      noDelay: true,
-      keepAlive: keepalive !== undefined,
-      keepAliveInitialDelay: keepalive?.initialDelayMs,
-    };
+    const to = context.addresses.connect(address);
+    const source = sourceFor(options.binding, address);
     this.#socket = net.connect(
-      address.family === 0
-        ? { path: address.address, allowHalfOpen: true }
+      to.family === 0
+        ? { path: to.address, allowHalfOpen: true }
         : {
-            host: address.address,
-            port: address.port,
-            family: address.family,
-            localAddress: options.sourceAddress ?? context.addresses.source(options.address),
+            host: to.address,
+            port: to.port,
+            family: to.family,
+            localAddress: source?.address ?? context.addresses.source(address),
+            ...(source !== undefined && source.port > 0 && { localPort: source.port }),
             allowHalfOpen: true,
-            ...common,
+            noDelay: true,
           },
     );
+    if (options.keepalive && to.family !== 0) keepAlive(this.#socket, options.keepalive);
     this.#socket.once('connect', () => this.#event(() => this.#onTcpConnected()));
     this.#socket.on('error', this.#onError);
-    this.#timer = context.timers.start(options.timeoutMs, () => this.#fail('', true));
+    if (timeoutMs < Number.POSITIVE_INFINITY) {
+      this.#timer = context.timers.start(timeoutMs, () => this.#fail('', true));
+    }
   }
 
   readonly #onError = (error: Error): void => {
+    if ((error as NodeJS.ErrnoException).syscall === 'bind') this.#options.counters.bind_errors++;
     this.#event(() => this.#fail(transportFailure(error), false));
   };
 
@@ -95,7 +105,8 @@ class Attempt implements Cancelable {
 
   #onTcpConnected(): void {
     if (this.#over) return;
-    const { transport, tls } = this.#options;
+    const { transport, tls, preamble, downstream } = this.#options;
+    if (preamble !== undefined) this.#socket.write(preamble(this.#addresses(), downstream));
     if (transport === undefined) {
       this.#succeed(this.#socket, undefined);
       return;
@@ -109,25 +120,19 @@ class Attempt implements Cancelable {
     );
   }
 
+  #addresses(): ConnectionAddresses {
+    const { localAddress = '', localPort = 0 } = this.#socket;
+    const local: SocketAddress = { address: localAddress, port: localPort, family: this.#address.family };
+    return { local, remote: this.#address };
+  }
+
   #succeed(socket: net.Socket, tls: SocketConnection['tls']): void {
     this.#over = true;
-    this.#timer.cancel();
+    this.#timer?.cancel();
     this.#socket.removeListener('error', this.#onError);
     this.#socket.on('error', () => {});
-    const raw = this.#socket;
-    const local: SocketAddress = {
-      address: raw.localAddress ?? '',
-      port: raw.localPort ?? 0,
-      family: this.#options.address.family,
-    };
-    const addresses = { local, remote: this.#options.address };
-    const connection = new SocketConnection(
-      socket,
-      this.#context,
-      { bufferLimit: this.#options.bufferLimit },
-      addresses,
-      tls,
-    );
+    const { bufferLimit } = this.#options;
+    const connection = new SocketConnection(socket, this.#context, { bufferLimit }, this.#addresses(), tls);
     this.#handler.onConnected(filterConnection(connection, this.#options.filters));
   }
 
@@ -139,7 +144,7 @@ class Attempt implements Cancelable {
 
   #end(): void {
     this.#over = true;
-    this.#timer.cancel();
+    this.#timer?.cancel();
     this.#handshake?.cancel();
     this.#socket.destroy();
   }

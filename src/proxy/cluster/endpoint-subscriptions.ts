@@ -9,15 +9,18 @@ import type { RawResource, Rejection, Subscription } from '../../xds/client/conf
 import { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import type { ConfigSourceSpec, WorkerContext } from '../context.ts';
-import { type Assignment, NO_ENDPOINTS, readAssignment } from './endpoints.ts';
+import { type Assignment, readAssignment } from './endpoints.ts';
 import { SUPPORTED } from './supported.ts';
 
 const TYPE = TYPE_URL_PREFIX + ClusterLoadAssignmentSchema.typeName;
 
 /** A cluster's interest in the endpoints of one service. */
 export interface EndpointSink {
-  /** `proto` is undefined where the server says that there is no such service. */
-  onEndpoints(assignment: Assignment, proto: ClusterLoadAssignment | undefined, version: string): void;
+  onEndpoints(assignment: Assignment, proto: ClusterLoadAssignment, version: string): void;
+  /** The server has nothing of that name, or nothing any more: what was good last stays, as with Envoy. */
+  onNothing(): void;
+  /** Nothing has come within `initial_fetch_timeout`. */
+  onTimeout(): void;
   /** An update was refused; the last good endpoints stay. */
   onRejected(): void;
 }
@@ -25,7 +28,7 @@ export interface EndpointSink {
 /** What the server said last. */
 interface Answer {
   readonly assignment: Assignment;
-  readonly proto: ClusterLoadAssignment | undefined;
+  readonly proto: ClusterLoadAssignment;
   readonly version: string;
 }
 
@@ -55,12 +58,16 @@ export class EndpointSubscriptions {
   }
 }
 
+/** Clusters count for themselves. */
+const NOT_COUNTED = { attempt() {}, success() {}, rejected() {}, failure() {} };
+
 class SourceSubscription {
   readonly #worker: WorkerContext;
   readonly #source: ConfigSourceSpec;
   readonly #services = new Map<string, Service>();
   #subscription: Subscription | undefined = undefined;
   #dirty = false;
+  #timedOut = false;
 
   constructor(worker: WorkerContext, source: ConfigSourceSpec) {
     this.#worker = worker;
@@ -97,20 +104,34 @@ class SourceSubscription {
   }
 
   #subscribe(names: readonly string[]): void {
-    this.#subscription = this.#worker.configSource(this.#source).subscribe(TYPE, names, {
-      onUpdate: (resources, removed, settle) => {
-        this.#worker.flushQueue.run(() => {
-          const rejections = resources.flatMap((resource) => this.#take(resource));
-          this.onGone(removed);
-          settle(rejections);
-        });
+    const { configSource, flushQueue } = this.#worker;
+    this.#subscription = configSource.call(this.#worker, this.#source).subscribe(
+      TYPE,
+      names,
+      {
+        onUpdate: (resources, removed, settle) => {
+          flushQueue.run(() => {
+            const rejections = resources.flatMap((resource) => this.#take(resource));
+            this.#tell(removed, (sink) => sink.onNothing());
+            settle(rejections);
+          });
+        },
+        onMissing: (missing) => {
+          const timedOut = this.#timedOut;
+          this.#timedOut = false;
+          flushQueue.run(() => this.#tell(missing, (sink) => (timedOut ? sink.onTimeout() : sink.onNothing())));
+        },
       },
-      onMissing: (missing) => this.#worker.flushQueue.run(() => this.onGone(missing)),
-    });
+      {
+        ...(this.#source.kind !== 'path' && { initialFetchTimeoutMs: this.#source.initialFetchTimeoutMs }),
+        // What is missing next is missing because its time is up.
+        stats: { ...NOT_COUNTED, initFetchTimeout: () => (this.#timedOut = true) },
+      },
+    );
   }
 
-  onGone(names: readonly string[]): void {
-    for (const name of names) this.#deliver(name, { assignment: NO_ENDPOINTS, proto: undefined, version: '' });
+  #tell(names: readonly string[], tell: (sink: EndpointSink) => void): void {
+    for (const name of names) for (const sink of this.#services.get(name)?.sinks ?? []) tell(sink);
   }
 
   #take({ name, version, bytes }: RawResource): Rejection[] {

@@ -1,5 +1,4 @@
-import type { SocketAddress } from '../net/connection.ts';
-import { formatAddress } from '../net/connection.ts';
+import { type Connection, formatAddress, type SocketAddress } from '../net/connection.ts';
 
 export interface Locality {
   readonly region: string;
@@ -96,8 +95,12 @@ export class HostStats {
 
 /** A pool of connections to one host. */
 export interface HostPool {
+  /** It has no connections that are in use, and nobody waits for one. */
+  readonly idle: boolean;
   /** Closes idle connections, and the others when their streams are over; takes nothing new. */
   drain(): void;
+  /** The same for the connections that there are; what comes next gets new ones. */
+  drainExisting(): void;
   /** Drops all connections and resets their streams. */
   closeAll(): void;
 }
@@ -125,7 +128,7 @@ export class Host {
   description: HostDescription;
   readonly stats = new HostStats();
   /** `10.0.0.1:8080`, as logs show it. */
-  readonly name: string;
+  name: string;
   /** Bits of HealthFlag. */
   health: number;
   /** Set while outlier detection watches this host. */
@@ -138,13 +141,43 @@ export class Host {
   transportIndex = -1;
   removed = false;
   /** Connection pools to this host, by what requests want of a connection. */
-  readonly pools = new Map<string, HostPool>();
+  #pools: Map<string, HostPool> | undefined = undefined;
+  /** Connections to it that stand for one downstream connection each. */
+  #tcpConnections: Set<Connection> | undefined = undefined;
 
   constructor(description: HostDescription, now: number) {
     this.description = description;
     this.name = formatAddress(description.address);
     this.health = description.edsHealth;
     this.healthySince = now;
+  }
+
+  /** Most hosts of a large mesh are never connected to, and pay for no tables. */
+  get pools(): Map<string, HostPool> {
+    return (this.#pools ??= new Map());
+  }
+
+  get tcpConnections(): Set<Connection> {
+    return (this.#tcpConnections ??= new Set());
+  }
+
+  /** Lets requests under way finish; what comes next, if anything, gets new pools. */
+  drainPools(): void {
+    for (const pool of [...(this.#pools?.values() ?? [])]) pool.drain();
+  }
+
+  /** The same, in the pools that there are. */
+  drainConnections(): void {
+    for (const pool of [...(this.#pools?.values() ?? [])]) pool.drainExisting();
+  }
+
+  closeTcpConnections(): void {
+    for (const connection of [...(this.#tcpConnections ?? [])]) connection.close();
+  }
+
+  describe(description: HostDescription): void {
+    if (description.address !== this.description.address) this.name = formatAddress(description.address);
+    this.description = description;
   }
 
   get address(): SocketAddress {

@@ -11,6 +11,7 @@ import type { UpstreamStreamHandler } from './cluster.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { Host } from './host.ts';
 import { PooledStream, type StreamOwner } from './pooled-stream.ts';
+import type { Http2Keepalive } from './protocol-config.ts';
 import type { ResourceManager } from './resources.ts';
 
 export interface HttpConnectionOptions {
@@ -20,7 +21,7 @@ export interface HttpConnectionOptions {
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
   readonly maxRequestsPerConnection: number;
-  readonly http2KeepaliveMs: { readonly interval: number; readonly timeout: number } | undefined;
+  readonly http2Keepalive: Http2Keepalive | undefined;
 }
 
 interface HttpConnectionContext {
@@ -29,6 +30,8 @@ interface HttpConnectionContext {
   readonly stats: ClusterStats;
   readonly resources: ResourceManager;
   readonly options: HttpConnectionOptions;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
 }
 
 interface HttpConnectionEvents {
@@ -54,6 +57,8 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
   #streams = 0;
   #draining = false;
   #idleSince = 0;
+  #heardAt = 0;
+  #pinging = false;
   #idleTimer: Timer | undefined = undefined;
   #durationTimer: Timer | undefined = undefined;
   #keepaliveTimer: Timer | undefined = undefined;
@@ -96,7 +101,19 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
         this.drain();
       });
     }
-    if (options.http2KeepaliveMs && this.#codec instanceof Http2ClientCodec) this.#keepAlive(this.#codec);
+    this.#heardAt = this.#startedAt;
+    this.#keepAlive();
+  }
+
+  /** Requests under way. */
+  get streams(): number {
+    return this.#streams;
+  }
+
+  /** How many more requests it could take now. */
+  get capacity(): number {
+    if (!this.canOpen) return 0;
+    return this.exclusive ? 1 : Math.max(0, this.#context.options.http2.maxConcurrentStreams - this.#streams);
   }
 
   get canOpen(): boolean {
@@ -114,11 +131,19 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
     host.stats.rq_active++;
     const stream = new PooledStream(this, handler);
     stream.attach(this.#codec.newStream(stream));
+    this.#askIfSilent();
     handler.onReady(stream, this.info);
     if (!this.#requestsLeft()) {
       stats.upstream_cx_max_requests++;
       this.drain();
     }
+  }
+
+  /** A connection that was silent for long may be dead without anybody having said so. */
+  #askIfSilent(): void {
+    const keepalive = this.#context.options.http2Keepalive;
+    if (keepalive === undefined || keepalive.idleInterval === 0) return;
+    if (this.#context.net.timers.now() - this.#heardAt >= keepalive.idleInterval) this.#ping(keepalive);
   }
 
   streamEnded(_stream: PooledStream, reset: 'none' | 'local' | 'remote'): void {
@@ -164,15 +189,26 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
     });
   }
 
-  #keepAlive(codec: Http2ClientCodec): void {
-    const { interval, timeout } = this.#context.options.http2KeepaliveMs!;
-    const { timers } = this.#context.net;
-    this.#keepaliveTimer = timers.start(interval, () => {
-      this.#keepaliveTimer = timers.start(timeout, () => this.#onCodecError('keepalive timeout'));
-      codec.ping(() => {
-        this.#keepaliveTimer?.cancel();
-        if (!this.#connection.closed) this.#keepAlive(codec);
-      });
+  /** Pings at intervals (`connection_keepalive`). */
+  #keepAlive(): void {
+    const keepalive = this.#context.options.http2Keepalive;
+    if (keepalive === undefined || keepalive.interval === 0 || this.exclusive || this.#connection.closed) return;
+    const { interval, jitterPercent } = keepalive;
+    const jitter = Math.floor(this.#context.random() * interval * (jitterPercent / 100));
+    this.#keepaliveTimer = this.#context.net.timers.start(interval + jitter, () => this.#ping(keepalive));
+  }
+
+  #ping(keepalive: Http2Keepalive): void {
+    if (this.#pinging || !(this.#codec instanceof Http2ClientCodec)) return;
+    this.#pinging = true;
+    this.#keepaliveTimer?.cancel();
+    this.#keepaliveTimer = this.#context.net.timers.start(keepalive.timeout, () => {
+      this.#connection.close('keepalive timeout');
+    });
+    this.#codec.ping(() => {
+      this.#pinging = false;
+      this.#keepaliveTimer?.cancel();
+      this.#keepAlive();
     });
   }
 
@@ -185,6 +221,7 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
 
   onData(bytes: Buffer, start: number, end: number): void {
     this.#context.stats.upstream_cx_rx_bytes_total += end - start;
+    this.#heardAt = this.#context.net.timers.now();
     this.#codec.receive(bytes, start, end);
   }
 

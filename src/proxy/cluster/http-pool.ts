@@ -3,9 +3,10 @@ import type { Connection } from '../net/connection.ts';
 import type { NetContext } from '../net/socket-connection.ts';
 import type { Cancelable, UpstreamStreamHandler } from './cluster.ts';
 import type { ClusterStats } from './cluster-stats.ts';
-import type { ConnectHandler } from './connector.ts';
+import type { ConnectHandler } from './connect-handler.ts';
 import type { Host, HostPool } from './host.ts';
 import { HttpConnection, type HttpConnectionOptions } from './http-connection.ts';
+import type { PoolProtocol } from './pool-key.ts';
 import type { ResourceManager } from './resources.ts';
 
 /** What a pool needs to know; the same for all pools of a cluster but for the way to connect. */
@@ -14,14 +15,15 @@ export interface HttpPoolContext {
   readonly host: Host;
   readonly stats: ClusterStats;
   readonly resources: ResourceManager;
-  readonly options: HttpConnectionOptions;
-  /** The protocol that connections of this pool will speak, or `auto` where ALPN says. */
-  readonly protocol: 'http1' | 'http2' | 'auto';
+  readonly options: HttpConnectionOptions & { readonly preconnectRatio: number };
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly protocol: PoolProtocol;
   /** Generation of the TLS secrets that connections are made with. */
   readonly generation: number;
   connect(handler: ConnectHandler): Cancelable;
-  /** The pool has no connections and no requests any more. */
-  onIdle(): void;
+  /** The pool has no connections and no requests any more, and is not to be used again. */
+  onGone(): void;
 }
 
 class PendingRequest implements Cancelable {
@@ -37,6 +39,9 @@ class PendingRequest implements Cancelable {
     this.#pool.cancelPending(this);
   }
 }
+
+/** Connections that are made at a time before they are needed. */
+const MAX_AHEAD = 3;
 
 /** A connection attempt, and how many requests it is expected to carry. */
 interface Connecting {
@@ -56,6 +61,7 @@ export class HttpPool implements HostPool {
   readonly #connecting = new Set<Connecting>();
   #pending: PendingRequest[] = [];
   #draining = false;
+  #gone = false;
 
   constructor(context: HttpPoolContext) {
     this.#context = context;
@@ -63,6 +69,12 @@ export class HttpPool implements HostPool {
 
   get generation(): number {
     return this.#context.generation;
+  }
+
+  get idle(): boolean {
+    if (this.#pending.length > 0 || this.#connecting.size > 0) return false;
+    for (const connection of this.#connections) if (connection.streams > 0) return false;
+    return true;
   }
 
   /** Sends a request on a ready connection, or as soon as there is one. */
@@ -84,10 +96,12 @@ export class HttpPool implements HostPool {
         connection.listed = false;
       }
       connection.open(handler);
+      if (this.#context.options.preconnectRatio > 1) this.#connectAhead();
       return undefined;
     }
     if (this.#draining || !resources.pendingRequests.canCreate) {
       stats.upstream_rq_pending_overflow++;
+      this.#idleCheck();
       handler.onFailure(ResetReason.Overflow, '');
       return undefined;
     }
@@ -118,16 +132,39 @@ export class HttpPool implements HostPool {
   }
 
   #connectIfNeeded(): void {
+    if (this.#context.options.preconnectRatio > 1) {
+      this.#connectAhead();
+      return;
+    }
     let expected = 0;
     for (const { capacity } of this.#connecting) expected += capacity;
-    if (expected >= this.#pending.length) return;
-    const { resources, stats } = this.#context;
-    if (!resources.connections.canCreate) {
-      stats.upstream_cx_overflow++;
-      // With no connection at all these requests would wait for nothing.
-      if (this.#connections.size + this.#connecting.size > 0) return;
+    if (expected < this.#pending.length && this.#mayConnect()) this.#connect();
+  }
+
+  /** Keeps more connections than there are requests (`per_upstream_preconnect_ratio`). */
+  #connectAhead(): void {
+    const { preconnectRatio } = this.#context.options;
+    // A host that is not well is not given more to do than there is.
+    const ratio = this.#context.host.healthy ? preconnectRatio : 1;
+    for (let made = 0; made < MAX_AHEAD; made++) {
+      let capacity = 0;
+      let active = 0;
+      for (const connecting of this.#connecting) capacity += connecting.capacity;
+      for (const connection of this.#connections) {
+        capacity += connection.capacity;
+        active += connection.streams;
+      }
+      if ((this.#pending.length + active) * ratio <= capacity + active || !this.#mayConnect()) return;
+      this.#connect();
     }
-    this.#connect();
+  }
+
+  #mayConnect(): boolean {
+    const { resources, stats, host } = this.#context;
+    if (resources.connections.canCreate && host.stats.cx_active < resources.maxConnectionsPerHost) return true;
+    stats.upstream_cx_overflow++;
+    // With no connection at all requests would wait for nothing.
+    return this.#connections.size + this.#connecting.size === 0;
   }
 
   #connect(): void {
@@ -168,7 +205,6 @@ export class HttpPool implements HostPool {
     stats.upstream_cx_connect_fail++;
     host.stats.cx_connect_fail++;
     if (timeout) stats.upstream_cx_connect_timeout++;
-    host.outcomes?.localOrigin(timeout ? 'timeout' : 'connect-failed');
     // Whoever waits is told: the router tries another host, and waiting here for the next attempt would hide that.
     const failed = this.#pending;
     this.#pending = [];
@@ -182,7 +218,6 @@ export class HttpPool implements HostPool {
 
   #onConnected(socket: Connection): void {
     const { protocol, stats } = this.#context;
-    this.#context.host.outcomes?.localOrigin('success');
     const http2 = protocol === 'http2' || (protocol === 'auto' && socket.tls?.alpn === 'h2');
     if (http2) stats.upstream_cx_http2_total++;
     else stats.upstream_cx_http1_total++;
@@ -224,12 +259,18 @@ export class HttpPool implements HostPool {
   }
 
   #idleCheck(): void {
-    if (this.#pending.length === 0 && this.#connections.size === 0 && this.#connecting.size === 0)
-      this.#context.onIdle();
+    if (this.#gone || this.#pending.length > 0 || this.#connections.size > 0 || this.#connecting.size > 0) return;
+    this.#gone = true;
+    this.#context.onGone();
   }
 
   drain(): void {
     this.#draining = true;
+    this.drainExisting();
+    this.#idleCheck();
+  }
+
+  drainExisting(): void {
     for (const connection of this.#ready) connection.listed = false;
     this.#ready.length = 0;
     for (const connection of [...this.#connections]) connection.drain();
@@ -249,5 +290,6 @@ export class HttpPool implements HostPool {
       request.handler.onFailure(ResetReason.ConnectionTermination, '');
     }
     for (const connection of [...this.#connections]) connection.close();
+    this.#idleCheck();
   }
 }

@@ -2,13 +2,21 @@ import { HostSet, type LocalityMembers, NO_HOSTS } from '../lb/host-set.ts';
 import type { Assignment } from './endpoints.ts';
 import { EDS_FLAGS, HealthFlag, Host, type HostDescription, type Locality } from './host.ts';
 
+/** By what an endpoint is recognised when the list is sent anew. */
+export type Identity =
+  /** Its address; each counts once (EDS). */
+  | 'address'
+  /** Its address and name; it may be listed several times. */
+  | 'endpoint'
+  /** Its place in the list: its address may change, and connections to the old one stay (LOGICAL_DNS). */
+  | 'place';
+
 export interface MembershipOptions {
   /** Milliseconds of the worker's clock. */
   readonly now: () => number;
   /** Where this proxy is; undefined where nobody says. */
   readonly locality: Locality | undefined;
-  /** Endpoints are recognised by their address alone, and each counts once: EDS. */
-  readonly byAddress: boolean;
+  readonly identity: Identity;
   /** Health checks decide: hosts begin as failed, and `ignore_new_hosts_until_first_hc` leaves them out until then. */
   readonly checked: boolean;
   readonly excludeUnchecked: boolean;
@@ -136,8 +144,10 @@ export class Membership {
 
   /** Undefined for an endpoint that is listed already. */
   #identify({ address, hostname }: HostDescription, seen: ReadonlyMap<string, Host>): string | undefined {
+    const { identity: kind } = this.#options;
+    if (kind === 'place') return String(seen.size);
     const key = address.family === 0 ? address.address : `${address.address}|${address.port}`;
-    if (this.#options.byAddress) return seen.has(key) ? undefined : key;
+    if (kind === 'address') return seen.has(key) ? undefined : key;
     const named = `${key}|${hostname}`;
     let identity = named;
     for (let i = 1; seen.has(identity); i++) identity = `${named}|${i}`;
@@ -172,5 +182,5 @@ function groupOf(groups: Map<string, Group>, priority: number, locality: Localit
 
 function describeAnew(host: Host, description: HostDescription): void {
   host.health = (host.health & ~(EDS_FLAGS | HealthFlag.PendingDynamicRemoval)) | description.edsHealth;
-  host.description = description;
+  host.describe(description);
 }

@@ -1,21 +1,28 @@
-import type { WorkerContext } from '../context.ts';
-import type { Timer } from '../timers.ts';
+import type { UpstreamFilterFactory } from '../net/network-filter.ts';
+import type { Timer, Timers } from '../timers.ts';
 import type { LoadBalancerContext } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
+import type { ClusterEnvironment } from './environment.ts';
 import type { Host } from './host.ts';
 import { OriginalDestinations } from './original-dst.ts';
-import { type CompiledTransport, RuntimeCluster } from './runtime-cluster.ts';
+import { RuntimeCluster } from './runtime-cluster.ts';
+import type { MatchedSocket } from './upstream-socket.ts';
 
 /** A cluster without hosts of its own: each connection goes where its client wanted to go (Istio's PassthroughCluster). */
 export class OriginalDestinationCluster extends RuntimeCluster {
   readonly #destinations: OriginalDestinations;
-  readonly #worker: WorkerContext;
+  readonly #timers: Timers;
   #sweeper: Timer | undefined = undefined;
 
-  constructor(config: ClusterConfig, transports: readonly CompiledTransport[], worker: WorkerContext) {
-    super(config, transports, worker);
-    this.#worker = worker;
-    this.#destinations = new OriginalDestinations(worker.timers, config.originalDst);
+  constructor(
+    config: ClusterConfig,
+    sockets: readonly MatchedSocket[],
+    filters: readonly UpstreamFilterFactory[],
+    environment: ClusterEnvironment,
+  ) {
+    super(config, sockets, filters, environment);
+    this.#timers = environment.worker.timers;
+    this.#destinations = new OriginalDestinations(this.#timers, config.originalDst, (host) => this.addHost(host));
   }
 
   override get size(): number {
@@ -36,18 +43,16 @@ export class OriginalDestinationCluster extends RuntimeCluster {
   #sweepLater(): void {
     if (this.#sweeper !== undefined) return;
     const { cleanupIntervalMs } = this.config;
-    this.#sweeper = this.#worker.timers.start(cleanupIntervalMs, () => {
+    this.#sweeper = this.#timers.start(cleanupIntervalMs, () => {
       this.#sweeper = undefined;
-      for (const host of this.#destinations.sweep(cleanupIntervalMs)) {
-        for (const pool of [...host.pools.values()]) pool.drain();
-      }
+      const gone = this.#destinations.sweep(cleanupIntervalMs);
+      if (gone.length > 0) this.removeHosts(gone);
       if (this.#destinations.size > 0) this.#sweepLater();
     });
   }
 
   override drain(): void {
     this.#sweeper?.cancel();
-    for (const host of this.#destinations.hosts) for (const pool of [...host.pools.values()]) pool.drain();
     super.drain();
   }
 }

@@ -17,10 +17,17 @@ export class OriginalDestinations {
   readonly #hosts = new Map<string, Entry>();
   readonly #timers: Timers;
   readonly #options: { readonly header: string | undefined; readonly portOverride: number };
+  readonly #onHost: (host: Host) => void;
 
-  constructor(timers: Timers, options: { readonly header: string | undefined; readonly portOverride: number }) {
+  /** `onHost` is told of each new host before it is used. */
+  constructor(
+    timers: Timers,
+    options: { readonly header: string | undefined; readonly portOverride: number },
+    onHost: (host: Host) => void,
+  ) {
     this.#timers = timers;
     this.#options = options;
+    this.#onHost = onHost;
   }
 
   get hosts(): Iterable<Host> {
@@ -41,9 +48,9 @@ export class OriginalDestinations {
     let entry = this.#hosts.get(key);
     if (entry === undefined) {
       const host = new Host(describe(target), this.#timers.now());
-      host.transportIndex = 0;
       entry = { host, lastUsed: 0 };
       this.#hosts.set(key, entry);
+      this.#onHost(host);
     }
     entry.lastUsed = this.#timers.now();
     return entry.host;

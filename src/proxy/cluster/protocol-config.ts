@@ -28,7 +28,7 @@ export interface HttpConfig {
   readonly protocol: UpstreamProtocol;
   readonly http1: Http1Options;
   readonly http2: Http2Options;
-  readonly http2KeepaliveMs: Http2Keepalive | undefined;
+  readonly http2Keepalive: Http2Keepalive | undefined;
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;
   readonly maxStreamDurationMs: number;
@@ -39,6 +39,7 @@ export interface HttpConfig {
   readonly autoSniHeader: string;
 }
 
+/** `connection_keepalive`. Times in milliseconds. */
 export interface Http2Keepalive {
   /** 0: no pings at intervals. */
   readonly interval: number;
@@ -79,14 +80,14 @@ export function httpConfig(
       ? legacyParts(proto, errors)
       : typedParts(any.value, errors.at('typed_extension_protocol_options').at(`["${HTTP_OPTIONS_KEY}"]`));
   const limits = {
-    maxHeadBytes: DEFAULT_HEAD_LIMITS.maxHeadBytes,
+    ...DEFAULT_HEAD_LIMITS,
     maxHeaderCount: common?.maxHeadersCount ?? DEFAULT_HEAD_LIMITS.maxHeaderCount,
   };
   return {
     protocol,
     http1: http1Options(http1, limits, at),
     http2: http2Options(http2, limits, bufferLimit, now),
-    http2KeepaliveMs: keepaliveOf(http2),
+    http2Keepalive: keepaliveOf(http2),
     idleTimeoutMs: durationMs(common?.idleTimeout, HOUR),
     maxConnectionDurationMs: durationMs(common?.maxConnectionDuration, 0),
     maxStreamDurationMs: durationMs(common?.maxStreamDuration, 0),

@@ -1,10 +1,9 @@
 import { ResetReason } from '../../wire/http.ts';
 import type { WorkerContext } from '../context.ts';
-import { HostSet, type LocalityMembers, NO_HOSTS } from '../lb/host-set.ts';
 import type { LoadBalancer } from '../lb/load-balancer.ts';
+import type { Flushable } from '../net/flush-queue.ts';
 import type { UpstreamFilterFactory } from '../net/network-filter.ts';
 import type { StatLease } from '../observe/stats.ts';
-import type { UpstreamTransport } from '../tls/transport.ts';
 import type {
   Cancelable,
   Cluster,
@@ -14,65 +13,81 @@ import type {
   UpstreamStreamHandler,
 } from './cluster.ts';
 import { ClusterStats } from './cluster-stats.ts';
-import type { ClusterConfig, TransportMatch } from './config.ts';
-import { type ConnectHandler, connectUpstream } from './connector.ts';
+import type { ClusterConfig } from './config.ts';
+import type { ConnectHandler } from './connect-handler.ts';
+import { connectUpstream } from './connector.ts';
 import { type Assignment, NO_ENDPOINTS } from './endpoints.ts';
-import { Host, type HostDescription } from './host.ts';
+import type { ClusterEnvironment } from './environment.ts';
+import type { HealthCheckConfig } from './health/config.ts';
+import type { Host } from './host.ts';
+import { HostWatch, type WatchedCluster } from './host-watch.ts';
 import { HttpPool } from './http-pool.ts';
+import { Membership } from './membership.ts';
+import { type PoolProtocol, poolKey } from './pool-key.ts';
 import { ResourceManager } from './resources.ts';
 import { openTcp } from './tcp.ts';
-
-/** A transport socket of a cluster; `undefined` as transport is plaintext. */
-export interface CompiledTransport {
-  readonly match: TransportMatch['match'];
-  readonly transport: UpstreamTransport | undefined;
-}
-
-/** Keys by which an endpoint is recognised when the list of endpoints is sent anew. */
-function identityOf(description: HostDescription): string {
-  const { address, hostname } = description;
-  return address.family === 0 ? address.address : `${address.address}|${address.port}|${hostname}`;
-}
+import { type MatchedSocket, matchLabels, matchSocket } from './upstream-socket.ts';
 
 /** A cluster at work: its hosts, what is known of their health, and the pools of connections to them. */
-export class RuntimeCluster implements Cluster {
+export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
   readonly name: string;
   readonly statName: string;
   readonly config: ClusterConfig;
   readonly stats: ClusterStats;
   readonly defaultResources: ResourceManager;
   readonly highResources: ResourceManager;
-  /** Filters of the connections to its hosts; whoever makes the cluster sets them before it is used. */
-  filters: readonly UpstreamFilterFactory[] = [];
+  readonly sockets: readonly MatchedSocket[];
+  /** Filters of the connections to its hosts. */
+  readonly filters: readonly UpstreamFilterFactory[];
+  readonly membership: Membership;
   readonly #worker: WorkerContext;
-  readonly #transports: readonly CompiledTransport[];
   readonly #statsLease: StatLease<ClusterStats>;
-  #hosts = new Map<string, Host>();
-  #assignment: Assignment = NO_ENDPOINTS;
-  #priorities: LocalityMembers[][] = [];
   readonly #balancer: LoadBalancer | undefined;
-  #listeners: ((added: readonly Host[], removed: readonly Host[]) => void)[] = [];
+  readonly #balancerStats: (() => void) | undefined;
+  readonly #watch: HostWatch | undefined;
+  #assignment: Assignment = NO_ENDPOINTS;
+  /** Hosts, their weights or their health have changed since the balancer was told. */
+  #stale = false;
+  #onChecked: (() => void) | undefined = undefined;
   #closed = false;
 
-  constructor(config: ClusterConfig, transports: readonly CompiledTransport[], worker: WorkerContext) {
+  constructor(
+    config: ClusterConfig,
+    sockets: readonly MatchedSocket[],
+    filters: readonly UpstreamFilterFactory[],
+    environment: ClusterEnvironment,
+  ) {
+    const { worker } = environment;
+    this.filters = filters;
     this.name = config.name;
     this.statName = config.statName;
     this.config = config;
+    this.sockets = sockets;
     this.#worker = worker;
-    this.#transports = transports;
-    this.defaultResources = new ResourceManager(config.thresholds);
-    this.highResources = new ResourceManager(config.highThresholds);
+    this.defaultResources = new ResourceManager(config.breakers.default);
+    this.highResources = new ResourceManager(config.breakers.high);
     this.#statsLease = worker.stats.acquire(`cluster.${config.statName}.`, ClusterStats);
     this.stats = this.#statsLease.group;
     this.stats.resources = { default: this.defaultResources, high: this.highResources };
+    this.membership = new Membership({
+      now: () => this.now(),
+      locality: worker.node,
+      identity: config.discovery === 'EDS' ? 'address' : config.discovery === 'LOGICAL_DNS' ? 'place' : 'endpoint',
+      checked: config.healthCheck !== undefined,
+      excludeUnchecked: config.ignoreUnchecked,
+      keepHealthy: config.healthCheck !== undefined && !config.ignoreHealthOnRemoval,
+    });
     this.#balancer = config.policy?.create({
       random: worker.random,
-      now: () => worker.timers.now(),
+      now: () => this.now(),
       counters: this.stats,
       panicThreshold: config.panicThreshold,
       locality: worker.node,
-      local: undefined,
+      local: environment.local,
     });
+    const own = this.#balancer?.stats;
+    this.#balancerStats = own && worker.stats.add(`cluster.${config.statName}.${own.prefix}`, own.group);
+    this.#watch = HostWatch.of(this, environment);
   }
 
   now(): number {
@@ -84,7 +99,7 @@ export class RuntimeCluster implements Cluster {
   }
 
   get size(): number {
-    return this.#hosts.size;
+    return this.membership.size;
   }
 
   get followsDownstreamProtocol(): boolean {
@@ -99,6 +114,10 @@ export class RuntimeCluster implements Cluster {
     return this.config.autoSni;
   }
 
+  get autoSniHeader(): string {
+    return this.config.autoSniHeader;
+  }
+
   get autoSanValidation(): boolean {
     return this.config.autoSanValidation;
   }
@@ -108,189 +127,275 @@ export class RuntimeCluster implements Cluster {
   }
 
   get hosts(): Iterable<Host> {
-    return this.#hosts.values();
+    return this.membership.hosts;
   }
 
   get assignment(): Assignment {
     return this.#assignment;
   }
 
-  get transports(): readonly CompiledTransport[] {
-    return this.#transports;
+  /** What outlier detection knows, if there is any. */
+  get outliers(): HostWatch['outliers'] {
+    return this.#watch?.outliers;
   }
 
-  /** Told when hosts come and go: health checkers and outlier detection. */
-  onMembershipChange(listener: (added: readonly Host[], removed: readonly Host[]) => void): void {
-    this.#listeners.push(listener);
+  /** Calls back once when every host has been checked once, at once where there are no health checks. */
+  whenChecked(callback: () => void): void {
+    this.#onChecked = callback;
+    this.checked();
+  }
+
+  checked(): void {
+    if (this.#onChecked === undefined || this.#watch?.pending) return;
+    const callback = this.#onChecked;
+    this.#onChecked = undefined;
+    callback();
   }
 
   /** Replaces the endpoints. Hosts that stay keep their connections and what is known of their health. */
   setEndpoints(assignment: Assignment): void {
-    const before = this.#hosts;
-    const hosts = new Map<string, Host>();
-    const added: Host[] = [];
-    const now = this.#worker.timers.now();
-    const priorities: LocalityMembers[][] = [];
-    for (const { locality, priority, weight, hosts: descriptions } of assignment.localities) {
-      const members: Host[] = [];
-      for (const description of descriptions) {
-        const identity = identityOf(description);
-        let host = hosts.get(identity);
-        if (host !== undefined) continue;
-        host = before.get(identity);
-        if (host === undefined) {
-          host = new Host(description, now);
-          added.push(host);
-        } else {
-          this.#refresh(host, description);
-        }
-        host.transportIndex = this.#transportFor(description);
-        hosts.set(identity, host);
-        members.push(host);
-      }
-      while (priorities.length <= priority) priorities.push([]);
-      priorities[priority].push({ locality, weight, hosts: members });
-    }
-    const removed = [...before].filter(([identity]) => !hosts.has(identity)).map(([, host]) => host);
-    this.#hosts = hosts;
+    const { added, removed } = this.membership.update(assignment);
     this.#assignment = assignment;
-    this.#priorities = priorities;
-    if (added.length > 0 || removed.length > 0) this.stats.membership_change++;
-    for (const listener of this.#listeners) listener(added, removed);
-    this.rebalance();
-    for (const host of removed) {
-      host.removed = true;
-      for (const pool of [...host.pools.values()]) pool.drain();
+    for (const host of this.membership.hosts) this.#chooseSocket(host);
+    for (const host of added) this.#watch?.add(host);
+    this.#membershipChanged(added, removed);
+  }
+
+  /** A host that came with the request that is for it. */
+  protected addHost(host: Host): void {
+    this.#chooseSocket(host);
+    this.#watch?.add(host);
+    this.#membershipChanged([host], []);
+  }
+
+  protected removeHosts(hosts: readonly Host[]): void {
+    this.#membershipChanged([], hosts);
+  }
+
+  #membershipChanged(added: readonly Host[], removed: readonly Host[]): void {
+    if (added.length > 0 || removed.length > 0) {
+      this.stats.membership_change++;
+      if (this.config.drainOnHostSetChange) {
+        for (const host of this.hosts) host.drainConnections();
+      }
     }
+    for (const host of removed) {
+      this.#watch?.remove(host);
+      host.removed = true;
+      host.drainPools();
+    }
+    this.#noteChange();
   }
 
-  #refresh(host: Host, description: HostDescription): void {
-    const mask = host.description.edsHealth;
-    host.health = (host.health & ~mask) | description.edsHealth;
-    host.description = description;
+  healthChanged(host: Host, failed: boolean): void {
+    if (failed) this.#leave(host);
+    this.membership.touch();
+    const gone = this.membership.dropFailed();
+    if (gone.length > 0) this.#membershipChanged([], gone);
+    else this.#noteChange();
   }
 
-  /** Builds the tables of the load balancer anew, after a change of membership, weights or health. */
-  rebalance(): void {
-    const options = { overprovisioning: this.#assignment.overprovisioning, weightedHealth: false };
-    const sets = this.#priorities.map(
-      (members) =>
-        new HostSet(
-          members.flatMap(({ hosts }) => hosts),
-          members,
-          undefined,
-          options,
-        ),
-    );
-    this.#balancer?.update(sets.length === 0 ? NO_HOSTS : sets);
+  /** New requests that find the host again get new connections: the old ones may be what has failed. */
+  #leave(host: Host): void {
+    host.drainConnections();
+    if (this.config.closeOnHealthFailure) host.closeTcpConnections();
+  }
+
+  /** Many hosts may change in one event: tables and gauges follow once, at its end or when they are needed. */
+  #noteChange(): void {
+    if (this.#stale) return;
+    this.#stale = true;
+    this.#worker.flushQueue.add(this);
+  }
+
+  flush(): void {
+    if (!this.#stale || this.#closed) return;
+    this.#stale = false;
+    this.#balancer?.update(this.membership.priorities);
     let healthy = 0;
     let degraded = 0;
-    for (const host of this.#hosts.values()) {
+    let excluded = 0;
+    let heaviest = 0;
+    for (const host of this.hosts) {
       if (host.healthy) healthy++;
       else if (host.degraded) degraded++;
+      if (host.excluded) excluded++;
+      if (host.weight > heaviest) heaviest = host.weight;
     }
-    this.stats.membership_total = this.#hosts.size;
-    this.stats.membership_healthy = healthy;
-    this.stats.membership_degraded = degraded;
+    const { stats } = this;
+    stats.membership_total = this.size;
+    stats.membership_healthy = healthy;
+    stats.membership_degraded = degraded;
+    stats.membership_excluded = excluded;
+    stats.max_host_weight = heaviest;
   }
 
-  #transportFor(description: HostDescription): number {
-    const transports = this.#transports;
-    if (transports.length === 1) return 0;
-    const labels = description.metadata.get('envoy.transport_socket_match');
-    const localityLabels = description.localityMetadata.get('envoy.transport_socket_match');
-    for (let i = 0; i < transports.length - 1; i++) {
-      const wanted = Object.entries(transports[i].match);
-      if (wanted.every(([key, value]) => sameJson(labels?.[key] ?? localityLabels?.[key], value))) return i;
-    }
-    return transports.length - 1;
+  #chooseSocket(host: Host): void {
+    const { metadata, localityMetadata } = host.description;
+    host.transportIndex = matchSocket(this.sockets, metadata, localityMetadata);
+  }
+
+  dropsRequest(random: () => number): boolean {
+    const { drops } = this.#assignment;
+    return drops.length > 0 && drops.some(({ share }) => random() < share);
   }
 
   pick(context: LoadBalancerContext): Host | undefined {
+    if (this.#stale) this.flush();
     if (context.overrideAddress !== undefined) {
-      for (const host of this.#hosts.values()) {
-        if (host.name === context.overrideAddress && host.healthy) return host;
-      }
+      const host = this.#overridden(context.overrideAddress);
+      if (host !== undefined || context.overrideStrict) return host;
     }
     return this.#balancer?.pick(context);
   }
 
-  openHttp(host: Host, options: UpstreamOptions, handler: UpstreamStreamHandler): Cancelable | undefined {
-    return this.#httpPool(host, options).open(handler);
+  #overridden(addresses: string): Host | undefined {
+    for (const address of addresses.split(',')) {
+      const host = this.membership.at(address.trim());
+      if (host?.healthy) return host;
+    }
+    return undefined;
   }
 
-  #httpPool(host: Host, options: UpstreamOptions): HttpPool {
+  openHttp(host: Host, options: UpstreamOptions, handler: UpstreamStreamHandler): Cancelable | undefined {
+    const pool = this.#httpPool(host, options);
+    if (pool !== undefined) return pool.open(handler);
+    this.stats.upstream_cx_pool_overflow++;
+    handler.onFailure(ResetReason.Overflow, '');
+    return undefined;
+  }
+
+  #resources({ priority }: UpstreamOptions): ResourceManager {
+    return priority === 'high' ? this.highResources : this.defaultResources;
+  }
+
+  /** Undefined if there are as many pools as there may be, and all are in use. */
+  #httpPool(host: Host, options: UpstreamOptions): HttpPool | undefined {
+    const socket = this.sockets[host.transportIndex];
     const protocol = this.#protocolFor(options);
-    const key =
-      options.alpn === undefined && options.sni === undefined && options.priority === 'default'
-        ? protocol
-        : JSON.stringify([protocol, options.alpn, options.sni, options.subjectAltNames, options.priority]);
+    const key = poolKey(protocol, options, this.config.poolPerDownstream, socket.preamble !== undefined);
     const existing = host.pools.get(key) as HttpPool | undefined;
-    const transport = this.#transports[host.transportIndex].transport;
+    const generation = socket.transport?.generation ?? 0;
     if (existing !== undefined) {
-      if (transport === undefined || existing.generation === transport.generation) return existing;
+      if (existing.generation === generation) return existing;
       // Secrets have changed: what runs on the old ones may finish, new requests get new connections.
       host.pools.delete(key);
       existing.drain();
     }
+    const { connectionPools } = this.#resources(options);
+    if (!connectionPools.canCreate && !this.#freePool(host)) return undefined;
+    connectionPools.inUse++;
     const pool: HttpPool = new HttpPool({
       net: this.#worker,
+      random: this.#worker.random,
       host,
       stats: this.stats,
-      resources: options.priority === 'high' ? this.highResources : this.defaultResources,
+      resources: this.#resources(options),
       options: this.config,
       protocol,
-      generation: transport?.generation ?? 0,
+      generation,
       connect: (connectHandler) => this.connect(host, options, protocol, connectHandler),
-      onIdle: () => {
-        if (host.pools.get(key) === pool && (host.removed || this.#closed)) host.pools.delete(key);
+      onGone: () => {
+        connectionPools.inUse--;
+        if (host.pools.get(key) === pool) host.pools.delete(key);
       },
     });
     host.pools.set(key, pool);
     return pool;
   }
 
-  #protocolFor(options: UpstreamOptions): 'http1' | 'http2' | 'auto' {
+  /** Makes room for a pool by one of the host's that nobody uses. */
+  #freePool(host: Host): boolean {
+    for (const pool of host.pools.values()) {
+      if (!pool.idle) continue;
+      pool.drain();
+      return true;
+    }
+    return false;
+  }
+
+  #protocolFor(options: UpstreamOptions): PoolProtocol {
     const { kind } = this.config.protocol;
     if (kind !== 'downstream') return kind;
     return options.downstreamProtocol === 'HTTP/2' ? 'http2' : 'http1';
   }
 
   /** Connects to a host the way its transport socket and the request say. */
-  connect(
-    host: Host,
-    options: UpstreamOptions,
-    protocol: 'http1' | 'http2' | 'auto' | 'tcp',
-    handler: ConnectHandler,
-  ): Cancelable {
+  connect(host: Host, options: UpstreamOptions, protocol: PoolProtocol | 'tcp', handler: ConnectHandler): Cancelable {
     const { config } = this;
+    const { transport, preamble } = this.sockets[host.transportIndex];
+    const { address, otherAddresses } = host.description;
     return connectUpstream(
       this.#worker,
       {
-        address: host.address,
+        addresses: otherAddresses.length === 0 ? [address] : [address, ...otherAddresses],
         timeoutMs: config.connectTimeoutMs,
         bufferLimit: config.bufferLimit,
-        transport: this.#transports[host.transportIndex].transport,
+        transport,
+        preamble,
+        downstream: options.downstream && {
+          local: options.downstream.local,
+          remote: options.downstream.remote,
+        },
         tls: {
           sni: options.sni,
+          hostname: host.description.hostname,
           alpn: options.alpn ?? (protocol === 'auto' ? AUTO_ALPN : undefined),
           defaultAlpn: protocol === 'http2' ? HTTP2_ALPN : protocol === 'http1' ? HTTP1_ALPN : undefined,
           subjectAltNames: options.subjectAltNames,
         },
         keepalive: config.tcpKeepalive,
-        sourceAddress: config.sourceAddress,
+        binding: config.binding,
+        counters: this.stats,
         filters: this.filters,
       },
       handler,
     );
   }
 
+  connectForCheck(host: Host, check: HealthCheckConfig, handler: ConnectHandler): Cancelable {
+    const { config, sockets } = this;
+    const { address, healthCheckAddress, hostname } = host.description;
+    const index = check.transportMatch ? matchLabels(sockets, check.transportMatch) : host.transportIndex;
+    const { transport, preamble } = sockets[index];
+    const http2 = check.check.kind === 'GRPC' || (check.check.kind === 'HTTP' && check.check.http2);
+    const altAddress = check.altPort > 0 && address.family !== 0 ? { ...address, port: check.altPort } : address;
+    return connectUpstream(
+      this.#worker,
+      {
+        addresses: [healthCheckAddress ?? altAddress],
+        timeoutMs: config.connectTimeoutMs,
+        bufferLimit: config.bufferLimit,
+        transport,
+        preamble,
+        downstream: undefined,
+        tls: {
+          hostname,
+          alpn: check.alpn,
+          defaultAlpn: http2 ? HTTP2_ALPN : check.check.kind === 'HTTP' ? HTTP1_ALPN : undefined,
+        },
+        keepalive: config.tcpKeepalive,
+        binding: config.binding,
+        counters: this.stats,
+        filters: this.filters,
+      },
+      handler,
+    );
+  }
+
+  hasTraffic(): boolean {
+    return this.stats.upstream_cx_total > 0;
+  }
+
   openTcp(host: Host, options: UpstreamOptions, handler: UpstreamConnectionHandler): Cancelable | undefined {
-    const resources = options.priority === 'high' ? this.highResources : this.defaultResources;
-    if (!resources.connections.canCreate) {
+    const resources = this.#resources(options);
+    if (!resources.connections.canCreate || host.stats.cx_active >= resources.maxConnectionsPerHost) {
       this.stats.upstream_cx_overflow++;
-      handler.onFailure(ResetReason.Overflow, '');
-      return undefined;
+      // A host without any connection always gets one, or others could keep it from ever being used.
+      if (host.stats.cx_active > 0) {
+        handler.onFailure(ResetReason.Overflow, '');
+        return undefined;
+      }
     }
     return openTcp(this, host, options, resources, handler);
   }
@@ -298,18 +403,15 @@ export class RuntimeCluster implements Cluster {
   /** Lets running requests finish and takes no new ones; statistics go. */
   drain(): void {
     this.#closed = true;
+    this.#onChecked = undefined;
+    this.#watch?.close();
+    this.#balancerStats?.();
+    for (const host of this.hosts) host.drainPools();
+    for (const { transport } of this.sockets) transport?.close();
     this.#statsLease.release();
-    for (const host of this.#hosts.values()) {
-      for (const pool of [...host.pools.values()]) pool.drain();
-    }
-    for (const { transport } of this.#transports) transport?.close();
   }
 }
 
 const AUTO_ALPN: readonly string[] = ['h2', 'http/1.1'];
 const HTTP2_ALPN: readonly string[] = ['h2'];
 const HTTP1_ALPN: readonly string[] = ['http/1.1'];
-
-function sameJson(a: unknown, b: unknown): boolean {
-  return a === b || (typeof a === 'object' && JSON.stringify(a) === JSON.stringify(b));
-}

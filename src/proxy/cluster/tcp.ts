@@ -2,7 +2,7 @@ import { ResetReason } from '../../wire/http.ts';
 import type { CloseReason, Connection, ConnectionHandler } from '../net/connection.ts';
 import type { Cancelable, UpstreamConnectionHandler, UpstreamOptions } from './cluster.ts';
 import type { ClusterStats } from './cluster-stats.ts';
-import type { ConnectHandler } from './connector.ts';
+import type { ConnectHandler } from './connect-handler.ts';
 import type { Host } from './host.ts';
 import type { ResourceManager } from './resources.ts';
 
@@ -31,6 +31,7 @@ export function openTcp(
   const since = cluster.now();
   let connectedAt = -1;
   let gone = false;
+  let carried: Connection | undefined;
   const release = () => {
     if (gone) return;
     gone = true;
@@ -39,10 +40,12 @@ export function openTcp(
     stats.upstream_cx_destroy++;
     if (connectedAt >= 0) stats.upstream_cx_length_ms.record(cluster.now() - connectedAt);
     host.stats.cx_active--;
+    if (carried) host.tcpConnections.delete(carried);
   };
   const attempt = cluster.connect(host, options, 'tcp', {
     onConnected(connection) {
-      host.outcomes?.localOrigin('success');
+      host.outcomes?.connectionOutcome('success');
+      host.tcpConnections.add((carried = connection));
       connectedAt = cluster.now();
       stats.upstream_cx_connect_ms.record(connectedAt - since);
       connection.setHandler(new Accounted(connection, handler, stats, release));
@@ -53,7 +56,7 @@ export function openTcp(
       stats.upstream_cx_connect_fail++;
       host.stats.cx_connect_fail++;
       if (timeout) stats.upstream_cx_connect_timeout++;
-      host.outcomes?.localOrigin(timeout ? 'timeout' : 'connect-failed');
+      host.outcomes?.connectionOutcome(timeout ? 'timeout' : 'connect-failed');
       handler.onFailure(ResetReason.ConnectionFailure, timeout ? 'connection timeout' : details);
     },
   });

@@ -57,7 +57,8 @@ export function metadataOf(metadata: ProtoMetadata | undefined): Metadata {
 /** Where resources come from, or an error. */
 export function configSourceSpec(source: ConfigSource | undefined, errors: ConfigErrors): ConfigSourceSpec | undefined {
   const specifier = source?.configSourceSpecifier;
-  if (specifier?.case === 'ads' || specifier?.case === 'self') return { kind: 'ads' };
+  const initialFetchTimeoutMs = durationMs(source?.initialFetchTimeout, 15_000);
+  if (specifier?.case === 'ads' || specifier?.case === 'self') return { kind: 'ads', initialFetchTimeoutMs };
   if (specifier?.case === 'path') return { kind: 'path', path: specifier.value };
   if (specifier?.case === 'pathConfigSource') return { kind: 'path', path: specifier.value.path };
   if (specifier?.case === 'apiConfigSource') {
@@ -70,7 +71,7 @@ export function configSourceSpec(source: ConfigSource | undefined, errors: Confi
         kind: 'grpc',
         clusterName,
         delta,
-        initialFetchTimeoutMs: durationMs(source?.initialFetchTimeout, 15_000),
+        initialFetchTimeoutMs,
       };
     }
     errors.add('api_config_source', 'only GRPC and DELTA_GRPC over envoy_grpc are supported');

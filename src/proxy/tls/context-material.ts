@@ -60,10 +60,18 @@ export class ContextMaterial {
 
   #stale = true;
 
+  get #secretsUsed() {
+    return [...this.#keyPairs, ...(this.#validation ? [this.#validation] : [])];
+  }
+
   /** Names of the secrets that have not come. */
   get missing(): string[] {
-    const handles = [...this.#keyPairs, ...(this.#validation ? [this.#validation] : [])];
-    return handles.filter((handle) => handle.value === undefined).map((handle) => handle.name);
+    return this.#secretsUsed.filter((handle) => handle.value === undefined).map((handle) => handle.name);
+  }
+
+  /** Whether every secret has come, or will not for now. */
+  get settled(): boolean {
+    return this.#secretsUsed.every((handle) => handle.answered);
   }
 
   /**

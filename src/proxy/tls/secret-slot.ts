@@ -26,6 +26,8 @@ export class SecretSlot<Proto, Value> {
   readonly name: string;
   /** Undefined until the secret has come. */
   value: Value | undefined = undefined;
+  /** Whether the source has had its say: the secret has come, was refused, or did not come in time. */
+  answered = false;
   proto: Proto | undefined = undefined;
   version = '';
   /** Milliseconds since 1970. */
@@ -64,6 +66,13 @@ export class SecretSlot<Proto, Value> {
     this.proto = proto;
     this.#watch(proto);
     this.#set(value);
+  }
+
+  /** Nobody need wait any longer, though the secret may still come. */
+  giveUp(): void {
+    if (this.answered) return;
+    this.answered = true;
+    for (const user of [...this.#users]) user.onChange();
   }
 
   close(): void {
@@ -116,6 +125,7 @@ export class SecretSlot<Proto, Value> {
     const same = this.value !== undefined && this.#kind.digest(this.value) === this.#kind.digest(value);
     if (same) return;
     this.value = value;
+    this.answered = true;
     for (const user of [...this.#users]) user.onChange();
   }
 }

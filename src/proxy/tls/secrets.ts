@@ -45,6 +45,8 @@ export interface SecretHandle<Value> {
   readonly name: string;
   /** Undefined until it has come. */
   readonly value: Value | undefined;
+  /** Whether nobody need wait for it: it has come, was refused, or has not come within the time for that. */
+  readonly answered: boolean;
   close(): void;
 }
 
@@ -157,7 +159,10 @@ export class SecretManager {
         [config.name],
         {
           onUpdate: (resources, removed, settle) => settle(this.#update(added, resources, removed)),
-          onMissing: () => this.log.warn(`the secret ${config.name} has not come; what needs it waits`),
+          onMissing: () => {
+            this.log.warn(`the secret ${config.name} has not come; what needs it waits`);
+            added.slot.giveUp();
+          },
         },
         { initialFetchTimeoutMs: durationMs(config.sdsConfig.initialFetchTimeout, 15_000) },
       );
@@ -232,6 +237,9 @@ export class SecretManager {
       get value() {
         return slot.value;
       },
+      get answered() {
+        return slot.answered;
+      },
       close: () => {
         end();
         if (slot.users > 0 || !this.#shared.delete(key)) return;
@@ -251,6 +259,7 @@ export class SecretManager {
       if (!errors.any) continue;
       this.log.warn(`the secret ${slot.name} was refused${slot.value ? ', keeping the last one' : ''}: ${errors}`);
       rejections.push({ name: slot.name, reason: errors.toString() });
+      slot.giveUp();
     }
     if (removed.includes(slot.name)) this.log.warn(`the secret ${slot.name} was removed; keeping the last one`);
     return rejections;

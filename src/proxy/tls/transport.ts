@@ -59,8 +59,10 @@ export interface UpstreamTlsOverride {
 /** The client's TLS of one transport socket match: an UpstreamTlsContext with its secrets. */
 export interface UpstreamTransport {
   readonly ready: boolean;
-  /** Calls back once when `ready` becomes true. */
-  whenReady(callback: () => void): { cancel(): void };
+  /** Whether nobody need wait for secrets: they have come, were refused, or have not come within the time for that. */
+  readonly settled: boolean;
+  /** Calls back once, later, when `settled` is true. */
+  whenSettled(callback: () => void): { cancel(): void };
   connect(socket: net.Socket, override: UpstreamTlsOverride, done: (outcome: TlsOutcome) => void): Handshake;
   /** Connections made under another generation must not be reused for new streams: secrets or trust changed. */
   readonly generation: number;

@@ -334,8 +334,8 @@ test('it is ready when its secrets are, and a new generation when they change', 
     },
   });
   let ready = 0;
-  transport.whenReady(() => ready++);
-  transport.whenReady(() => ready++).cancel();
+  transport.whenSettled(() => ready++);
+  transport.whenSettled(() => ready++).cancel();
   const early = (await call(t, b, transport, server.port)) as TlsFailure;
   assert.deepEqual(
     [early.reason, early.secretsMissing, transport.ready],

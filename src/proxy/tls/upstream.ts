@@ -111,32 +111,28 @@ class Upstream implements UpstreamTransport {
       this.#stats.factory.ssl_context_update_by_sds++;
       this.generation++;
     }
-    if (!this.ready) return;
-    for (const callback of [...this.#waiting]) {
-      this.#waiting.delete(callback);
-      callback();
-    }
+    if (this.settled) this.#tell();
+  }
+
+  get settled(): boolean {
+    return this.#material.settled;
   }
 
   get ready(): boolean {
     return this.#material.missing.length === 0;
   }
 
-  whenReady(callback: () => void): { cancel(): void } {
-    if (this.ready) {
-      let cancelled = false;
-      process.nextTick(() => {
-        if (!cancelled) callback();
-      });
-      return {
-        cancel: () => {
-          cancelled = true;
-        },
-      };
-    }
+  whenSettled(callback: () => void): { cancel(): void } {
     const entry = () => callback();
     this.#waiting.add(entry);
+    if (this.settled) process.nextTick(() => this.#tell());
     return { cancel: () => this.#waiting.delete(entry) };
+  }
+
+  #tell(): void {
+    for (const callback of [...this.#waiting]) {
+      if (this.#waiting.delete(callback)) callback();
+    }
   }
 
   get certificates(): CertificateFacts[] {

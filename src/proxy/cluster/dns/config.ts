@@ -20,6 +20,8 @@ export interface DnsConfig {
   /** Exponential from the first to the second; undefined for the same as `refreshMs`. */
   readonly failureRefreshMs: readonly [base: number, max: number] | undefined;
   readonly respectTtl: boolean;
+  /** An answer is not asked for again sooner than this, however short its TTL. */
+  readonly minRefreshMs: number;
   /** Up to this much later, so that not all ask at once. */
   readonly jitterMs: number;
   readonly family: LookupFamily;
@@ -44,6 +46,7 @@ export function dnsConfig(proto: Cluster, otherwise: ResolverOptions, errors: Co
   return {
     ...refresh(proto, errors),
     respectTtl: proto.respectDnsTtl,
+    minRefreshMs: 0,
     jitterMs: jitter(proto.dnsJitter, errors),
     family: FAMILIES[proto.dnsLookupFamily],
     resolver: resolverOptions(proto, otherwise, errors),
@@ -61,6 +64,7 @@ export function typedDnsConfig(
   return {
     ...refresh(config, errors),
     respectTtl: config.respectDnsTtl,
+    minRefreshMs: durationMs(config.dnsMinRefreshRate, 0),
     jitterMs: jitter(config.dnsJitter, errors),
     family: TYPED_FAMILIES[config.dnsLookupFamily] ?? 'auto',
     resolver: typed

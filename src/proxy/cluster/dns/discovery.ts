@@ -12,6 +12,8 @@ interface Target {
   readonly group: LocalityTemplate;
   readonly backoff: Backoff | undefined;
   hosts: readonly HostDescription[];
+  /** Its last answer, in a form that can be compared. */
+  addresses: string;
   answered: boolean;
   timer: Timer | undefined;
 }
@@ -23,6 +25,10 @@ export interface DnsEvents {
   onAttempt(): void;
   onFailure(name: string, error: unknown): void;
   onSuccess(): void;
+  /** An answer that is the same as the one before. */
+  onUnchanged(): void;
+  /** An answer without addresses. */
+  onEmpty(): void;
 }
 
 export interface DnsDiscoveryOptions {
@@ -56,6 +62,7 @@ export class DnsDiscovery {
         group,
         backoff: failure && new Backoff({ initialMs: failure[0], maxMs: failure[1], random: worker.random }),
         hosts: [],
+        addresses: '',
         answered: false,
         timer: undefined,
       })),
@@ -85,10 +92,13 @@ export class DnsDiscovery {
     if (this.#closed) return;
     this.#worker.timers.newEvent();
     this.#worker.flushQueue.run(() => {
+      const before = target.addresses;
+      const first = !target.answered;
       const wait = answer === undefined ? this.#failed(target, failure) : this.#take(target, answer);
       target.answered = true;
       target.timer = this.#worker.timers.start(wait, () => void this.#ask(target));
-      this.#publish();
+      if (first || target.addresses !== before) this.#publish();
+      else if (answer !== undefined) this.#events.onUnchanged();
     });
   }
 
@@ -99,18 +109,35 @@ export class DnsDiscovery {
 
   #take(target: Target, { addresses, ttl }: DnsAnswer): number {
     const { config, logical } = this.#options;
-    const { template } = target;
-    const at = addresses.map((address): SocketAddress => ({ ...address, port: template.port }));
+    this.#events.onSuccess();
+    target.backoff?.reset();
     // A logical host whose name has no addresses for the moment stays where it was.
+    if (addresses.length === 0) this.#events.onEmpty();
+    if (!logical || addresses.length > 0) this.#move(target, addresses);
+    const byTtl = config.respectTtl && ttl !== undefined && ttl > 0;
+    const wait = byTtl ? Math.max(ttl * 1000, config.minRefreshMs) : config.refreshMs;
+    return wait + Math.floor(this.#worker.random() * config.jitterMs);
+  }
+
+  #move(target: Target, answer: DnsAnswer['addresses']): void {
+    const { config, logical } = this.#options;
+    // Name servers rotate their answers: for a strict host the order means nothing, and an address counts once.
+    const texts = [...new Set(answer.map(({ address }) => address))];
+    const key = (logical ? texts : texts.sort()).join(' ');
+    if (key === target.addresses && target.answered) return;
+    target.addresses = key;
+    const { template } = target;
+    const seen = new Set<string>();
+    const at = answer.flatMap((address): SocketAddress[] => {
+      if (seen.has(address.address)) return [];
+      seen.add(address.address);
+      return [{ ...address, port: template.port }];
+    });
     if (!logical) target.hosts = at.map((address) => template.describe(address, template.host));
-    else if (at.length > 0) {
+    else {
       const others = config.family === 'all' ? at.slice(1) : [];
       target.hosts = [template.describe(at[0], template.host, others)];
     }
-    target.backoff?.reset();
-    this.#events.onSuccess();
-    const wait = config.respectTtl && ttl !== undefined && ttl > 0 ? ttl * 1000 : config.refreshMs;
-    return wait + Math.floor(this.#worker.random() * config.jitterMs);
   }
 
   #publish(): void {

@@ -1,6 +1,6 @@
 import type { Timers } from '../../timers.ts';
 import type { Cancelable } from '../cluster.ts';
-import type { ConnectHandler } from '../connector.ts';
+import type { ConnectHandler } from '../connect-handler.ts';
 import type { EventFile } from '../event-file.ts';
 import type { Host } from '../host.ts';
 import type { HealthCheckConfig } from './config.ts';

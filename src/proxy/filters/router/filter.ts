@@ -15,10 +15,12 @@ import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
 import type { ChosenCluster, MirrorPolicy, Route, RouteAction } from '../../router/route.ts';
+import { isGrpc } from '../../router/route-entry.ts';
 import type { RequestStats } from '../../router/stats.ts';
 import type { Timer, Timers } from '../../timers.ts';
 import { failureFlag, reasonText } from './failures.ts';
 import { finalizeRequest, finalizeResponse, setHost } from './finalize.ts';
+import { noteAnswer, noteEnd, serverName } from './host-outcome.ts';
 import { RetryState } from './retry-state.ts';
 import { Shadow } from './shadow.ts';
 import type { RouterStats } from './stats.ts';
@@ -38,6 +40,14 @@ const NOT_FOUND: LocalReply = {
   body: '',
   details: 'route_not_found',
   flags: ResponseFlag.NoRouteFound,
+};
+
+/** `drop_overloads` of the cluster's endpoints. */
+const DROPPED: LocalReply = {
+  status: 503,
+  body: 'drop overload',
+  details: 'drop_overload',
+  flags: ResponseFlag.DropOverload,
 };
 
 /** Body that is kept for retries ends here if nothing else says so (the connection's buffer limit). */
@@ -67,6 +77,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   #requestEndedAt = -1;
   #timer: Timer | undefined = undefined;
   #responseStarted = false;
+  /** How the call went stands in what is still to come. */
+  #judgeAtEnd = false;
   #pausedRequest = 0;
   #setCookies: string[] | undefined = undefined;
   #over = false;
@@ -149,6 +161,11 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
       });
       return;
     }
+    if (cluster.dropsRequest(callbacks.random)) {
+      cluster.stats.countResponse(503, info.internal);
+      callbacks.sendLocalReply(DROPPED);
+      return;
+    }
     this.#chosen = chosen;
     this.#cluster = cluster;
     if (this.#virtualCluster) this.#virtualCluster.upstream_rq_total++;
@@ -174,7 +191,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     let sni = state?.get(UPSTREAM_SNI) as string | undefined;
     let subjectAltNames = state?.get(UPSTREAM_SANS) as readonly string[] | undefined;
     if (cluster.autoSni || cluster.autoSanValidation) {
-      const host = headers.authority.replace(/:\d+$/, '');
+      const host = serverName(headers, cluster.autoSniHeader);
       if (cluster.autoSni) sni ??= host;
       if (cluster.autoSanValidation) subjectAltNames ??= [host];
     }
@@ -184,6 +201,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
       alpn: state?.get(UPSTREAM_ALPN) as readonly string[] | undefined,
       sni,
       subjectAltNames,
+      downstream: this.#callbacks.connection,
     };
   }
 
@@ -202,7 +220,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
       copy.append('x-forwarded-for', this.#config.localAddress);
       const shadow = new Shadow(copy, end);
       (this.#shadows ??= []).push(shadow);
-      shadow.start(cluster, { ...this.#options!, alpn: undefined });
+      shadow.start(cluster, { ...this.#options!, alpn: undefined, downstream: undefined });
     }
   }
 
@@ -353,6 +371,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     const { info } = this.#callbacks;
     info.upstreamConnection = connection;
     info.upstreamHost = attempt.host;
+    attempt.host.outcomes?.localOrigin('success');
     if (info.firstUpstreamByteSent < 0) info.firstUpstreamByteSent = this.timers.now();
   }
 
@@ -373,9 +392,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     const { status } = headers;
     const now = this.timers.now();
     info.firstUpstreamByteReceived = now;
-    attempt.host.outcomes?.httpResponse(status);
-    if (status >= 500) attempt.host.stats.rq_error++;
-    else attempt.host.stats.rq_success++;
+    this.#judgeAtEnd = noteAnswer(attempt.host, headers, isGrpc(this.#headers!), end);
     if (this.#retry?.onResponse(headers, () => this.#startAttempt())) {
       this.#countResponse(cluster, status);
       if (!end) attempt.cancel();
@@ -452,12 +469,14 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   attemptData(attempt: UpstreamRequest, chunk: Uint8Array, end: boolean): void {
     if (this.#over || attempt !== this.#attempt) return;
     this.#callbacks.info.upstreamBytesReceived += chunk.length;
+    if (end && this.#judgeAtEnd) noteEnd(attempt.host, undefined);
     this.#noteUpstreamEnd(end);
     this.#callbacks.respondData(chunk, end);
   }
 
   attemptTrailers(attempt: UpstreamRequest, trailers: Headers): void {
     if (this.#over || attempt !== this.#attempt) return;
+    if (this.#judgeAtEnd) noteEnd(attempt.host, trailers);
     this.#noteUpstreamEnd(true);
     this.#callbacks.respondTrailers(trailers);
   }
@@ -487,10 +506,10 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#attempt = undefined;
     if (transportFailure !== '' && reason === ResetReason.ConnectionFailure)
       info.upstreamTransportFailure = transportFailure;
-    if (reason !== ResetReason.Overflow && reason !== ResetReason.ConnectionFailure) {
-      attempt.host.outcomes?.localOrigin('reset');
+    if (reason !== ResetReason.Overflow) {
+      attempt.host.outcomes?.localOrigin(reason === ResetReason.ConnectionFailure ? 'connect-failed' : 'reset');
+      attempt.host.stats.rq_error++;
     }
-    if (reason !== ResetReason.Overflow) attempt.host.stats.rq_error++;
     if (this.#responseStarted) {
       this.#config.stats.rq_reset_after_downstream_response_started++;
       info.flags |= failureFlag(reason);

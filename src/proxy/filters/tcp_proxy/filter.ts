@@ -172,6 +172,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
       alpn: state?.get(UPSTREAM_ALPN) as readonly string[] | undefined,
       sni: state?.get(UPSTREAM_SNI) as string | undefined,
       subjectAltNames: state?.get(UPSTREAM_SANS) as readonly string[] | undefined,
+      downstream: this.#client,
     };
   }
 

@@ -1,0 +1,27 @@
+import { formatAddress } from '../net/connection.ts';
+import type { UpstreamOptions } from './cluster.ts';
+
+/** The protocol that connections of a pool speak; `auto` where ALPN says. */
+export type PoolProtocol = 'http1' | 'http2' | 'auto';
+
+/**
+ * By what requests share connections: everything that they want of a connection. Requests that want different
+ * certificates of the server must never share one, nor those that speak for different clients to a server that is told
+ * who the client is.
+ */
+export function poolKey(
+  protocol: PoolProtocol,
+  { priority, alpn, sni, subjectAltNames, downstream }: UpstreamOptions,
+  perDownstream: boolean,
+  tellsAddresses: boolean,
+): string {
+  let key: string = protocol;
+  if (priority !== 'default') key += `\npriority ${priority}`;
+  if (alpn !== undefined) key += `\nalpn ${JSON.stringify(alpn)}`;
+  if (sni !== undefined) key += `\nsni ${JSON.stringify(sni)}`;
+  if (subjectAltNames !== undefined) key += `\nsan ${JSON.stringify(subjectAltNames)}`;
+  if (downstream === undefined) return key;
+  if (perDownstream) key += `\ndownstream ${downstream.id}`;
+  if (tellsAddresses) key += `\nfrom ${formatAddress(downstream.remote)} to ${formatAddress(downstream.local)}`;
+  return key;
+}
