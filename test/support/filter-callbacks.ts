@@ -73,6 +73,8 @@ export class StubCallbacks implements FilterCallbacks {
   route: Route | undefined = undefined;
   chosenCluster: ChosenCluster | undefined = undefined;
   configs: unknown[] = [];
+  /** Body that the filter has stopped. */
+  requestChunks: Uint8Array[] = [];
 
   constructor(
     options: { connection?: Partial<Connection>; clusters?: { get(name: string): Cluster | undefined } } = {},
@@ -111,7 +113,7 @@ export class StubCallbacks implements FilterCallbacks {
   }
 
   requestBuffer(): readonly Uint8Array[] {
-    return [];
+    return this.requestChunks;
   }
 
   responseBuffer(): readonly Uint8Array[] {

@@ -136,6 +136,8 @@ export async function start(t: TestContext, program: Twin['program'], options: T
     const response = await fetch(`http://127.0.0.1:${adminPort}/ready`);
     await response.text();
     return response.status === 200;
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}:\n${process.lastWords()}`);
   });
   process.check();
   return new Twin(env, ports, adminPort, backends);
@@ -160,9 +162,9 @@ function startProgram(t: TestContext, program: Twin['program'], file: string, fo
     get ended() {
       return child.exitCode !== null || child.signalCode !== null;
     },
+    lastWords: () => fs.readFileSync(output, 'utf8').split('\n').slice(-12).join('\n'),
     check() {
-      if (!this.ended) return;
-      throw new Error(`${program} ended:\n${fs.readFileSync(output, 'utf8').split('\n').slice(-12).join('\n')}`);
+      if (this.ended) throw new Error(`${program} ended:\n${this.lastWords()}`);
     },
   };
 }

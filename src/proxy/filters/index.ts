@@ -2,6 +2,7 @@ import type { HttpFilterDefinition } from '../http/filter.ts';
 import type { NetworkFilterDefinition } from '../net/network-filter.ts';
 import { alpn } from './alpn/definition.ts';
 import { cors } from './cors/definition.ts';
+import { extAuthz } from './ext_authz/definition.ts';
 import { fault } from './fault/definition.ts';
 import { grpcStats } from './grpc_stats/definition.ts';
 import { istioStats, istioTcpStats } from './istio_stats/definition.ts';
@@ -17,6 +18,7 @@ import { tcpProxy } from './tcp_proxy/definition.ts';
 export const HTTP_FILTERS = [
   alpn,
   cors,
+  extAuthz,
   fault,
   grpcStats,
   istioStats,

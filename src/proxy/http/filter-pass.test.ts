@@ -30,7 +30,12 @@ interface Case {
 }
 
 const HEADERS = { go: HeadersStatus.Continue, stop: HeadersStatus.StopIteration, all: HeadersStatus.StopAll } as const;
-const DATA = { go: DataStatus.Continue, keep: DataStatus.StopAndBuffer, take: DataStatus.StopNoBuffer } as const;
+const DATA = {
+  go: DataStatus.Continue,
+  keep: DataStatus.StopAndBuffer,
+  take: DataStatus.StopNoBuffer,
+  slow: DataStatus.StopAndWatermark,
+} as const;
 const TRAILERS = { go: TrailersStatus.Continue, stop: TrailersStatus.Stop } as const;
 
 function run(one: Case, request: boolean): string[] {
@@ -203,6 +208,13 @@ const CASES: readonly Case[] = [
     limit: 3,
     events: ['headers', 'abc', 'd'],
     want: ['A headers', 'A abc', 'A d', 'overflow'],
+  },
+  {
+    name: 'StopAndWatermark above the limit',
+    filters: [{ name: 'A', headers: 'stop', data: ['slow'] }],
+    limit: 3,
+    events: ['headers', 'abc', 'd', 'e$', 'resume A'],
+    want: ['A headers', 'A abc', 'A d', 'hold', 'A e$', 'out headers', 'out abc', 'out d', 'out e$', 'let go'],
   },
   {
     name: 'StopNoBuffer drops the body, and the end still comes through',

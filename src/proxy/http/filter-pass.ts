@@ -159,7 +159,8 @@ export class FilterPass {
         if (end && !trailersAdded) this.#endAt = i;
         if (status === DataStatus.StopNoBuffer) return;
         this.#keep(i, chunk);
-        if (this.#keptBytes > this.limit) this.#sink.overflow(this.#request);
+        if (status === DataStatus.StopAndWatermark) this.#holdSender();
+        else if (this.#keptBytes > this.limit) this.#sink.overflow(this.#request);
         return;
       }
       this.#letHeadersGo(entry, i);

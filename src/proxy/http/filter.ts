@@ -30,6 +30,8 @@ export const DataStatus = {
   StopAndBuffer: 1,
   /** Taken: the filter keeps or drops it. */
   StopNoBuffer: 2,
+  /** Kept as with StopAndBuffer, but the sender is slowed down at the buffer limit. */
+  StopAndWatermark: 3,
 } as const;
 export type DataStatus = (typeof DataStatus)[keyof typeof DataStatus];
 

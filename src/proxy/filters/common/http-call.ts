@@ -20,6 +20,8 @@ export interface HttpCall {
   /** Bytes of body that are taken at most. */
   readonly maxBytes: number;
   readonly retry?: RetryLimits;
+  /** Whether x-forwarded-for tells of this proxy; true unless told. */
+  readonly forwardedFor?: boolean;
 }
 
 export interface RetryLimits {
@@ -97,10 +99,10 @@ class RunningCall implements Cancelable {
   }
 
   #headers(): Headers {
-    const { headers, timeoutMs } = this.#call;
+    const { headers, timeoutMs, forwardedFor = true } = this.#call;
     const copy = headers.clone();
     copy.set('x-envoy-internal', 'true');
-    copy.append('x-forwarded-for', this.#context.localAddress);
+    if (forwardedFor) copy.append('x-forwarded-for', this.#context.localAddress);
     if (timeoutMs > 0) copy.set('x-envoy-expected-rq-timeout-ms', String(timeoutMs));
     return copy;
   }
