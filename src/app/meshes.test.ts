@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { UserError } from '../base/errors.ts';
 import { MeshFolder } from '../local/mesh-folder.ts';
-import { findMesh } from './meshes.ts';
+import { findMesh, whenGone } from './meshes.ts';
 
 const discovery = { grpc: '127.0.0.9:15010', secureGrpc: '127.0.0.9:15012', http: '127.0.0.9:8080', monitoring: 'x' };
 
@@ -46,8 +46,17 @@ describe('finding a running mesh', () => {
     await refuses(/^no mesh "shop" runs on this machine: none does; start one/, 'shop');
 
     const shop = await record('shop');
-    const found = { name: 'shop', dir: '/yaml/shop', folder: shop.path, controlSocket: shop.controlSocket, discovery };
+    const found = {
+      name: 'shop',
+      dir: '/yaml/shop',
+      pid: process.pid,
+      folder: shop.path,
+      controlSocket: shop.controlSocket,
+      discovery,
+    };
     assert.deepEqual(await findMesh(env), found);
+    assert.equal(await whenGone(await findMesh(env), 0), false);
+    assert.equal(await whenGone({ ...(await findMesh(env)), pid: 2 ** 22 + 1 }, 0), true);
     await refuses(/^no mesh "bank" runs on this machine: there is shop \(of \/yaml\/shop\)$/, 'bank');
     await refuses(/cannot name a mesh/, '../shop');
 

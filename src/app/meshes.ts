@@ -1,12 +1,14 @@
 import net from 'node:net';
 import { UserError } from '../base/errors.ts';
-import { isthmusHome, MeshFolder, type MeshRecord, runningMeshes } from '../local/mesh-folder.ts';
+import { isAlive, isthmusHome, MeshFolder, type MeshRecord, runningMeshes } from '../local/mesh-folder.ts';
 
 /** A local mesh that `isthmus up` keeps running, as another process of the same user sees it. */
 export interface RunningMesh {
   readonly name: string;
   /** The folder of YAML that it runs. */
   readonly dir: string;
+  /** The process of `isthmus up`. */
+  readonly pid: number;
   /** The folder with its state: `${ISTHMUS_HOME:-~/.isthmus}/meshes/NAME`. */
   readonly folder: string;
   /** Unix socket of its control interface, for `ControlClient`. */
@@ -17,6 +19,7 @@ export interface RunningMesh {
 
 /** How long a mesh gets to accept a connection on this machine before it counts as away. */
 const CONNECT_MS = 2000;
+const LOOK_MS = 25;
 
 /**
  * The mesh that runs on this machine, or the one of this name. Throws a UserError if none runs, if several do and none
@@ -30,8 +33,18 @@ export async function findMesh(env: NodeJS.ProcessEnv, name?: string): Promise<R
       `the mesh ${record.name} (process ${record.pid}) does not answer: it is starting or stopping; try again in a moment`,
     );
   }
-  const { dir, controlSocket, discovery } = record;
-  return { name: record.name, dir, folder: new MeshFolder(home, record.name).path, controlSocket, discovery };
+  const { dir, pid, controlSocket, discovery } = record;
+  return { name: record.name, dir, pid, folder: new MeshFolder(home, record.name).path, controlSocket, discovery };
+}
+
+/** Whether a mesh has ended, with its process, within so many milliseconds. */
+export async function whenGone({ pid }: RunningMesh, timeoutMs: number): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs;
+  while (isAlive(pid)) {
+    if (Date.now() >= deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  return true;
 }
 
 function theOnlyMesh(home: string): MeshRecord {

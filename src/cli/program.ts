@@ -4,6 +4,7 @@ import { ISTIO_VERSION, PACKAGE_VERSION } from '../base/version.ts';
 import { type CommandModule, EXIT_USAGE, GoCommand, type Streams } from './command.ts';
 
 const RUN = 'Run a mesh or a part of it:';
+const OBJECTS = 'Objects of a running mesh:';
 const CONFIGURE = 'Configuration and certificates:';
 const OTHER = 'Other:';
 
@@ -13,6 +14,7 @@ const OTHER = 'Other:';
  */
 const commands: readonly CommandEntry[] = [
   { name: 'up', group: RUN, summary: 'Run a mesh out of a folder of YAML', load: () => import('./up.ts') },
+  { name: 'down', group: RUN, summary: 'Stop a running mesh', load: () => import('./down.ts') },
   {
     name: 'proxy',
     group: RUN,
@@ -26,6 +28,24 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./agent.ts'),
   },
   { name: 'discovery', group: RUN, summary: 'Run the control plane', load: () => import('./discovery.ts') },
+  {
+    name: 'apply',
+    group: OBJECTS,
+    summary: 'Create and change objects, as kubectl apply does',
+    load: () => import('./apply.ts'),
+  },
+  {
+    name: 'get',
+    group: OBJECTS,
+    summary: 'Show objects that are in force, as kubectl get does',
+    load: () => import('./get.ts'),
+  },
+  {
+    name: 'delete',
+    group: OBJECTS,
+    summary: 'Remove objects, as kubectl delete does',
+    load: () => import('./delete.ts'),
+  },
   { name: 'ca', group: CONFIGURE, summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
   {
     name: 'validate',

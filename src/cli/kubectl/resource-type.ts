@@ -1,6 +1,6 @@
 import { UserError } from '../../base/errors.ts';
 import { groupOf, type KindDefinition } from '../../config/kinds/definition.ts';
-import { KINDS } from '../../config/kinds/index.ts';
+import { KINDS, kindById } from '../../config/kinds/index.ts';
 
 const ALL_KINDS: readonly KindDefinition[] = KINDS;
 
@@ -45,6 +45,13 @@ export function pluralName({ plural, apiVersions }: KindDefinition): string {
 /** `virtualservice.networking.istio.io`, `service`: how kubectl names a kind before the name of an object. */
 export function singularName({ kind, apiVersions }: KindDefinition): string {
   return withGroup(kind.toLowerCase(), apiVersions[0]);
+}
+
+/** `virtualservice.networking.istio.io/reviews`, from a key of the mesh. */
+export function objectName(key: string): string {
+  const [id = '', , name = ''] = key.split('/');
+  const definition = kindById(id);
+  return `${definition === undefined ? id.toLowerCase() : singularName(definition)}/${name}`;
 }
 
 function withGroup(name: string, apiVersion: string): string {

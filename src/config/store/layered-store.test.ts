@@ -115,3 +115,38 @@ test('what people have said is told apart from what the mesh adds', async () => 
   );
   assert.equal(port(), 90);
 });
+
+test("the mesh's own objects are neither applied over nor deleted, unless somebody wrote them as well", async () => {
+  const { files, store, runtime, port } = await mesh();
+  await runtime.apply(parse(service('own', 90)));
+  const [applied] = await store.apply(parse(service('own', 81)));
+  assert.equal(applied?.outcome, 'error');
+  assert.equal(applied?.errors[0]?.message, "is the mesh's own and cannot be changed by applying it");
+  assert.equal(applied?.errors[0]?.at.file, 'input.yaml');
+  const [removed] = await store.remove(['Service/default/own']);
+  assert.equal(removed?.outcome, 'error');
+  assert.equal(removed?.errors[0]?.message, "is the mesh's own and cannot be deleted");
+  assert.equal(store.snapshot.get('Service', 'default', 'own')?.spec.ports?.[0]?.port, 90);
+
+  await runtime.apply(parse(service('web', 91)));
+  assert.equal((await store.apply(parse(service('web', 80))))[0]?.outcome, 'unchanged');
+  assert.equal((await store.remove([KEY]))[0]?.outcome, 'deleted');
+  assert.equal(store.written.snapshot.get('Service', 'default', 'web'), undefined);
+  assert.equal(port(), 91);
+  assert.ok(files.snapshot.get('Service', 'default', 'web'));
+});
+
+test('an object that is changed by applying it keeps its age', async () => {
+  const { files, store, applied } = await mesh();
+  const metadata = () => store.snapshot.get('Service', 'default', 'web')!.metadata;
+  const { creationTimestamp } = files.snapshot.get('Service', 'default', 'web')!.metadata;
+  let now = Date.now();
+  while (now === creationTimestamp) now = Date.now();
+  await store.apply(parse(service('web', 81)));
+  assert.ok(applied.snapshot.get('Service', 'default', 'web')!.metadata.creationTimestamp > creationTimestamp);
+  assert.equal(metadata().creationTimestamp, creationTimestamp);
+  assert.equal(metadata().generation, 2);
+  await store.apply(parse(service('web', 82)));
+  assert.equal(metadata().creationTimestamp, creationTimestamp);
+  assert.equal(metadata().generation, 3);
+});

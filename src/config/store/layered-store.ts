@@ -36,6 +36,8 @@ export class LayeredStore implements ConfigStore {
   private readonly people: MergedView;
   private readonly ends: (() => void)[];
   private queue: Promise<unknown> = Promise.resolve();
+  /** Applied objects that stand before one of a file, with the age of that one. */
+  private readonly aged = new WeakMap<ConfigObject, ConfigObject>();
 
   constructor(layers: Layers, deleted: DeletedKeys) {
     this.layers = layers;
@@ -97,8 +99,24 @@ export class LayeredStore implements ConfigStore {
   private writtenObject(key: string): ConfigObject | undefined {
     const { files, applied } = this.layers;
     const own = objectsOf(applied).get(key);
-    if (own !== undefined) return own;
-    return this.deleted.keys.has(key) ? undefined : objectsOf(files).get(key);
+    const written = this.deleted.keys.has(key) ? undefined : objectsOf(files).get(key);
+    return own !== undefined && written !== undefined ? this.changed(written, own) : (own ?? written);
+  }
+
+  /** An object that was changed by applying it is as old as before: age decides which of two objects wins. */
+  private changed(before: ConfigObject, after: ConfigObject): ConfigObject {
+    const { creationTimestamp, generation = 1 } = before.metadata;
+    if (creationTimestamp >= after.metadata.creationTimestamp) return after;
+    const known = this.aged.get(after);
+    if (known?.metadata.creationTimestamp === creationTimestamp) return known;
+    const metadata = {
+      ...after.metadata,
+      creationTimestamp,
+      generation: generation + (after.metadata.generation ?? 1),
+    };
+    const aged = { ...after, metadata };
+    this.aged.set(after, aged);
+    return aged;
   }
 
   private merge(keys: readonly string[]): void {
@@ -115,14 +133,19 @@ export class LayeredStore implements ConfigStore {
         const errors = refused[i];
         if (errors !== undefined) return { key, outcome: 'error', errors, warnings };
         if (key === undefined || object === undefined) return { key, outcome: 'unused', errors: [], warnings };
-        const before = this.whole.snapshot.find(key);
+        // A Pod that somebody wrote is among the mesh's own as well, once it runs.
+        const before = this.people.snapshot.find(key);
+        if (before === undefined && objectsOf(this.layers.runtime).has(key)) {
+          const message = "is the mesh's own and cannot be changed by applying it";
+          return { key, outcome: 'error', errors: [{ message, at: entry.at, key }], warnings };
+        }
         if (before !== undefined && isDeepStrictEqual(canonical(before), canonical(object))) {
           return { key, outcome: 'unchanged', errors: [], warnings };
         }
         wanted.push(entry);
         return undefined;
       });
-      const existed = new Set(wanted.map((e) => e.key!).filter((key) => this.whole.snapshot.find(key) !== undefined));
+      const existed = new Set(wanted.map((e) => e.key!).filter((key) => this.people.snapshot.find(key) !== undefined));
       const written = await this.layers.applied.apply(wanted, options);
       if (!options.dryRun) {
         const keys = wanted.map((e) => e.key!);
@@ -144,7 +167,12 @@ export class LayeredStore implements ConfigStore {
     return this.enqueue(async () => {
       const seen = new Set<string>();
       const results = keys.map((key): RemoveResult => {
-        const isThere = this.whole.snapshot.find(key) !== undefined && !seen.has(key);
+        const isThere = this.people.snapshot.find(key) !== undefined && !seen.has(key);
+        const own = isThere ? undefined : objectsOf(this.layers.runtime).get(key);
+        if (own !== undefined && !seen.has(key)) {
+          const message = "is the mesh's own and cannot be deleted";
+          return { key, outcome: 'error', errors: [{ message, at: own.locate([]), key }] };
+        }
         seen.add(key);
         return { key, outcome: isThere ? 'deleted' : 'not found', errors: [] };
       });

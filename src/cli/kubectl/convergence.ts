@@ -1,0 +1,15 @@
+import type { ConvergenceState } from '../../config/control/api.ts';
+
+/** How far a change has got, in a line, and a line for each proxy that does not have it. */
+export function describeConvergence({ snapshot, converged, affected, laggards }: ConvergenceState): string[] {
+  const proxies = (count: number) => `${count} affected ${count === 1 ? 'proxy' : 'proxies'}`;
+  if (converged) {
+    return affected.length === 0
+      ? [`snapshot ${snapshot} is in force: it changes nothing for any proxy`]
+      : [`snapshot ${snapshot} is in force: ${proxies(affected.length)} acknowledged it`];
+  }
+  return [
+    `snapshot ${snapshot} is not in force everywhere: ${laggards.length} of ${proxies(affected.length)} do not have it`,
+    ...laggards.map(({ proxy, reason }) => `${proxy}: ${reason}`),
+  ];
+}

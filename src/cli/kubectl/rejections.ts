@@ -1,0 +1,22 @@
+import type { ControlClient } from '../../config/control/client.ts';
+import { formatMessage } from '../../config/message.ts';
+
+/**
+ * What is wrong with objects of these kinds that stand in files and were not taken over, one line each: somebody who
+ * looks at what is in force should learn that it is not what they wrote.
+ */
+export async function rejectionsOf(
+  client: ControlClient,
+  wanted: (kind: string, namespace: string, name: string) => boolean,
+): Promise<string[]> {
+  const { rejected } = await client.state();
+  return rejected.flatMap(({ key, messages, lastGood }) => {
+    const [kind = '', namespace, name] = key.split('/');
+    // What cannot be read at all may be anything.
+    if (namespace !== undefined && name !== undefined && messages.every((m) => m.key !== undefined)) {
+      if (!wanted(kind, namespace, name)) return [];
+    }
+    const rest = lastGood ? '; its last good version stays in force' : '';
+    return messages.map((message) => `${formatMessage(message)}${rest}`);
+  });
+}
