@@ -70,6 +70,7 @@ data: {mesh: "accessLogFile: ''\\ndefaultConfig: {drainDuration: 3s, statusPort:
 ---${operator('{meshConfig: {defaultConfig: {drainDuration: 4s}, enableTracing: false}, components: {pilot: {k8s: {env: [{name: PILOT_A, value: "1"}]}}}}')}`);
   assert.deepEqual(installation.meshConfig, {
     accessLogFile: '',
+    defaultProviders: { metrics: ['prometheus'] },
     enablePrometheusMerge: true,
     proxyHttpPort: 15002,
     defaultConfig: { drainDuration: '4s', statusPort: 15020 },

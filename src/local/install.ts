@@ -20,6 +20,8 @@ const CONTROL_NAMESPACE = 'istio-system';
 const MESH_DEFAULTS: Json = {
   accessLogFile: '/dev/stdout',
   enablePrometheusMerge: true,
+  // What Istio's charts install: without a provider of metrics no request is counted.
+  defaultProviders: { metrics: ['prometheus'] },
   // Where programs send what is not for an address of their own sidecar.
   proxyHttpPort: 15002,
 };
