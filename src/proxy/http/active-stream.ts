@@ -6,6 +6,7 @@ import type { Connection } from '../net/connection.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
 import type { ChosenCluster, Route } from '../router/route.ts';
+import { isGrpc } from '../router/route-entry.ts';
 import type { RouteTable } from '../router/route-table.ts';
 import type { MatchContext } from '../router/scope.ts';
 import type { Timer } from '../timers.ts';
@@ -14,7 +15,7 @@ import type { LocalReply } from './filter.ts';
 import { FilterContext } from './filter-context.ts';
 import { FilterPass, type PassSink } from './filter-pass.ts';
 import type { FilteredStream } from './filtered-stream.ts';
-import { localResponse } from './local-reply.ts';
+import { localResponse, type RequestKind } from './local-reply.ts';
 import { canonicalizePath, mutateRequestHeaders, normalizeHost } from './request-headers.ts';
 import { finishResponseHeaders, removeUpstreamHopByHop } from './response-headers.ts';
 
@@ -40,6 +41,9 @@ const IDLE_TIMEOUT: LocalReply = {
 };
 const IDLE_TIMEOUT_REQUEST: LocalReply = { ...IDLE_TIMEOUT, status: 408 };
 
+/** While no request could be read. */
+const UNREAD: RequestKind = { grpc: false, head: false };
+
 /** One request and its response: from the codec through the filters and back. */
 export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   readonly info: StreamInfo;
@@ -48,6 +52,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   readonly #table: RouteTable | undefined;
   readonly #out: OutgoingStream;
   #requestHeaders: Headers | undefined = undefined;
+  #requestKind: RequestKind = UNREAD;
   #route: Route | undefined = undefined;
   #routeKnown = false;
   #chosen: ChosenCluster | undefined = undefined;
@@ -160,6 +165,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   onHeaders(headers: Headers, end: boolean): void {
     const { config, connection } = this.owner;
     this.#requestHeaders = headers;
+    this.#requestKind = { grpc: isGrpc(headers), head: headers.method === 'HEAD' };
     this.info.requestHeaders = headers;
     this.info.requestHeaderBytes = headers.byteSize();
     this.#headersTimer?.cancel();
@@ -501,12 +507,13 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     const { config } = this.owner;
     info.responseCode = reply.status;
     const mapped = config.localReplies(info, reply.status, reply.body);
-    const request = this.#requestHeaders;
+    // A bad request may be one of many that are no requests at all.
+    if (reply.status === 400 && !config.http1.streamErrorOnInvalidMessage) this.#out.endConnection?.();
     const { headers, body } = localResponse(
       { ...reply, status: mapped.status },
       mapped.body,
       mapped.contentType,
-      request,
+      this.#requestKind,
     );
     mapped.edits?.(headers, info);
     if (this.#responseStarted) {

@@ -1,6 +1,5 @@
 import { encodeMessageText } from '../../wire/grpc/status.ts';
 import { Headers } from '../../wire/headers.ts';
-import { isGrpc } from '../router/route-entry.ts';
 import type { LocalReply } from './filter.ts';
 
 /** An answer that was made here, ready to be sent. */
@@ -30,17 +29,20 @@ export function grpcStatusOf(status: number): number {
   }
 }
 
-/**
- * Builds an answer of our own: text with its length, or for a gRPC request a message of trailers only. `request` is
- * undefined where no request could be read.
- */
+/** What an answer of our own has to know of the request as the client sent it, whatever filters made of it. */
+export interface RequestKind {
+  readonly grpc: boolean;
+  readonly head: boolean;
+}
+
+/** Builds an answer of our own: text with its length, or for a gRPC request a message of trailers only. */
 export function localResponse(
   reply: LocalReply,
   body: string,
   contentType: string,
-  request: Headers | undefined,
+  request: RequestKind,
 ): LocalResponse {
-  if (request !== undefined && isGrpc(request)) {
+  if (request.grpc) {
     const headers = Headers.response(200, 'content-type', 'application/grpc');
     headers.add('grpc-status', String(reply.grpcStatus ?? grpcStatusOf(reply.status)));
     if (body !== '') headers.add('grpc-message', encodeMessageText(body));
@@ -56,5 +58,5 @@ export function localResponse(
   headers.add('content-length', String(bytes.length));
   headers.add('content-type', contentType);
   reply.edit?.(headers);
-  return { headers, body: request?.method === 'HEAD' ? undefined : bytes };
+  return { headers, body: request.head ? undefined : bytes };
 }
