@@ -4,6 +4,7 @@ import { alpn } from './alpn/definition.ts';
 import { cors } from './cors/definition.ts';
 import { extAuthz } from './ext_authz/definition.ts';
 import { fault } from './fault/definition.ts';
+import { grpcJsonTranscoder } from './grpc_json_transcoder/definition.ts';
 import { grpcStats } from './grpc_stats/definition.ts';
 import { istioStats, istioTcpStats } from './istio_stats/definition.ts';
 import { jwtAuthn } from './jwt_authn/definition.ts';
@@ -20,6 +21,7 @@ export const HTTP_FILTERS = [
   cors,
   extAuthz,
   fault,
+  grpcJsonTranscoder,
   grpcStats,
   istioStats,
   jwtAuthn,
