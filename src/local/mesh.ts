@@ -16,7 +16,7 @@ import { ObjectView } from './object-view.ts';
 import type { OwnProgram } from './own-program.ts';
 import { PodReports } from './pod-reports.ts';
 import { type DesiredPod, desiredPods, podKey } from './pods/desired-pod.ts';
-import { injectionOf } from './pods/injection.ts';
+import { injectedPod, injectionOf } from './pods/injection.ts';
 import { Pod } from './pods/pod.ts';
 import type { PodSurroundings } from './pods/pod-surroundings.ts';
 import { serviceLinks } from './pods/program-environment.ts';
@@ -280,7 +280,11 @@ export class LocalMesh {
   #create(key: string, desired: DesiredPod): void {
     const namespace = this.#view.get('Namespace', '', desired.namespace);
     const injection = injectionOf(desired, namespace?.metadata.labels ?? {});
-    const pod = new Pod(desired, injection, this.#surroundings(key, desired, injection === 'gateway', false));
+    const pod = new Pod(
+      injectedPod(desired, injection),
+      injection,
+      this.#surroundings(key, desired, injection === 'gateway', false),
+    );
     this.#pods.set(key, pod);
     this.#reports.tell(pod);
     void pod.start();

@@ -5,9 +5,8 @@ type Json = { readonly [key: string]: unknown };
 
 /** A pod at work as an object of Kubernetes, so that the control plane knows of it as it would in a cluster. */
 export function podObject(pod: Pod): Json {
-  const { desired, uid, addresses, injection } = pod;
+  const { desired, uid, addresses } = pod;
   const { namespace, name, labels, annotations, owner, spec } = desired;
-  const injected = injection === 'none' ? {} : { 'security.istio.io/tlsMode': 'istio' };
   const at = new Date(pod.createdAt).toISOString();
   return {
     apiVersion: 'v1',
@@ -16,7 +15,7 @@ export function podObject(pod: Pod): Json {
       name,
       namespace,
       uid,
-      labels: { ...injected, ...labels },
+      labels,
       annotations,
       creationTimestamp: at,
       ...(pod.terminating ? { deletionTimestamp: at } : {}),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { viewOf } from '../../../test/support/object-view.ts';
 import { desiredPods } from './desired-pod.ts';
-import { injectionOf } from './injection.ts';
+import { injectedPod, injectionOf } from './injection.ts';
 
 const pod = (metadata: string, spec = '') =>
   desiredPods(
@@ -30,4 +30,25 @@ test('the pod, then its namespace, say whether there is a sidecar; without a wor
   ];
   for (const [metadata, spec, namespace, expected] of table)
     assert.equal(injectionOf(pod(metadata, spec), namespace), expected, `${metadata} ${JSON.stringify(namespace)}`);
+});
+
+test('the injector labels what it injects into', () => {
+  const labels = (metadata: string, injection: 'sidecar' | 'none' = 'sidecar') =>
+    injectedPod(pod(metadata), injection).labels;
+  const injected = (name: string, revision: string) => ({
+    'security.istio.io/tlsMode': 'istio',
+    'service.istio.io/canonical-name': name,
+    'service.istio.io/canonical-revision': revision,
+  });
+  assert.deepEqual(labels(''), injected('web', 'latest'));
+  assert.deepEqual(labels(', labels: {app: a, version: v2}'), { app: 'a', version: 'v2', ...injected('a', 'v2') });
+  const recommended = { 'app.kubernetes.io/name': 'b', 'app.kubernetes.io/version': '3' };
+  assert.deepEqual(labels(`, labels: ${JSON.stringify({ app: 'a', ...recommended })}`), {
+    app: 'a',
+    ...recommended,
+    ...injected('b', '3'),
+  });
+  const own = { 'service.istio.io/canonical-name': 'mine', 'security.istio.io/tlsMode': 'disabled' };
+  assert.deepEqual(labels(`, labels: ${JSON.stringify(own)}`), { ...injected('mine', 'latest'), ...own });
+  assert.deepEqual(labels(', labels: {app: a}', 'none'), { app: 'a' });
 });

@@ -28,6 +28,24 @@ export function injectionOf(pod: DesiredPod, namespaceLabels: Readonly<Record<st
   return namespaceLabels['istio-injection'] === 'disabled' ? 'none' : 'sidecar';
 }
 
+/**
+ * The pod with the labels that Istio's injector gives it: what metrics call its service and revision, and that it speaks
+ * mutual TLS. Its own labels win.
+ */
+export function injectedPod(pod: DesiredPod, injection: Injection): DesiredPod {
+  if (injection === 'none') return pod;
+  const { labels, owner, name } = pod;
+  return {
+    ...pod,
+    labels: {
+      'security.istio.io/tlsMode': 'istio',
+      'service.istio.io/canonical-name': labels['app.kubernetes.io/name'] || labels.app || (owner?.name ?? name),
+      'service.istio.io/canonical-revision': labels['app.kubernetes.io/version'] || labels.version || 'latest',
+      ...labels,
+    },
+  };
+}
+
 function isYes(text: string): boolean {
   return ['y', 'yes', 'true', 'on'].includes(text.toLowerCase());
 }
