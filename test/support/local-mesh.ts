@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { ControlClient } from '../../src/config/control/client.ts';
+import type { MeshStatus } from '../../src/config/control/mesh-api.ts';
 import { scratch, until } from './reference.ts';
 
 export const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -224,6 +226,11 @@ export function meshRecord(mesh: TestedMesh): {
   const meshes = path.join(mesh.home, 'meshes');
   const [name] = fs.readdirSync(meshes);
   return JSON.parse(fs.readFileSync(path.join(meshes, name!, 'mesh.json'), 'utf8'));
+}
+
+/** What `isthmus status` shows, as the mesh tells it. */
+export async function meshStatus(mesh: TestedMesh): Promise<MeshStatus> {
+  return new ControlClient(meshRecord(mesh).controlSocket).status();
 }
 
 /** Whether something accepts connections. */
