@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { Backoff } from '../base/backoff.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Guard } from './guard.ts';
+import { openLog, previousLog } from './log-file.ts';
 
 /** What is to be run. Nothing here goes through a shell. */
 export interface ProcessSpec {
@@ -10,7 +11,7 @@ export interface ProcessSpec {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
-  /** What it prints is appended here. */
+  /** What it prints comes here; what the run before has printed lies beside it (see {@link previousLog}). */
   readonly logFile: string;
   readonly restart: 'always' | 'on-failure' | 'never';
   /** Milliseconds between SIGTERM and SIGKILL. */
@@ -38,6 +39,10 @@ export interface ProcessStatus {
   /** How it ended the last time: `exit code 1`, `signal SIGKILL`, or why it could not be started. */
   readonly lastEnd: string | undefined;
   readonly lastExitCode: number | undefined;
+  /** What the present run, or the last one, has printed. */
+  readonly logFile: string;
+  /** What the run before that has printed. */
+  readonly previousLogFile: string;
 }
 
 /** A program that ran this long had started well: the next crash is a first one. */
@@ -73,6 +78,8 @@ export class ManagedProcess {
       startedAt: this.#startedAt,
       lastEnd: this.#lastEnd,
       lastExitCode: this.#lastExitCode,
+      logFile: this.spec.logFile,
+      previousLogFile: previousLog(this.spec.logFile),
     };
   }
 
@@ -85,7 +92,7 @@ export class ManagedProcess {
     const { command, args, env, cwd, logFile } = this.spec;
     let log: number;
     try {
-      log = fs.openSync(logFile, 'a', 0o600);
+      log = openLog(logFile);
     } catch (error) {
       this.#ended(`cannot write ${logFile}: ${messageOf(error)}`, undefined);
       return;

@@ -74,7 +74,9 @@ test('what crashes is started again, and stopping ends that', async (t) => {
   await until(() => p.status.restarts >= 1 && p.status.state === 'CrashLoopBackOff');
   await p.stop();
   assert.equal(p.status.state, 'Stopped');
-  assert.ok(fs.readFileSync(path.join(dir, 'log'), 'utf8').startsWith('run\nrun\n'));
+  assert.equal(fs.readFileSync(p.status.logFile, 'utf8'), 'run\n');
+  assert.equal(fs.readFileSync(p.status.previousLogFile, 'utf8'), 'run\n');
+  assert.equal(p.status.previousLogFile, path.join(dir, 'log.previous'));
 });
 
 test('stopping takes the whole group, and what ignores SIGTERM is killed', async (t) => {

@@ -37,7 +37,8 @@ const container = (name: string, state: 'Running' | 'CrashLoopBackOff', restarts
   init: false,
   ready: state === 'Running',
   message: state === 'Running' ? undefined : 'exit code 1',
-  logFile: '/f/log',
+  logFile: '/f/a.log',
+  previousLogFile: '/f/a.previous.log',
 });
 
 const STATUS: MeshStatus = {
@@ -52,6 +53,8 @@ const STATUS: MeshStatus = {
     restarts: 0,
     startedAt: NOW,
     lastEnd: undefined,
+    logFile: '/f/d.log',
+    previousLogFile: '/f/d.previous.log',
     addresses: { grpc: '', secureGrpc: '', http: '', monitoring: '' },
   },
   urls: [{ gateway: 'lb', port: 80, url: 'http://127.0.0.1:8080', hosts: [] }],
@@ -147,7 +150,7 @@ describe('tables, as kubectl 1.34 prints them', () => {
     assert.deepEqual(
       table(VIRTUAL_SERVICES, { showKind: true, noHeaders: true, showLabels: true, labelColumns: ['x/app'] }),
       [
-        'virtualservice.networking.istio.io/a      ["gw"]   ["a.io"]      61s      <none>',
+        'virtualservice.networking.istio.io/a      ["gw"]   ["a.io"]      61s         <none>',
         'virtualservice.networking.istio.io/mesh            ["web","b"]   61s         <none>',
       ],
     );

@@ -33,6 +33,10 @@ export interface ProgramStatus {
   readonly startedAt: number | undefined;
   /** `exit code 1`, `signal SIGKILL`; undefined while it has not ended. */
   readonly lastEnd: string | undefined;
+  /** What the present run, or the last one, has printed. */
+  readonly logFile: string;
+  /** What the run before that has printed, if there was one. */
+  readonly previousLogFile: string;
 }
 
 /** Where a port of a gateway's Service is found from outside the mesh. */
@@ -73,7 +77,6 @@ export interface ContainerStatus extends ProgramStatus {
   readonly init: boolean;
   readonly ready: boolean;
   readonly message: string | undefined;
-  readonly logFile: string;
 }
 
 /** `GET /v1/proxies`: the proxies of the mesh and where their admin interfaces listen. */

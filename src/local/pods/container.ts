@@ -62,10 +62,6 @@ export class RunningContainer {
     return this.#options.target;
   }
 
-  get logFile(): string {
-    return this.#options.process.logFile;
-  }
-
   start(): void {
     this.#process.start();
   }

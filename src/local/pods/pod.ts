@@ -23,7 +23,6 @@ export interface ContainerView extends ProcessStatus {
   readonly ready: boolean;
   readonly fault: string | undefined;
   readonly notReadyBecause: string | undefined;
-  readonly logFile: string;
   readonly init: boolean;
 }
 
@@ -95,7 +94,6 @@ export class Pod {
       ready: c.ready,
       fault: c.fault,
       notReadyBecause: c.notReadyBecause,
-      logFile: c.logFile,
       init,
     });
     return [
