@@ -1,6 +1,7 @@
 import { type Cell, TypeUrl } from './cell.ts';
 import { ClusterCells } from './cells/clusters.ts';
 import { EndpointCells } from './cells/endpoints.ts';
+import { ExtensionCells } from './cells/extensions.ts';
 import { ListenerCells } from './cells/listeners.ts';
 import { RouteCells } from './cells/routes.ts';
 import type { Features } from './features.ts';
@@ -30,6 +31,7 @@ export class MeshTranslator implements Translator<MeshSnapshot, ProxyNode> {
   readonly #clusters = new ClusterCells();
   readonly #routes = new RouteCells();
   readonly #endpoints = new EndpointCells();
+  readonly #extensions = new ExtensionCells();
 
   constructor(options: TranslatorOptions) {
     this.#options = options;
@@ -67,6 +69,8 @@ export class MeshTranslator implements Translator<MeshSnapshot, ProxyNode> {
         return this.#routes.get(proxy, name);
       case TypeUrl.Endpoint:
         return this.#endpoints.get(proxy, name);
+      case TypeUrl.ExtensionConfig:
+        return this.#extensions.get(proxy, name);
       case TypeUrl.Secret:
         return this.#options.secret?.(snapshot, proxy.node, name);
       default:

@@ -15,6 +15,7 @@ import {
   HttpFilterSchema,
 } from '../../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import { UuidRequestIdConfigSchema } from '../../api/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts';
+import { extensionHttpFilters, type Phase } from '../extension/traffic-extensions.ts';
 import { durationOf } from '../features.ts';
 import { ALPN, CORS, FAULT, GRPC_STATS, GRPC_WEB, routerFilter, STATEFUL_SESSION } from '../filters/http-filters.ts';
 import { httpMetadataExchange } from '../filters/metadata-exchange.ts';
@@ -35,6 +36,8 @@ export const HTTP_CONNECTION_MANAGER = 'envoy.filters.network.http_connection_ma
 /** What is particular about one HTTP connection manager. */
 export interface HttpOptions {
   readonly listenerClass: ListenerClass;
+  /** Of the listener, as callers know it. */
+  readonly port: number;
   /** Of its statistics, with the semicolon that ends it. */
   readonly statPrefix: string;
   /** Name of the route configuration to ask for, or the configuration itself. */
@@ -103,7 +106,7 @@ function rdsOf(routeConfigName: string) {
 
 function httpFilters(
   proxy: ProxyView,
-  { forwardProxy, grpcWeb, listenerClass }: HttpOptions,
+  { forwardProxy, grpcWeb, listenerClass, port }: HttpOptions,
   headers: ProxyHeaders,
 ): HttpFilter[] {
   const { features } = proxy;
@@ -111,11 +114,12 @@ function httpFilters(
   // First, so that those that refuse a request know whose it is.
   if (features.metadataExchange)
     filters.push(httpMetadataExchange(listenerClass, headers.exchangeInMeshOnly && !forwardProxy));
-  if (listenerClass !== 'outbound') {
-    const { customHttp, http } = authorizationOf(proxy);
-    const jwt = jwtFilter(proxy);
-    filters.push(...customHttp, ...(jwt === undefined ? [] : [jwt]), ...http);
-  }
+  const extensions = (phase: Phase) => extensionHttpFilters(proxy, { listenerClass, port }, phase);
+  // Sidecars do not ask who may call out.
+  const guards = listenerClass === 'outbound' ? undefined : { ...authorizationOf(proxy), jwt: jwtFilter(proxy) };
+  filters.push(...(guards?.customHttp ?? []), ...extensions('AUTHN'));
+  if (guards?.jwt !== undefined) filters.push(guards.jwt);
+  filters.push(...extensions('AUTHZ'), ...(guards?.http ?? []), ...extensions('STATS'), ...extensions('UNSPECIFIED'));
   if (grpcWeb) filters.push(GRPC_WEB);
   filters.push(GRPC_STATS);
   if (features.alpnFilter && listenerClass !== 'inbound') filters.push(ALPN);

@@ -2,6 +2,8 @@ import type { AuthorizationPolicySpec } from '../../config/kinds/authorization-p
 import type { GatewaySpec } from '../../config/kinds/gateway/schema.ts';
 import type { RequestAuthenticationSpec } from '../../config/kinds/request-authentication/schema.ts';
 import type { TelemetrySpec } from '../../config/kinds/telemetry/schema.ts';
+import type { TrafficExtensionSpec } from '../../config/kinds/traffic-extension/schema.ts';
+import type { WasmPluginSpec } from '../../config/kinds/wasm-plugin/schema.ts';
 import type { ConfigObject } from '../../config/object.ts';
 import type { ServiceEndpoints } from '../../registry/endpoint.ts';
 import type { Registry } from '../../registry/registry.ts';
@@ -31,6 +33,8 @@ export interface Indexes {
   readonly requestAuthentication: PolicyIndex<RequestAuthenticationSpec>;
   readonly authorization: PolicyIndex<AuthorizationPolicySpec>;
   readonly telemetry: PolicyIndex<TelemetrySpec>;
+  readonly trafficExtensions: PolicyIndex<TrafficExtensionSpec>;
+  readonly wasmPlugins: PolicyIndex<WasmPluginSpec>;
   readonly envoyFilters: EnvoyFilterIndex;
   /**
    * Another object whenever endpoints change in a way that clusters show: identities, endpoints that are found by DNS, and
@@ -95,6 +99,8 @@ export class IndexBuilder {
   readonly #request = new Part<PolicyIndex<RequestAuthenticationSpec>>();
   readonly #authorization = new Part<PolicyIndex<AuthorizationPolicySpec>>();
   readonly #telemetry = new Part<PolicyIndex<TelemetrySpec>>();
+  readonly #trafficExtensions = new Part<PolicyIndex<TrafficExtensionSpec>>();
+  readonly #wasmPlugins = new Part<PolicyIndex<WasmPluginSpec>>();
   readonly #envoyFilters = new Part<EnvoyFilterIndex>();
   readonly #clusterEndpoints = new Part<object>();
 
@@ -123,6 +129,8 @@ export class IndexBuilder {
     const authorization = config.list('AuthorizationPolicy');
     const telemetry = config.list('Telemetry');
     const envoyFilters = config.list('EnvoyFilter');
+    const trafficExtensions = config.list('TrafficExtension');
+    const wasmPlugins = config.list('WasmPlugin');
     return {
       mesh,
       registry,
@@ -157,6 +165,11 @@ export class IndexBuilder {
         () => new PolicyIndex(authorization, rootNamespace),
       ),
       telemetry: this.#telemetry.get([mesh, ...telemetry], () => new PolicyIndex(telemetry, rootNamespace)),
+      trafficExtensions: this.#trafficExtensions.get(
+        [mesh, ...trafficExtensions],
+        () => new PolicyIndex(trafficExtensions, rootNamespace),
+      ),
+      wasmPlugins: this.#wasmPlugins.get([mesh, ...wasmPlugins], () => new PolicyIndex(wasmPlugins, rootNamespace)),
       envoyFilters: this.#envoyFilters.get(
         [mesh, ...envoyFilters],
         () => new EnvoyFilterIndex(envoyFilters, rootNamespace),

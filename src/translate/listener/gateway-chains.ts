@@ -2,6 +2,7 @@ import type { Filter } from '../../api/gen/envoy/config/listener/v3/listener_com
 import { hostSubsetOf, hostsForNamespace, hostsMatch } from '../../registry/host.ts';
 import { isHttp, parseProtocol } from '../../registry/protocol.ts';
 import type { ServicePort } from '../../registry/service.ts';
+import { extensionFiltersBeforeHttp } from '../extension/traffic-extensions.ts';
 import { httpConnectionManagerFilter } from '../http/connection-manager.ts';
 import {
   claimHosts,
@@ -26,7 +27,7 @@ export type ClaimedNames = Map<string, string>;
 export function gatewayChains(proxy: ProxyView, port: GatewayPort, bind: string, claimed: ClaimedNames): ChainSpec[] {
   const statPrefix = delimited(`outbound_${listenerName(bind, port.port)}`);
   if (isHttp(port.protocol)) {
-    const filters = () => [httpFilter(proxy, port.routeName ?? '', statPrefix, port.protocol === 'GRPC-Web')];
+    const filters = () => httpFilters(proxy, port.port, port.routeName ?? '', statPrefix, port.protocol === 'GRPC-Web');
     return [chain({ sources: port.servers.map(originOf), filters })];
   }
   return port.servers.flatMap((entry) => {
@@ -37,7 +38,7 @@ export function gatewayChains(proxy: ProxyView, port: GatewayPort, bind: string,
           sniHosts: entry.sniHosts,
           tls: serverTlsContext(proxy, server.tls!, false),
           sources: [originOf(entry)],
-          filters: () => [httpFilter(proxy, routeName, server.name || statPrefix, false)],
+          filters: () => httpFilters(proxy, port.port, routeName, server.name || statPrefix, false),
         }),
       ];
     }
@@ -51,15 +52,17 @@ function originOf({ gateway, index }: GatewayServer) {
   return { object: gateway, path: ['spec', 'servers', index] };
 }
 
-function httpFilter(proxy: ProxyView, routes: string, statPrefix: string, grpcWeb: boolean): Filter {
-  return httpConnectionManagerFilter(proxy, {
-    listenerClass: 'gateway',
+function httpFilters(proxy: ProxyView, port: number, routes: string, statPrefix: string, grpcWeb: boolean): Filter[] {
+  const listener = { listenerClass: 'gateway', port } as const;
+  const manager = httpConnectionManagerFilter(proxy, {
+    ...listener,
     statPrefix,
     routes,
     grpcWeb,
     http2: false,
     forwardProxy: false,
   });
+  return [...extensionFiltersBeforeHttp(proxy, listener), manager];
 }
 
 /** VirtualServices that are bound to a server's Gateway for some of its hosts. */

@@ -12,6 +12,7 @@ export function httpProxyListener(proxy: ProxyView): BuiltListener | undefined {
   const filters = () => [
     httpConnectionManagerFilter(proxy, {
       listenerClass: 'outbound',
+      port: number,
       statPrefix: delimited(`outbound_${listenerName(addresses[0], number)}`),
       routes: HTTP_PROXY_ROUTE,
       grpcWeb: false,

@@ -8,6 +8,7 @@ import {
 import type { DownstreamTlsContext } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
 import { afterTlsTermination, isHttp2, type ListenerProtocol, listenerProtocol } from '../../registry/protocol.ts';
 import { statName } from '../cluster/stat-name.ts';
+import { extensionFiltersBeforeHttp } from '../extension/traffic-extensions.ts';
 import { httpConnectionManagerFilter } from '../http/connection-manager.ts';
 import type { MutualTlsMode } from '../index/peer-authentication.ts';
 import { configMetadata } from '../metadata.ts';
@@ -116,10 +117,12 @@ function chainName({ binding, cluster, targetPort }: InboundPort, carries: Way['
 }
 
 function httpFilters(proxy: ProxyView, port: InboundPort): Filter[] {
+  const listener = { listenerClass: 'inbound', port: port.targetPort } as const;
   return [
     ...exchangeFilters(proxy),
+    ...extensionFiltersBeforeHttp(proxy, listener),
     httpConnectionManagerFilter(proxy, {
-      listenerClass: 'inbound',
+      ...listener,
       statPrefix: port.statPrefix,
       routes: inboundRouteTable(proxy, port),
       grpcWeb: port.port.protocol === 'GRPC-Web',
@@ -129,11 +132,11 @@ function httpFilters(proxy: ProxyView, port: InboundPort): Filter[] {
   ];
 }
 
-function tcpFilters(proxy: ProxyView, { cluster, hostname, port, service }: InboundPort): Filter[] {
+function tcpFilters(proxy: ProxyView, { cluster, hostname, port, service, targetPort }: InboundPort): Filter[] {
   const pattern = proxy.mesh.inboundClusterStatName;
   const statPrefix = pattern
     ? statName(pattern, { hostname, subset: '', port, targetPort: undefined, service })
     : cluster;
   const terminal = tcpProxyFilter(proxy, { listenerClass: 'inbound', statPrefix, cluster });
-  return networkFilters(proxy, 'inbound', terminal, true);
+  return networkFilters(proxy, { listenerClass: 'inbound', port: targetPort }, terminal, true);
 }

@@ -7,6 +7,7 @@ import { isIp } from '../../registry/address.ts';
 import { servesPort } from '../../registry/endpoint.ts';
 import { isTcp, listenerProtocol, type Protocol, parseProtocol } from '../../registry/protocol.ts';
 import { type Service, type ServicePort, UNSPECIFIED } from '../../registry/service.ts';
+import { extensionFiltersBeforeHttp } from '../extension/traffic-extensions.ts';
 import { httpInspector, tlsInspector } from '../filters/listener-filters.ts';
 import { httpConnectionManagerFilter } from '../http/connection-manager.ts';
 import type { EgressListener } from '../index/sidecar-scope.ts';
@@ -180,8 +181,10 @@ class OutboundPlan {
       transportProtocol: detected ? PLAIN_TRANSPORT : '',
       sources: [service.source],
       filters: () => [
+        ...extensionFiltersBeforeHttp(proxy, { listenerClass: 'outbound', port: port.port }),
         httpConnectionManagerFilter(proxy, {
           listenerClass: 'outbound',
+          port: port.port,
           statPrefix: delimited(`outbound_${listenerName(bind, port.port)}`),
           routes,
           grpcWeb: port.protocol === 'GRPC-Web',

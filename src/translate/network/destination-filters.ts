@@ -31,14 +31,14 @@ export function ruleFilters(
       }));
     const statPrefix = `${owner.name}.${owner.namespace}`;
     const terminal = tcpProxyFilter(proxy, { listenerClass, statPrefix, cluster: clusters, rule, tunnels: true });
-    return networkFilters(proxy, listenerClass, terminal, exchanges);
+    return networkFilters(proxy, { listenerClass, port: port.port }, terminal, exchanges);
   }
   const { destination } = first;
   const subset = destination.subset ?? '';
   const cluster = destinationCluster(destination, firstService, port.port);
   const statPrefix = outboundStatPrefix(proxy, firstService, destination.host, subset, port) ?? cluster;
   const terminal = tcpProxyFilter(proxy, { listenerClass, statPrefix, cluster, rule, subset, tunnels: true });
-  return networkFilters(proxy, listenerClass, terminal, exchanges);
+  return networkFilters(proxy, { listenerClass, port: port.port }, terminal, exchanges);
 }
 
 /** The filters of connections to a service for which there is no rule. */
@@ -50,7 +50,7 @@ export function serviceFilters(proxy: ProxyView, service: Service, port: Service
   const statPrefix = outboundStatPrefix(proxy, service, service.hostname, '', { port: number, name: '' }) ?? cluster;
   const rule: DestinationRule | undefined = proxy.destinationRule(service);
   const terminal = tcpProxyFilter(proxy, { listenerClass, statPrefix, cluster, rule, tunnels: true });
-  return networkFilters(proxy, listenerClass, terminal, false);
+  return networkFilters(proxy, { listenerClass, port: port.port }, terminal, false);
 }
 
 export function outboundStatPrefix(

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type Filter, FilterSchema } from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
+import { type ExtendedListener, extensionNetworkFilters, type Phase } from '../extension/traffic-extensions.ts';
 import { TCP_METADATA_EXCHANGE } from '../filters/metadata-exchange.ts';
 import type { ListenerClass, ProxyView } from '../proxy-view.ts';
 import { authorizationOf } from '../security/authorization.ts';
@@ -19,15 +20,21 @@ export function exchangeFilters({ features }: ProxyView): Filter[] {
 /** All filters of a connection that carries no HTTP. Sidecars do not ask who may call out; gateways do. */
 export function networkFilters(
   proxy: ProxyView,
-  listenerClass: ListenerClass,
+  listener: ExtendedListener,
   terminal: Filter,
   exchanges: boolean,
 ): Filter[] {
+  const { listenerClass } = listener;
+  const extensions = (phase: Phase) => extensionNetworkFilters(proxy, listener, phase);
   const { customTcp, tcp } = listenerClass === 'outbound' ? { customTcp: [], tcp: [] } : authorizationOf(proxy);
   return [
     ...(exchanges ? exchangeFilters(proxy) : []),
     ...customTcp,
+    ...extensions('AUTHN'),
+    ...extensions('AUTHZ'),
     ...tcp,
+    ...extensions('STATS'),
+    ...extensions('UNSPECIFIED'),
     ...tcpStatsFilters(proxy, listenerClass),
     terminal,
   ];

@@ -1,7 +1,7 @@
 import { createRegistry, type DescMessage, fromBinary, type JsonValue, type Message, toJson } from '@bufbuild/protobuf';
 import { reflect } from '@bufbuild/protobuf/reflect';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
-import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
+import { type Any, AnySchema, StringValueSchema } from '@bufbuild/protobuf/wkt';
 import { files } from '../../../src/api/gen/files.ts';
 
 /** Every generated message type, to print what an Any holds. */
@@ -10,7 +10,10 @@ export async function loadTypes() {
   for (const [module] of Object.values(files)) {
     if (!modules.has(module)) modules.set(module, await import(`../../../src/api/gen/${module}.ts`));
   }
-  return createRegistry(...Object.values(files).map(([module, schema]) => modules.get(module)![schema] as DescMessage));
+  return createRegistry(
+    StringValueSchema,
+    ...Object.values(files).map(([module, schema]) => modules.get(module)![schema] as DescMessage),
+  );
 }
 export type Types = Awaited<ReturnType<typeof loadTypes>>;
 
