@@ -5,6 +5,7 @@ import { type CommandModule, EXIT_USAGE, GoCommand, type Streams } from './comma
 
 const RUN = 'Run a mesh or a part of it:';
 const OBJECTS = 'Objects of a running mesh:';
+const INSPECT = 'Look into a running mesh:';
 const CONFIGURE = 'Configuration and certificates:';
 const OTHER = 'Other:';
 
@@ -45,6 +46,13 @@ const commands: readonly CommandEntry[] = [
     group: OBJECTS,
     summary: 'Remove objects, as kubectl delete does',
     load: () => import('./delete.ts'),
+  },
+  {
+    name: 'proxy-config',
+    aliases: ['pc'],
+    group: INSPECT,
+    summary: 'Show the configuration that a proxy runs with',
+    load: () => import('./proxy-config/index.ts'),
   },
   { name: 'ca', group: CONFIGURE, summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
   {
@@ -137,10 +145,13 @@ function showHelp(program: Command, path: readonly string[]): void {
   command.outputHelp();
 }
 
-/** Flags of istioctl that may stand before the command, all with a value. */
+/** Flags of istioctl that may stand before the command or before its subcommand, all with a value. */
 const GLOBAL_FLAGS: ReadonlySet<string> = new Set([
   '-n',
   '--namespace',
+  '-o',
+  '--output',
+  '--proxy-admin-port',
   '-i',
   '--istioNamespace',
   '-c',
