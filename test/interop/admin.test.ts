@@ -351,7 +351,7 @@ async function statNames(twin: Twin): Promise<string[]> {
 /** What Envoy counts of its own machinery: allocator, dispatcher, watchdogs, file system, admin connections. */
 const NOT_HERE =
   /^(http1\.|http\.(admin|async-client)\.|listener\.admin\.|filesystem\.|overload\.|envoy\.|main_thread\.|workers\.|thread_local_cluster_manager\.)|\.http1\.(dropped|metadata|requests_rejected|response_flood)/;
-const ONLY_HERE = /lb_subsets_single_host_per_subset_duplicate|rq_retry_skipped_request_not_complete/;
+const ONLY_HERE = /rq_retry_skipped_request_not_complete/;
 const NOT_HERE_METRIC =
   /envoy_(http1_|filesystem_|overload_|envoy_|main_thread_|workers_|thread_local_cluster_manager_|listener_admin_)|conn_manager_prefix="(admin|async-client)"|_http1_(dropped|metadata|requests_rejected|response_flood)|^# TYPE/;
-const ONLY_HERE_METRIC = /lb_subsets_single_host_per_subset_duplicate|rq_retry_skipped_request_not_complete/;
+const ONLY_HERE_METRIC = /rq_retry_skipped_request_not_complete/;

@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import type { ActiveCluster } from '../cluster/active-cluster.ts';
 import { HealthFlag, type Host, type HostStats } from '../cluster/host.ts';
+import type { HostMonitor } from '../cluster/outlier/monitor.ts';
 import type { ResourceManager } from '../cluster/resources.ts';
 import { addressJson, localityJson } from './config-dump/endpoints.ts';
 import type { Json } from './config-dump/message-json.ts';
@@ -23,6 +24,16 @@ const FLAGS: readonly (readonly [flag: number, text: string, json: string])[] = 
   [HealthFlag.PendingActiveHealthCheck, '/pending_active_hc', 'pending_active_hc'],
   [HealthFlag.EdsDraining, '/eds_status_draining', ''],
 ];
+
+const SUCCESS_RATES = [
+  ['success_rate', 'external'],
+  ['local_origin_success_rate', 'local'],
+] as const;
+
+/** Six significant digits, as Envoy writes numbers in this text. */
+function decimal(value: number): number {
+  return Number(value.toPrecision(6));
+}
 
 const COUNTERS = ['cx_connect_fail', 'cx_total', 'rq_error', 'rq_success', 'rq_timeout', 'rq_total'] as const;
 const GAUGES = ['cx_active', 'rq_active', 'rq_pending_active'] as const;
@@ -57,16 +68,17 @@ export const clusters: AdminHandler = {
 function* clustersText(_proxy: AdminProxy, entries: readonly Entry[]): Generator<string> {
   for (const { active, dynamic } of entries) {
     const { cluster, name } = active;
-    const { config } = cluster;
+    const { config, outliers } = cluster;
     let text = '';
     const line = (...parts: readonly (string | number | boolean)[]) => {
       text += `${name}::${parts.join('::')}\n`;
     };
     line('observability_name', cluster.statName);
-    if (config.outlierDetection) {
-      for (const kind of ['success_rate', 'local_origin_success_rate']) {
-        line('outlier', `${kind}_average`, -1);
-        line('outlier', `${kind}_ejection_threshold`, -1);
+    if (outliers) {
+      for (const [kind, origin] of SUCCESS_RATES) {
+        const { average, threshold } = outliers.thresholds[origin];
+        line('outlier', `${kind}_average`, decimal(average));
+        line('outlier', `${kind}_ejection_threshold`, decimal(threshold));
       }
     }
     for (const [priority, resources] of priorities(active)) {
@@ -85,8 +97,8 @@ function* clustersText(_proxy: AdminProxy, entries: readonly Entry[]): Generator
       line(host.name, 'sub_zone', locality.subZone);
       line(host.name, 'canary', canary);
       line(host.name, 'priority', priority);
-      line(host.name, 'success_rate', -1);
-      line(host.name, 'local_origin_success_rate', -1);
+      const monitor = outliers?.monitorOf(host);
+      for (const [kind, origin] of SUCCESS_RATES) line(host.name, kind, decimal(monitor?.[origin].shown ?? -1));
     }
     yield text;
   }
@@ -126,7 +138,13 @@ function clusterJson({ active, dynamic }: Entry): JsonObject {
   const { cluster, name } = active;
   const json: JsonObject = { name };
   if (dynamic) json.added_via_api = true;
-  const hosts = [...cluster.hosts].map(hostJson);
+  const { outliers } = cluster;
+  if (outliers) {
+    const { external, local } = outliers.thresholds;
+    if (external.threshold >= 0) json.success_rate_ejection_threshold = { value: external.threshold };
+    if (local.threshold >= 0) json.local_origin_success_rate_ejection_threshold = { value: local.threshold };
+  }
+  const hosts = [...cluster.hosts].map((host) => hostJson(host, outliers?.monitorOf(host)));
   if (hosts.length > 0) json.host_statuses = hosts;
   json.circuit_breakers = {
     thresholds: priorities(active).map(([priority, resources]) => ({
@@ -140,7 +158,7 @@ function clusterJson({ active, dynamic }: Entry): JsonObject {
   return json;
 }
 
-function hostJson(host: Host): JsonObject {
+function hostJson(host: Host, monitor: HostMonitor | undefined): JsonObject {
   const { address, hostname, weight, locality, priority } = host.description;
   const health: JsonObject = {};
   for (const [flag, , key] of FLAGS) if (key !== '' && host.health & flag) health[key] = true;
@@ -152,11 +170,18 @@ function hostJson(host: Host): JsonObject {
       ...GAUGES.map((n) => statJson(host.stats, n, true)),
     ],
     health_status: health,
+    ...rateJson('success_rate', monitor?.external.shown),
     weight,
     ...(hostname && { hostname }),
     ...(priority > 0 && { priority }),
+    ...rateJson('local_origin_success_rate', monitor?.local.shown),
     locality: localityJson(locality),
   };
+}
+
+/** A Percent, which is left out where there is nothing to tell. */
+function rateJson(name: string, percent = -1): JsonObject {
+  return percent < 0 ? {} : { [name]: { value: percent } };
 }
 
 function edsHealth({ health }: Host): string {

@@ -6,7 +6,6 @@ import type { Resource, ResourceManager } from './resources.ts';
 
 const GAUGES: ReadonlySet<string> = new Set([
   'lb_subsets_active',
-  'lb_subsets_single_host_per_subset_duplicate',
   'membership_degraded',
   'membership_excluded',
   'membership_healthy',
@@ -68,7 +67,20 @@ const ENDPOINT_UPDATES: readonly ComputedStat<ClusterStats>[] = [
   { name: 'version_text', kind: 'text', value: ({ endpoints }) => endpoints?.version },
 ];
 
-const COMPUTED = [...breakers('default'), ...breakers('high'), ...ENDPOINT_UPDATES] as readonly ComputedStat<never>[];
+const DUPLICATES: ComputedStat<ClusterStats> = {
+  name: 'lb_subsets_single_host_per_subset_duplicate',
+  kind: 'gauge',
+  value: ({ duplicatesInSubsets }) => duplicatesInSubsets,
+};
+
+const NO_NAMES: readonly string[] = [];
+
+const COMPUTED = [
+  ...breakers('default'),
+  ...breakers('high'),
+  ...ENDPOINT_UPDATES,
+  DUPLICATES,
+] as readonly ComputedStat<never>[];
 
 /** There is no HTTP/3, no early data and no preconnecting. */
 const ABSENT: AbsentStats = {
@@ -109,7 +121,6 @@ export class ClusterStats extends StatGroup {
   lb_subsets_fallback_panic = 0;
   lb_subsets_removed = 0;
   lb_subsets_selected = 0;
-  lb_subsets_single_host_per_subset_duplicate = 0;
   lb_zone_cluster_too_small = 0;
   lb_zone_no_capacity_left = 0;
   lb_zone_routing_all_directly = 0;
@@ -184,6 +195,12 @@ export class ClusterStats extends StatGroup {
   upstream_rq_total = 0;
   upstream_rq_tx_reset = 0;
 
+  /** Hosts for which each transport socket was chosen: `NAME.total_match_count`. */
+  socketNames: readonly string[] = NO_NAMES;
+  socketMatches: number[] = [];
+  /** Undefined where no subset is restricted to one host. */
+  duplicatesInSubsets: number | undefined = undefined;
+
   readonly #internal = new ResponseCodes();
   readonly #external = new ResponseCodes();
 
@@ -201,6 +218,9 @@ export class ClusterStats extends StatGroup {
   }
 
   override *dynamic(): Generator<readonly [string, number]> {
+    for (let i = 0; i < this.socketNames.length; i++) {
+      yield [`${this.socketNames[i]}.total_match_count`, this.socketMatches[i]];
+    }
     yield* ResponseCodes.sum(this.#internal, this.#external).stats('');
     for (const [prefix, codes] of [
       ['internal.', this.#internal],
@@ -214,6 +234,7 @@ export class ClusterStats extends StatGroup {
   }
 
   override clearDynamic(): void {
+    this.socketMatches.fill(0);
     this.#internal.clear();
     this.#external.clear();
   }

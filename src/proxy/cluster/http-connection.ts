@@ -9,6 +9,7 @@ import type { UpstreamConnectionInfo } from '../observe/stream-info.ts';
 import type { Timer } from '../timers.ts';
 import type { UpstreamStreamHandler } from './cluster.ts';
 import type { ClusterStats } from './cluster-stats.ts';
+import type { Http2CodecStats } from './codec-stats.ts';
 import type { Host } from './host.ts';
 import { PooledStream, type StreamOwner } from './pooled-stream.ts';
 import type { Http2Keepalive } from './protocol-config.ts';
@@ -32,6 +33,8 @@ interface HttpConnectionContext {
   readonly options: HttpConnectionOptions;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Statistics of connections of a protocol, shown from the first one on; HTTP/1 has nothing to count. */
+  codecStats(http2: boolean): Http2CodecStats | undefined;
 }
 
 interface HttpConnectionEvents {
@@ -51,6 +54,7 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
   readonly #codec: ClientCodec;
   readonly #context: HttpConnectionContext;
   readonly #events: HttpConnectionEvents;
+  readonly #codecStats: Http2CodecStats | undefined;
   readonly #requestsLeft: () => boolean;
   readonly #startedAt: number;
   #requests = 0;
@@ -68,6 +72,7 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
     this.exclusive = !http2;
     this.#context = context;
     this.#startedAt = context.net.timers.now();
+    this.#codecStats = context.codecStats(http2);
     this.#events = events;
     const { options } = context;
     const max = options.maxRequestsPerConnection;
@@ -129,6 +134,7 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
     stats.upstream_rq_active++;
     host.stats.rq_total++;
     host.stats.rq_active++;
+    if (this.#codecStats) this.#codecStats.streams_active++;
     const stream = new PooledStream(this, handler);
     stream.attach(this.#codec.newStream(stream));
     this.#askIfSilent();
@@ -152,8 +158,15 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
     resources.requests.inUse--;
     stats.upstream_rq_active--;
     host.stats.rq_active--;
-    if (reset === 'local') stats.upstream_rq_tx_reset++;
-    else if (reset === 'remote') stats.upstream_rq_rx_reset++;
+    const codec = this.#codecStats;
+    if (codec) codec.streams_active--;
+    if (reset === 'local') {
+      stats.upstream_rq_tx_reset++;
+      if (codec) codec.tx_reset++;
+    } else if (reset === 'remote') {
+      stats.upstream_rq_rx_reset++;
+      if (codec) codec.rx_reset++;
+    }
     if (this.#streams > 0) return;
     this.#idleSince = this.#context.net.timers.now();
     if (this.#draining) this.#closeWhenQuiet();
@@ -203,6 +216,7 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
     this.#pinging = true;
     this.#keepaliveTimer?.cancel();
     this.#keepaliveTimer = this.#context.net.timers.start(keepalive.timeout, () => {
+      if (this.#codecStats) this.#codecStats.keepalive_timeout++;
       this.#connection.close('keepalive timeout');
     });
     this.#codec.ping(() => {

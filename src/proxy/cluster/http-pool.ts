@@ -3,6 +3,7 @@ import type { Connection } from '../net/connection.ts';
 import type { NetContext } from '../net/socket-connection.ts';
 import type { Cancelable, UpstreamStreamHandler } from './cluster.ts';
 import type { ClusterStats } from './cluster-stats.ts';
+import type { Http2CodecStats } from './codec-stats.ts';
 import type { ConnectHandler } from './connect-handler.ts';
 import type { Host, HostPool } from './host.ts';
 import { HttpConnection, type HttpConnectionOptions } from './http-connection.ts';
@@ -18,6 +19,7 @@ export interface HttpPoolContext {
   readonly options: HttpConnectionOptions & { readonly preconnectRatio: number };
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  codecStats(http2: boolean): Http2CodecStats | undefined;
   readonly protocol: PoolProtocol;
   /** Generation of the TLS secrets that connections are made with. */
   readonly generation: number;

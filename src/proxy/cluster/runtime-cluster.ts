@@ -13,6 +13,7 @@ import type {
   UpstreamStreamHandler,
 } from './cluster.ts';
 import { ClusterStats } from './cluster-stats.ts';
+import { Http1CodecStats, Http2CodecStats } from './codec-stats.ts';
 import type { ClusterConfig } from './config.ts';
 import type { ConnectHandler } from './connect-handler.ts';
 import { connectUpstream } from './connector.ts';
@@ -45,6 +46,8 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
   readonly #balancer: LoadBalancer | undefined;
   readonly #balancerStats: (() => void) | undefined;
   readonly #watch: HostWatch | undefined;
+  #http1Stats: StatLease<Http1CodecStats> | undefined = undefined;
+  #http2Stats: StatLease<Http2CodecStats> | undefined = undefined;
   #assignment: Assignment = NO_ENDPOINTS;
   /** Hosts, their weights or their health have changed since the balancer was told. */
   #stale = false;
@@ -68,6 +71,8 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     this.highResources = new ResourceManager(config.breakers.high);
     this.#statsLease = worker.stats.acquire(`cluster.${config.statName}.`, ClusterStats);
     this.stats = this.#statsLease.group;
+    this.stats.socketNames = sockets.map(({ name }) => name);
+    this.stats.socketMatches = sockets.map(() => 0);
     this.stats.resources = { default: this.defaultResources, high: this.highResources };
     this.membership = new Membership({
       now: () => this.now(),
@@ -156,7 +161,14 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
   setEndpoints(assignment: Assignment): void {
     const { added, removed } = this.membership.update(assignment);
     this.#assignment = assignment;
-    for (const host of this.membership.hosts) this.#chooseSocket(host);
+    let heaviest = 0;
+    for (const host of this.membership.hosts) {
+      this.#chooseSocket(host);
+      if (host.weight > heaviest) heaviest = host.weight;
+    }
+    const { discovery } = this.config;
+    // Envoy has it only where lists of hosts come and go.
+    if (discovery === 'EDS' || discovery === 'STRICT_DNS') this.stats.max_host_weight = heaviest;
     for (const host of added) this.#watch?.add(host);
     this.#membershipChanged(added, removed);
   }
@@ -215,24 +227,24 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     let healthy = 0;
     let degraded = 0;
     let excluded = 0;
-    let heaviest = 0;
     for (const host of this.hosts) {
       if (host.healthy) healthy++;
       else if (host.degraded) degraded++;
       if (host.excluded) excluded++;
-      if (host.weight > heaviest) heaviest = host.weight;
     }
     const { stats } = this;
     stats.membership_total = this.size;
     stats.membership_healthy = healthy;
     stats.membership_degraded = degraded;
     stats.membership_excluded = excluded;
-    stats.max_host_weight = heaviest;
   }
 
   #chooseSocket(host: Host): void {
     const { metadata, localityMetadata } = host.description;
-    host.transportIndex = matchSocket(this.sockets, metadata, localityMetadata);
+    const index = matchSocket(this.sockets, metadata, localityMetadata);
+    if (index === host.transportIndex) return;
+    host.transportIndex = index;
+    this.stats.socketMatches[index]++;
   }
 
   dropsRequest(random: () => number): boolean {
@@ -288,6 +300,7 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     const pool: HttpPool = new HttpPool({
       net: this.#worker,
       random: this.#worker.random,
+      codecStats: (http2) => this.#codecStats(http2),
       host,
       stats: this.stats,
       resources: this.#resources(options),
@@ -302,6 +315,14 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     });
     host.pools.set(key, pool);
     return pool;
+  }
+
+  #codecStats(http2: boolean): Http2CodecStats | undefined {
+    const { stats } = this.#worker;
+    const prefix = `cluster.${this.statName}.http${http2 ? 2 : 1}.`;
+    if (http2) return (this.#http2Stats ??= stats.acquire(prefix, Http2CodecStats)).group;
+    this.#http1Stats ??= stats.acquire(prefix, Http1CodecStats);
+    return undefined;
   }
 
   /** Makes room for a pool by one of the host's that nobody uses. */
@@ -406,6 +427,8 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     this.#onChecked = undefined;
     this.#watch?.close();
     this.#balancerStats?.();
+    this.#http1Stats?.release();
+    this.#http2Stats?.release();
     for (const host of this.hosts) host.drainPools();
     for (const { transport } of this.sockets) transport?.close();
     this.#statsLease.release();

@@ -38,7 +38,8 @@ export interface BalancerCounters {
   lb_subsets_fallback_panic: number;
   lb_subsets_removed: number;
   lb_subsets_selected: number;
-  lb_subsets_single_host_per_subset_duplicate: number;
+  /** Hosts that were left out of subsets of one host; undefined while there are no such subsets. */
+  duplicatesInSubsets: number | undefined;
   /** Requests under way to the whole cluster, which bounded loads are measured against. */
   readonly upstream_rq_active: number;
 }

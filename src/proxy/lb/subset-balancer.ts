@@ -84,7 +84,7 @@ class SubsetBalancer implements LoadBalancer {
         }
       }
     }
-    this.#environment.counters.lb_subsets_single_host_per_subset_duplicate = duplicates;
+    if (selectors.some(({ singleHost }) => singleHost)) this.#environment.counters.duplicatesInSubsets = duplicates;
     this.#replace(members);
   }
 

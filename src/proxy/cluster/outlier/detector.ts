@@ -139,6 +139,8 @@ export class OutlierDetector {
       stats.ejections_overflow++;
       return;
     }
+    // Older than the other counters of ejections: of two rules, enforced or not.
+    if (reason === 'consecutive_5xx' || reason === 'success_rate') stats.ejections_total++;
     if (random() * 100 >= this.config.enforcing[reason]) {
       log?.ejected(monitor, reason, this.thresholds, false);
       return;
@@ -162,7 +164,6 @@ export class OutlierDetector {
     const { stats, timers, random } = this.#context;
     const { baseEjectionMs, maxEjectionMs, ejectionJitterMs } = this.config;
     this.#count(1);
-    stats.ejections_total++;
     stats.ejections_enforced_total++;
     stats[`ejections_enforced_${reason}`]++;
     monitor.ejections++;
