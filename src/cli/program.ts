@@ -15,6 +15,12 @@ const OTHER = 'Other:';
  */
 const commands: readonly CommandEntry[] = [
   { name: 'up', group: RUN, summary: 'Run a mesh out of a folder of YAML', load: () => import('./up.ts') },
+  {
+    name: 'run',
+    group: RUN,
+    summary: 'Run a program as a workload of a running mesh',
+    load: () => import('./run.ts'),
+  },
   { name: 'down', group: RUN, summary: 'Stop a running mesh', load: () => import('./down.ts') },
   {
     name: 'proxy',
@@ -48,11 +54,30 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./delete.ts'),
   },
   {
+    name: 'logs',
+    group: OBJECTS,
+    summary: 'Print what programs and proxies print',
+    load: () => import('./logs/index.ts'),
+  },
+  {
+    name: 'exec',
+    group: OBJECTS,
+    summary: 'Run a command as a program of a pod would run',
+    load: () => import('./exec.ts'),
+  },
+  { name: 'restart', group: OBJECTS, summary: 'Restart workloads, pod by pod', load: () => import('./restart.ts') },
+  {
     name: 'proxy-config',
     aliases: ['pc'],
     group: INSPECT,
     summary: 'Show the configuration that a proxy runs with',
     load: () => import('./proxy-config/index.ts'),
+  },
+  {
+    name: 'analyze',
+    group: CONFIGURE,
+    summary: 'Find mistakes in how objects fit together, in files or in a running mesh',
+    load: () => import('./analyze.ts'),
   },
   { name: 'ca', group: CONFIGURE, summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
   {
