@@ -21,6 +21,12 @@ const commands: readonly CommandEntry[] = [
     summary: 'Run a program as a workload of a running mesh',
     load: () => import('./run.ts'),
   },
+  {
+    name: 'status',
+    group: RUN,
+    summary: 'Show how a running mesh is, and what is wrong with it',
+    load: () => import('./status/index.ts'),
+  },
   { name: 'down', group: RUN, summary: 'Stop a running mesh', load: () => import('./down.ts') },
   {
     name: 'proxy',

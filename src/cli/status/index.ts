@@ -1,0 +1,73 @@
+import { type Command, Option } from 'commander';
+import type { ControlClient } from '../../config/control/client.ts';
+import { Exit, type Streams } from '../command.ts';
+import { addMeshFlag, connect, type MeshFlags, timeoutOption } from '../kubectl/flags.ts';
+import { printable } from '../kubectl/object-output.ts';
+import { formatJson } from '../output/json.ts';
+import { formatStatus } from './format.ts';
+import { type MeshState, shortcomings } from './report.ts';
+
+interface Flags extends MeshFlags {
+  readonly namespace?: string;
+  readonly output?: 'json';
+  readonly wait?: boolean;
+  readonly timeout: number;
+}
+
+const LOOK_MS = 100;
+
+const EXAMPLES = `
+The exit code is 1 when a pod or the control plane is not ready. Objects that were refused and proxies that have not
+got the newest configuration are told, and leave the exit code alone.
+
+Examples:
+  isthmus status
+  isthmus status --wait && curl http://127.0.0.1:8080/
+  isthmus status -o json | jq -r '.notReady[].object'
+`;
+
+/** `isthmus status`: how a local mesh is, and what is wrong with it. */
+export function define(command: Command, streams: Streams): void {
+  command
+    .option('-n, --namespace <name>', 'only pods of this namespace')
+    .addOption(new Option('-o, --output <format>', 'output format').choices(['json']))
+    .option('--wait', 'until everything is ready')
+    .addOption(timeoutOption('how long --wait waits', '60s'))
+    .addHelpText('after', EXAMPLES);
+  addMeshFlag(command).action((flags: Flags) => status(flags, streams));
+}
+
+async function status(flags: Flags, streams: Streams): Promise<void> {
+  const { client } = await connect(flags);
+  const deadline = Date.now() + flags.timeout;
+  let state = await fetchState(client);
+  let missing = shortcomings(state);
+  while (flags.wait && missing.length > 0 && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    state = await fetchState(client);
+    missing = shortcomings(state);
+  }
+  if (flags.output === 'json') {
+    const { mesh, configuration } = state;
+    const whole = { ...mesh, ready: missing.length === 0, notReady: missing, configuration: configuration ?? null };
+    streams.stdout.write(`${formatJson(printable(JSON.parse(JSON.stringify(whole))), '  ')}\n`);
+  } else {
+    const colours = streams.stdout.isTTY === true && !process.env.NO_COLOR;
+    streams.stdout.write(formatStatus(state, missing, { now: Date.now(), colours, namespace: flags.namespace }));
+  }
+  if (missing.length > 0) throw new Exit(1);
+}
+
+/** A control plane that is away leaves only what the mesh itself knows. */
+async function fetchState(client: ControlClient): Promise<MeshState> {
+  const mesh = await client.status();
+  try {
+    const [configuration, { objects }] = await Promise.all([
+      client.state(),
+      client.objects({ kinds: ['Deployment', 'StatefulSet', 'ReplicaSet'] }),
+    ]);
+    return { mesh, configuration, workloads: objects };
+  } catch {
+    return { mesh, configuration: undefined, workloads: [] };
+  }
+}

@@ -1,0 +1,60 @@
+import type { ObjectState, StateResponse } from '../../config/control/api.ts';
+import type { MeshStatus, PodStatus } from '../../config/control/mesh-api.ts';
+import { formatMessage } from '../../config/message.ts';
+
+/** Everything that `status` is made of, at one moment. */
+export interface MeshState {
+  readonly mesh: MeshStatus;
+  /** Undefined while the control plane does not answer. */
+  readonly configuration: StateResponse | undefined;
+  /** Deployments, StatefulSets and ReplicaSets. */
+  readonly workloads: readonly ObjectState[];
+}
+
+/** Something that is not as it should be: what, and why. */
+export interface Shortcoming {
+  readonly object: string;
+  readonly reason: string;
+}
+
+/** What keeps a mesh from being ready; empty if it is. */
+export function shortcomings({ mesh, workloads }: MeshState): Shortcoming[] {
+  const found: Shortcoming[] = [];
+  const { state, lastEnd } = mesh.discovery;
+  if (state !== 'Running') {
+    found.push({ object: 'discovery', reason: lastEnd === undefined ? state : `${state}: ${lastEnd}` });
+  }
+  for (const pod of mesh.pods) {
+    if (!isFine(pod)) found.push({ object: `pod ${pod.namespace}/${pod.name}`, reason: pod.message ?? pod.status });
+  }
+  for (const workload of workloads) found.push(...missingPods(workload, mesh.pods));
+  // Nothing has failed so far, and not everything is there yet.
+  if (found.length === 0 && mesh.readyAfterMs === undefined) found.push({ object: 'mesh', reason: 'it is starting' });
+  return found;
+}
+
+function isFine({ ready, size, status }: PodStatus): boolean {
+  return ready === size || status === 'Completed';
+}
+
+/** Pods of a workload that are not even there; those that are speak for themselves. */
+function missingPods({ key, kind, raw }: ObjectState, pods: readonly PodStatus[]): Shortcoming[] {
+  const [, namespace = '', name = ''] = key.split('/');
+  const wanted = Number((raw.spec as { readonly replicas?: number } | undefined)?.replicas ?? 1);
+  const there = pods.filter((pod) => pod.namespace === namespace && pod.owner === `${kind}/${name}`).length;
+  if (there >= wanted) return [];
+  return [{ object: `${kind.toLowerCase()} ${namespace}/${name}`, reason: `${there} of ${wanted} pods are there` }];
+}
+
+/** What is wrong with the configuration, one line each. */
+export function configurationProblems({ rejected, nacks, proxies }: StateResponse): string[] {
+  return [
+    ...rejected.flatMap(({ messages, lastGood }) =>
+      messages.map((message) => `${formatMessage(message)}${lastGood ? '; its last good version stays in force' : ''}`),
+    ),
+    ...nacks.map(({ proxy, message }) => `${proxy} refused its configuration: ${message}`),
+    ...proxies.flatMap(({ id, lag }) =>
+      lag === undefined || nacks.some(({ proxy }) => proxy === id) ? [] : [`${id} is behind: ${lag}`],
+    ),
+  ];
+}
