@@ -79,6 +79,12 @@ const commands: readonly CommandEntry[] = [
     summary: 'Show the configuration that a proxy runs with',
     load: () => import('./proxy-config/index.ts'),
   },
+  {
+    name: 'analyze',
+    group: CONFIGURE,
+    summary: 'Find mistakes in how objects fit together, in files or in a running mesh',
+    load: () => import('./analyze.ts'),
+  },
   { name: 'ca', group: CONFIGURE, summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
   {
     name: 'validate',

@@ -1,6 +1,6 @@
 import { formatLocation, type SourceLocation } from '../base/errors.ts';
 import { type ConfigObject, formatPath } from './object.ts';
-import type { Violation } from './schema/index.ts';
+import type { Topic, Violation } from './schema/index.ts';
 
 /** Something to tell about the configuration, with the place that it is about. */
 export interface ConfigMessage {
@@ -11,6 +11,7 @@ export interface ConfigMessage {
   readonly field?: string;
   /** `Kind/namespace/name`, when it is about an object. */
   readonly key?: string;
+  readonly topic?: Topic;
 }
 
 /** A violation as a message about the object with this key. */
@@ -25,6 +26,7 @@ export function messageFrom(
     at: locate(violation.path),
     ...(field === '' ? {} : { field }),
     ...(key === undefined ? {} : { key }),
+    ...(violation.topic === undefined ? {} : { topic: violation.topic }),
   };
 }
 

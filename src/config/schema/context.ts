@@ -1,10 +1,14 @@
 import type { FieldPath } from '../object.ts';
 
+/** What a violation is about, of those that have a message code of their own: routes that no request reaches. */
+export type Topic = 'unreachable';
+
 /** One thing wrong, or worth saying, about one field. */
 export interface Violation {
   readonly path: FieldPath;
   readonly message: string;
   readonly severity: 'error' | 'warning';
+  readonly topic?: Topic;
 }
 
 /** After this many of one severity the rest of a document's violations are not reported: nobody reads the hundredth. */

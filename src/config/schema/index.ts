@@ -8,7 +8,7 @@ export {
   type StructSchema,
   struct,
 } from './collections.ts';
-export { nameOf, ReadContext, type ReadOptions, type Violation } from './context.ts';
+export { nameOf, ReadContext, type ReadOptions, type Topic, type Violation } from './context.ts';
 export { formatDuration, parseDuration } from './duration.ts';
 export { isRecord, type ObjectOf, type ObjectSchema, object, required } from './object.ts';
 export {

@@ -145,7 +145,6 @@ function compileFilters(
   const { worker, clusters, listener } = context;
   const filters: NamedFilter[] = [];
   const leases = new StatLeases(worker.stats, `http.${statPrefix}.`);
-  const rootLeases = new StatLeases(worker.stats, '');
   protos.forEach((proto, i) => {
     const at = errors.at(i);
     if (proto.configType.case === 'configDiscovery') {
@@ -160,7 +159,6 @@ function compileFilters(
         clusters,
         statPrefix,
         stats: leases.acquire,
-        rootStats: rootLeases.acquire,
         direction: listener.direction,
         bufferLimit: listener.bufferLimit,
         waitFor: context.waitFor,
@@ -182,7 +180,6 @@ function compileFilters(
     release() {
       for (const { factory } of filters) factory.dispose?.();
       leases.release();
-      rootLeases.release();
     },
   };
 }

@@ -5,16 +5,14 @@ import {
 import type { RouteConfiguration } from '../../api/gen/envoy/config/route/v3/route_pb.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigErrors } from '../config/errors.ts';
-import { StatLeases } from '../observe/stat-leases.ts';
-import type { StatsStore } from '../observe/stats.ts';
+import type { StatLease } from '../observe/stats.ts';
 import { DomainTable } from './domains.ts';
 import { headerEdits } from './header-edits.ts';
 import { headerTest } from './header-match.ts';
-import { rateLimitRules } from './rate-limits.ts';
 import type { Route, VirtualHostInfo } from './route.ts';
 import { compileRoute, type MatchableRoute } from './route-entry.ts';
 import type { BuildContext, FilterConfigCompiler, MatchContext, Scope } from './scope.ts';
-import { RequestStats } from './stats.ts';
+import type { AcquireRequestStats, RequestStats } from './stats.ts';
 
 interface CompiledVirtualHost {
   readonly name: string;
@@ -31,27 +29,28 @@ export class RouteTable {
   readonly internalOnlyHeaders: readonly string[];
   readonly #domains: DomainTable<CompiledVirtualHost>;
 
-  readonly #stats: StatLeases;
+  readonly #leases: readonly StatLease<RequestStats>[];
 
-  private constructor(proto: RouteConfiguration, domains: DomainTable<CompiledVirtualHost>, stats: StatLeases) {
+  private constructor(
+    proto: RouteConfiguration,
+    domains: DomainTable<CompiledVirtualHost>,
+    leases: readonly StatLease<RequestStats>[],
+  ) {
     this.name = proto.name;
     this.proto = proto;
     this.internalOnlyHeaders = proto.internalOnlyHeaders.map((name) => name.toLowerCase());
     this.#domains = domains;
-    this.#stats = stats;
+    this.#leases = leases;
   }
 
   /** Compiles a route configuration; whatever is wrong goes to `errors`, and the table is then not to be used. */
   static compile(
     proto: RouteConfiguration,
-    filters: FilterConfigCompiler,
-    store: StatsStore,
+    filterConfigs: FilterConfigCompiler,
+    acquireStats: AcquireRequestStats,
     errors: ConfigErrors,
   ): RouteTable {
-    const stats = new StatLeases(store, '');
-    const filterConfigs: BuildContext['filterConfigs'] = {
-      compile: (configs, at) => filters.compile(configs, stats.acquire, at),
-    };
+    const leases: StatLease<RequestStats>[] = [];
     const scope: Scope = {
       requestEdits: [headerEdits(proto.requestHeadersToAdd, proto.requestHeadersToRemove, errors, 'request_headers')],
       responseEdits: [
@@ -64,7 +63,11 @@ export class RouteTable {
       mostSpecificWins: proto.mostSpecificHeaderMutationsWins,
       mirrors: proto.requestMirrorPolicies,
       ignorePathParameters: proto.ignorePathParametersInPathMatching,
-      stats: (prefix) => stats.acquire(prefix, RequestStats),
+      stats(prefix) {
+        const lease = acquireStats(prefix);
+        leases.push(lease);
+        return lease.group;
+      },
     };
     const domains = new DomainTable<CompiledVirtualHost>(proto.ignorePortInHostMatching);
     proto.virtualHosts.forEach((host, i) => {
@@ -78,12 +81,12 @@ export class RouteTable {
         }
       });
     });
-    return new RouteTable(proto, domains, stats);
+    return new RouteTable(proto, domains, leases);
   }
 
   /** Nobody looks here for routes any more. Requests that run keep what they have. */
   dispose(): void {
-    this.#stats.release();
+    for (const lease of this.#leases) lease.release();
   }
 
   /** The route of a request, or undefined if no virtual host or none of its routes matches. */
@@ -123,7 +126,7 @@ function compileVirtualHost(
     requireTls: host.requireTls === VirtualHost_TlsRequirementType.NONE ? ('none' as const) : ('all' as const),
     includeRequestAttemptCount: host.includeRequestAttemptCount,
     includeAttemptCountInResponse: host.includeAttemptCountInResponse,
-    rateLimits: rateLimitRules(host.rateLimits, errors.at('rate_limits')),
+    rateLimits: host.rateLimits,
     virtualCluster: virtualClusters(host, context, errors.at('virtual_clusters')),
   };
   const routes = host.routes.map((route, i) =>
