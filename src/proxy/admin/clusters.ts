@@ -1,6 +1,6 @@
 import { RE2JS } from 're2js';
 import type { ActiveCluster } from '../cluster/active-cluster.ts';
-import { HealthFlag, type Host, type HostStats } from '../cluster/host.ts';
+import { HEALTH_FLAG_NAMES, HealthFlag, type Host, type HostStats } from '../cluster/host.ts';
 import type { HostMonitor } from '../cluster/outlier/monitor.ts';
 import type { ResourceManager } from '../cluster/resources.ts';
 import { addressJson, localityJson } from './config-dump/endpoints.ts';
@@ -14,16 +14,18 @@ interface Entry {
   readonly dynamic: boolean;
 }
 
-/** Names of health flags as they stand in the text, in its order. */
-const FLAGS: readonly (readonly [flag: number, text: string, json: string])[] = [
-  [HealthFlag.FailedActiveHealthCheck, '/failed_active_hc', 'failed_active_health_check'],
-  [HealthFlag.FailedOutlierCheck, '/failed_outlier_check', 'failed_outlier_check'],
-  [HealthFlag.FailedEdsHealth, '/failed_eds_health', ''],
-  [HealthFlag.DegradedActiveHealthCheck, '/degraded_active_hc', 'failed_active_degraded_check'],
-  [HealthFlag.DegradedEdsHealth, '/degraded_eds_health', ''],
-  [HealthFlag.PendingActiveHealthCheck, '/pending_active_hc', 'pending_active_hc'],
-  [HealthFlag.EdsDraining, '/eds_status_draining', ''],
-];
+const JSON_FLAGS: Readonly<Record<string, string>> = {
+  failed_active_hc: 'failed_active_health_check',
+  failed_outlier_check: 'failed_outlier_check',
+  degraded_active_hc: 'failed_active_degraded_check',
+  pending_dynamic_removal: 'pending_dynamic_removal',
+  pending_active_hc: 'pending_active_hc',
+  excluded_via_immediate_hc_fail: 'excluded_via_immediate_hc_fail',
+  active_hc_timeout: 'active_hc_timeout',
+};
+
+/** Names of health flags as they stand in the text, in its order; those of JSON, where it has any, differ. */
+const FLAGS = HEALTH_FLAG_NAMES.map((name, bit) => [1 << bit, `/${name}`, JSON_FLAGS[name] ?? ''] as const);
 
 const SUCCESS_RATES = [
   ['success_rate', 'external'],

@@ -19,14 +19,21 @@ export class Http1CodecStats extends StatGroup {
 const HTTP2_GAUGES: ReadonlySet<string> = new Set(['streams_active']);
 const HTTP2_ABSENT: AbsentStats = {
   counters: [
+    'cookies_total_bytes_too_large',
     'dropped_headers_with_underscores',
     'goaway_sent',
+    'header_list_size_too_large',
     'header_overflow',
     'headers_cb_no_stream',
     'inbound_empty_frames_flood',
     'inbound_priority_frames_flood',
     'inbound_window_update_frames_flood',
     'metadata_empty_frames',
+    // Which of Envoy's two implementations of the protocol connections run on; here it is a third one.
+    'nghttp2_downstream_connections',
+    'nghttp2_upstream_connections',
+    'oghttp2_downstream_connections',
+    'oghttp2_upstream_connections',
     'outbound_control_flood',
     'outbound_flood',
     'requests_rejected_with_underscores_in_headers',

@@ -176,6 +176,7 @@ export class HttpPool implements HostPool {
     stats.upstream_cx_active++;
     host.stats.cx_total++;
     host.stats.cx_active++;
+    if (protocol !== 'auto') this.#context.codecStats(protocol === 'http2');
     const capacity = protocol === 'http2' ? options.http2.maxConcurrentStreams : 1;
     const since = this.#context.net.timers.now();
     const connecting: Connecting = { capacity, attempt: undefined };

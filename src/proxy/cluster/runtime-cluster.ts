@@ -380,6 +380,7 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     const index = check.transportMatch ? matchLabels(sockets, check.transportMatch) : host.transportIndex;
     const { transport, preamble } = sockets[index];
     const http2 = check.check.kind === 'GRPC' || (check.check.kind === 'HTTP' && check.check.http2);
+    if (check.check.kind !== 'TCP') this.#codecStats(http2);
     const altAddress = check.altPort > 0 && address.family !== 0 ? { ...address, port: check.altPort } : address;
     return connectUpstream(
       this.#worker,
