@@ -326,4 +326,52 @@ test('two sidecars in mutual TLS', async (t) => {
     const [duration] = await samples(before, 'istio_request_duration_milliseconds_count');
     assert.equal(duration.labels.source_principal, CLIENT_ID);
   });
+
+  await t.test('labels and metrics that the configuration adds', async (t) => {
+    const behind = await startServer(t, server);
+    const before = await startClient(t, client, behind, {
+      definitions: [
+        { name: 'posts_total', value: "request.method == 'POST' ? 1 : 0" },
+        { name: 'body_bytes', value: 'request.size', type: 'HISTOGRAM' },
+      ],
+      metrics: [
+        {
+          name: 'requests_total',
+          dimensions: {
+            destination_app: "request.headers['x-app']",
+            method: 'request.method',
+            peer: 'upstream_peer.app',
+          },
+        },
+        { name: 'posts_total', dimensions: { host: 'request.host' } },
+      ],
+    });
+    const send = async (method: string, app: string, body: string) => {
+      const headers: [string, string][] = [
+        ['host', 'web'],
+        ...(app === '' ? [] : [['x-app', app] as [string, string]]),
+      ];
+      await exchange(before.env.port('http'), [requestBytes({ method, headers, body })]);
+    };
+    await send('POST', 'a', 'four');
+    await send('POST', 'a', 'fourfour');
+    await send('PUT', '', '');
+    await before.logLines('http', 3);
+    const counted = (await samples(before, 'istio_requests_total')).map(({ labels, value }) => [
+      labels.destination_app,
+      labels.method,
+      labels.peer,
+      labels.destination_workload,
+      value,
+    ]);
+    assert.deepEqual(counted, [
+      ['a', 'POST', 'web', 'web-v1', 2],
+      ['unknown', 'PUT', 'web', 'web-v1', 1],
+    ]);
+    assert.deepEqual(await samples(before, 'istio_posts_total'), [{ labels: { host: 'web' }, value: 2 }]);
+    assert.deepEqual(await samples(before, 'istio_body_bytes_sum'), [{ labels: {}, value: 12 }]);
+    // The others have no such labels.
+    const [{ labels }] = await samples(before, 'istio_request_bytes_count');
+    assert.deepEqual([labels.method, labels.destination_app], [undefined, 'web']);
+  });
 });

@@ -10,8 +10,8 @@ export const istioStats: HttpFilterDefinition<PluginConfig> = {
   name: 'istio.stats',
   schema: PluginConfigSchema,
   supported: SUPPORTED,
-  compile(proto, { worker, direction }) {
-    const config = istioStatsConfig(proto, direction, worker);
+  compile(proto, { worker, direction }, errors) {
+    const config = istioStatsConfig(proto, direction, worker, errors);
     return { create: (callbacks) => new IstioStatsHttpFilter(config, callbacks) };
   },
 };
@@ -21,8 +21,8 @@ export const istioTcpStats: NetworkFilterDefinition<PluginConfig> = {
   name: 'istio.stats',
   schema: PluginConfigSchema,
   supported: SUPPORTED,
-  compile(proto, { worker, listener }) {
-    const config = istioStatsConfig(proto, listener.direction, worker);
+  compile(proto, { worker, listener }, errors) {
+    const config = istioStatsConfig(proto, listener.direction, worker, errors);
     return { terminal: false, create: (callbacks) => new IstioStatsNetworkFilter(config, callbacks) };
   },
 };

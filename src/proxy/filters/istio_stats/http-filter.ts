@@ -59,7 +59,7 @@ export class IstioStatsHttpFilter implements HttpFilter {
   #countMessages(): void {
     const counts = this.#callbacks.info.getFilterState(GRPC_STATS) as GrpcMessageCounts | undefined;
     if (counts === undefined) return;
-    const { request, response } = this.#peers().messages();
+    const { request, response } = this.#peers().messages(this.#config.values(this.#callbacks.info));
     if (request) request.value += counts.requestMessages - this.#requestMessages;
     if (response) response.value += counts.responseMessages - this.#responseMessages;
     this.#requestMessages = counts.requestMessages;
@@ -71,11 +71,13 @@ export class IstioStatsHttpFilter implements HttpFilter {
     this.#timer?.cancel();
     if (this.#grpc) this.#countMessages();
     const status = this.#grpc ? grpcStatus(info) : '';
-    const series = this.#peers().requests(this.#grpc, info.responseCode, status, formatFlags(info.flags));
+    const values = this.#config.values(info);
+    const series = this.#peers().requests(this.#grpc, info.responseCode, status, formatFlags(info.flags), values);
     if (series.requests) series.requests.value++;
     series.duration?.value.record(info.end - info.start);
     series.requestBytes?.value.record(info.requestHeaderBytes + info.bytesReceived);
     series.responseBytes?.value.record(info.responseHeaderBytes + info.bytesSent);
+    if (values.length > 0) this.#config.recordCustom(values);
   }
 
   destroy(): void {

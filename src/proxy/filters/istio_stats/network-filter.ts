@@ -11,6 +11,8 @@ export class IstioStatsNetworkFilter implements NetworkFilter {
   readonly #callbacks: NetworkFilterCallbacks;
   #timer: Timer | undefined = undefined;
   #series: ConnectionSeries | undefined = undefined;
+  /** What the expressions came to when the connection was first counted. */
+  #values: readonly string[] = [];
   /** Bytes that have been counted. */
   #sent = 0;
   #received = 0;
@@ -51,7 +53,8 @@ export class IstioStatsNetworkFilter implements NetworkFilter {
     let series = this.#series;
     if (series === undefined) {
       const bucket = this.#config.peers.resolve(info, clusters, this.#upstreamState);
-      this.#series = series = bucket.connections(formatFlags(info.flags));
+      this.#values = this.#config.values(info);
+      this.#series = series = bucket.connections(formatFlags(info.flags), this.#values);
       if (series.opened) series.opened.value++;
     }
     if (series.sent) series.sent.value += info.bytesSent - this.#sent;
@@ -65,5 +68,6 @@ export class IstioStatsNetworkFilter implements NetworkFilter {
     this.#timer?.cancel();
     const { closed } = this.#report();
     if (closed) closed.value++;
+    if (this.#values.length > 0) this.#config.recordCustom(this.#values);
   }
 }

@@ -1,5 +1,7 @@
-import type { PluginConfig } from '../../../api/gen/stats/config_pb.ts';
+import type { MetricConfig } from '../../../api/gen/stats/config_pb.ts';
+import type { ConfigErrors } from '../../config/errors.ts';
 import type { SeriesLabels } from '../../observe/series-family.ts';
+import type { Expressions } from './expressions.ts';
 import { LABELS, METRICS } from './metrics.ts';
 
 /** What a configuration changes about the labels of one metric. Expressions go by their index. */
@@ -14,24 +16,24 @@ export class Overrides {
   readonly #dropped = new Set<string>();
   readonly #changes = new Map<string, LabelChanges>();
 
-  /** `expression` gives the index of a compiled expression, or undefined if it is none. */
   constructor(
-    protos: PluginConfig['metrics'],
-    custom: Iterable<string>,
-    expression: (text: string) => number | undefined,
+    protos: readonly MetricConfig[],
+    custom: readonly string[],
+    expressions: Pick<Expressions, 'add'>,
+    errors: ConfigErrors,
   ) {
     const known = new Set([...METRICS, ...custom]);
-    for (const { name, drop, tagsToRemove, dimensions } of protos) {
+    protos.forEach(({ name, drop, tagsToRemove, dimensions }, i) => {
       const targets = name === '' ? [...known] : known.has(name) ? [name] : [];
       if (drop) {
         for (const target of targets) if (METRICS.has(target)) this.#dropped.add(target);
-        continue;
+        return;
       }
       for (const label of tagsToRemove) {
         for (const target of targets) this.#of(target).removed.add(label);
       }
       for (const label of Object.keys(dimensions).sort()) {
-        const index = expression(dimensions[label]);
+        const index = expressions.add(dimensions[label], errors.at(i).at(`dimensions["${label}"]`));
         if (index === undefined) continue;
         for (const target of targets) {
           const changes = this.#of(target);
@@ -40,7 +42,7 @@ export class Overrides {
           (standard ? changes.replaced : changes.added).set(label, index);
         }
       }
-    }
+    });
   }
 
   #of(metric: string): LabelChanges {
