@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cidrSet, parseCidr } from './cidr.ts';
+import { cidrSet, maskAddress, parseCidr } from './cidr.ts';
 
 test('addresses and ranges of both families', () => {
   const set = cidrSet([parseCidr('10.0.0.0/8')!, parseCidr('192.168.1.7')!, parseCidr('fd00::/8')!]);
@@ -16,4 +16,16 @@ test('what is no range', () => {
     assert.equal(parseCidr(text), undefined, text);
   }
   assert.throws(() => cidrSet([{ address: '10.0.0.1', length: 40 }]), /not an address range/);
+});
+
+test('the leading bits of an address', () => {
+  const table: [string, number, string | undefined][] = [
+    ['10.1.2.3', 32, '10.1.2.3'],
+    ['10.1.2.3', 20, '10.1.0.0'],
+    ['10.1.2.3', 0, '0.0.0.0'],
+    ['fd12:0:0::ab', 128, 'fd12::ab'],
+    ['fd12:3456::ab', 24, 'fd12:3400::'],
+    ['a path', 8, undefined],
+  ];
+  for (const [address, length, want] of table) assert.equal(maskAddress(address, length), want);
 });

@@ -34,6 +34,14 @@ export function cidrSet(ranges: readonly CidrRange[]): CidrSet {
   };
 }
 
+/** An address without all but its `length` leading bits, in its canonical form; undefined for what is no address. */
+export function maskAddress(address: string, length: number): string | undefined {
+  if (!ipaddr.isValid(address)) return undefined;
+  const parsed = ipaddr.parse(address);
+  if (parsed.kind() === 'ipv4') return ipaddr.IPv4.networkAddressFromCIDR(`${address}/${length}`).toString();
+  return ipaddr.IPv6.networkAddressFromCIDR(`${address}/${length}`).toRFC5952String();
+}
+
 /** Reads `10.0.0.0/8`, or an address alone, which is a range of one. Undefined for anything else. */
 export function parseCidr(text: string): CidrRange | undefined {
   const [address, bits, more] = text.split('/');

@@ -47,6 +47,7 @@ export function compileFilter<Config extends Message>(
     waitFor: (target) => target.whenReady(() => {}),
     statPrefix: 'test',
     stats: new StatLeases(worker.stats, 'http.test.').acquire,
+    rootStats: new StatLeases(worker.stats, '').acquire,
     readData: (source) => Buffer.from(String(source?.specifier.value ?? '')),
     direction: 'inbound',
     bufferLimit: 1000,

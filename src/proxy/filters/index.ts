@@ -8,7 +8,9 @@ import { grpcJsonTranscoder } from './grpc_json_transcoder/definition.ts';
 import { grpcStats } from './grpc_stats/definition.ts';
 import { istioStats, istioTcpStats } from './istio_stats/definition.ts';
 import { jwtAuthn } from './jwt_authn/definition.ts';
+import { localRatelimit } from './local_ratelimit/definition.ts';
 import { metadataExchange } from './metadata_exchange/definition.ts';
+import { networkLocalRatelimit } from './network_local_ratelimit/definition.ts';
 import { networkRbac } from './network_rbac/definition.ts';
 import { peerMetadata } from './peer_metadata/definition.ts';
 import { rbac } from './rbac/definition.ts';
@@ -25,6 +27,7 @@ export const HTTP_FILTERS = [
   grpcStats,
   istioStats,
   jwtAuthn,
+  localRatelimit,
   peerMetadata,
   rbac,
   router,
@@ -34,6 +37,7 @@ export const HTTP_FILTERS = [
 export const NETWORK_FILTERS = [
   istioTcpStats,
   metadataExchange,
+  networkLocalRatelimit,
   networkRbac,
   tcpProxy,
 ] as readonly NetworkFilterDefinition<never>[];

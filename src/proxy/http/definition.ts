@@ -145,6 +145,7 @@ function compileFilters(
   const { worker, clusters, listener } = context;
   const filters: NamedFilter[] = [];
   const leases = new StatLeases(worker.stats, `http.${statPrefix}.`);
+  const rootLeases = new StatLeases(worker.stats, '');
   protos.forEach((proto, i) => {
     const at = errors.at(i);
     if (proto.configType.case === 'configDiscovery') {
@@ -159,6 +160,7 @@ function compileFilters(
         clusters,
         statPrefix,
         stats: leases.acquire,
+        rootStats: rootLeases.acquire,
         direction: listener.direction,
         bufferLimit: listener.bufferLimit,
         waitFor: context.waitFor,
@@ -180,6 +182,7 @@ function compileFilters(
     release() {
       for (const { factory } of filters) factory.dispose?.();
       leases.release();
+      rootLeases.release();
     },
   };
 }

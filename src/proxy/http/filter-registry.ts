@@ -7,6 +7,7 @@ import type { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import { configTypeName, decodeConfig } from '../config/typed-config.ts';
 import type { WorkerContext } from '../context.ts';
+import type { AcquireStats } from '../observe/stat-leases.ts';
 import type { FilterConfigCompiler, FilterConfigs } from '../router/scope.ts';
 import type { FilterBuildContext, HttpFilterDefinition, HttpFilterFactory, RouteConfigContext } from './filter.ts';
 
@@ -17,7 +18,7 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
   readonly #byType = new Map<string, Definition>();
   readonly #byRouteType = new Map<string, Definition>();
   readonly #byName = new Map<string, Definition>();
-  readonly #routeContext: RouteConfigContext;
+  readonly #routeContext: Omit<RouteConfigContext, 'rootStats'>;
 
   constructor(definitions: readonly HttpFilterDefinition<never, never>[], worker: WorkerContext) {
     this.#routeContext = { worker, readData: readDataSource };
@@ -55,9 +56,14 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
     return errors.any ? undefined : definition.compile(config, context, at);
   }
 
-  compile(configs: Readonly<Record<string, Any>>, errors: ConfigErrors): readonly FilterConfigs[] {
+  compile(
+    configs: Readonly<Record<string, Any>>,
+    rootStats: AcquireStats,
+    errors: ConfigErrors,
+  ): readonly FilterConfigs[] {
     const entries = Object.entries(configs);
     if (entries.length === 0) return NONE;
+    const context = { ...this.#routeContext, rootStats };
     const byName = new Map<string, unknown>();
     const disabled = new Map<string, boolean>();
     for (const [name, given] of entries) {
@@ -79,7 +85,7 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
       const config = decodeConfig(definition.routeSchema, any, at);
       if (config === undefined) continue;
       checkSupported(definition.routeSchema, config, definition.supported, at);
-      if (!at.any) byName.set(name, definition.compileRoute(config, this.#routeContext, at));
+      if (!at.any) byName.set(name, definition.compileRoute(config, context, at));
     }
     return [{ byName, disabled }];
   }

@@ -145,6 +145,8 @@ export interface RouteConfigContext {
   readonly worker: WorkerContext;
   /** The content of a DataSource, or undefined if it cannot be had, which is in the errors then. */
   readonly readData: (source: DataSource | undefined, errors: ConfigErrors) => Buffer | undefined;
+  /** Statistics by their full names, for filters that name theirs themselves; shown until the configuration goes. */
+  readonly rootStats: AcquireStats;
 }
 
 /** What filters get when they are compiled. */

@@ -11,7 +11,6 @@ import type { StatLease, StatsStore } from '../observe/stats.ts';
 import { ReloadingSubscriptionStats } from '../observe/subscription-stats.ts';
 import { RouteTable } from '../router/route-table.ts';
 import type { FilterConfigCompiler } from '../router/scope.ts';
-import { RequestStats } from '../router/stats.ts';
 import { SUPPORTED } from '../router/supported.ts';
 import type { RouteProvider } from './route-provider.ts';
 
@@ -56,7 +55,7 @@ export function compileRoutes(
 ): RouteTable | undefined {
   checkSupported(RouteConfigurationSchema, proto, SUPPORTED, errors);
   if (errors.any) return undefined;
-  const table = RouteTable.compile(proto, filters, (prefix) => stats.acquire(prefix, RequestStats), errors);
+  const table = RouteTable.compile(proto, filters, stats, errors);
   if (!errors.any) return table;
   table.dispose();
   return undefined;

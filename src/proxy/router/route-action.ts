@@ -12,6 +12,7 @@ import { fraction } from './fraction.ts';
 import { requestHash } from './hash-policy.ts';
 import { headerEdits } from './header-edits.ts';
 import type { PathMatch } from './path-match.ts';
+import { rateLimitRules } from './rate-limits.ts';
 import { NO_RETRIES, retryPolicy } from './retry-policy.ts';
 import { pathRewrite, substitution } from './rewrite.ts';
 import type {
@@ -65,7 +66,7 @@ export function routeAction(
     mirrors: mirrors.map((m, i) => mirror(m, errors.at('request_mirror_policies').at(i))),
     upgrades: new Map(proto.upgradeConfigs.map((u) => [u.upgradeType.toLowerCase(), upgradeRule(u)])),
     internalRedirect: internalRedirect(proto, errors),
-    rateLimits: proto.rateLimits,
+    rateLimits: rateLimitRules(proto.rateLimits, errors.at('rate_limits')),
     includeVirtualHostRateLimits: proto.includeVhRateLimits ?? false,
     hedgeOnPerTryTimeout: (proto.hedgePolicy ?? enclosing.host.hedgePolicy)?.hedgeOnPerTryTimeout ?? false,
   };

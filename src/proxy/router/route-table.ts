@@ -5,14 +5,16 @@ import {
 import type { RouteConfiguration } from '../../api/gen/envoy/config/route/v3/route_pb.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigErrors } from '../config/errors.ts';
-import type { StatLease } from '../observe/stats.ts';
+import { StatLeases } from '../observe/stat-leases.ts';
+import type { StatsStore } from '../observe/stats.ts';
 import { DomainTable } from './domains.ts';
 import { headerEdits } from './header-edits.ts';
 import { headerTest } from './header-match.ts';
+import { rateLimitRules } from './rate-limits.ts';
 import type { Route, VirtualHostInfo } from './route.ts';
 import { compileRoute, type MatchableRoute } from './route-entry.ts';
 import type { BuildContext, FilterConfigCompiler, MatchContext, Scope } from './scope.ts';
-import type { AcquireRequestStats, RequestStats } from './stats.ts';
+import { RequestStats } from './stats.ts';
 
 interface CompiledVirtualHost {
   readonly name: string;
@@ -29,28 +31,27 @@ export class RouteTable {
   readonly internalOnlyHeaders: readonly string[];
   readonly #domains: DomainTable<CompiledVirtualHost>;
 
-  readonly #leases: readonly StatLease<RequestStats>[];
+  readonly #stats: StatLeases;
 
-  private constructor(
-    proto: RouteConfiguration,
-    domains: DomainTable<CompiledVirtualHost>,
-    leases: readonly StatLease<RequestStats>[],
-  ) {
+  private constructor(proto: RouteConfiguration, domains: DomainTable<CompiledVirtualHost>, stats: StatLeases) {
     this.name = proto.name;
     this.proto = proto;
     this.internalOnlyHeaders = proto.internalOnlyHeaders.map((name) => name.toLowerCase());
     this.#domains = domains;
-    this.#leases = leases;
+    this.#stats = stats;
   }
 
   /** Compiles a route configuration; whatever is wrong goes to `errors`, and the table is then not to be used. */
   static compile(
     proto: RouteConfiguration,
-    filterConfigs: FilterConfigCompiler,
-    acquireStats: AcquireRequestStats,
+    filters: FilterConfigCompiler,
+    store: StatsStore,
     errors: ConfigErrors,
   ): RouteTable {
-    const leases: StatLease<RequestStats>[] = [];
+    const stats = new StatLeases(store, '');
+    const filterConfigs: BuildContext['filterConfigs'] = {
+      compile: (configs, at) => filters.compile(configs, stats.acquire, at),
+    };
     const scope: Scope = {
       requestEdits: [headerEdits(proto.requestHeadersToAdd, proto.requestHeadersToRemove, errors, 'request_headers')],
       responseEdits: [
@@ -63,11 +64,7 @@ export class RouteTable {
       mostSpecificWins: proto.mostSpecificHeaderMutationsWins,
       mirrors: proto.requestMirrorPolicies,
       ignorePathParameters: proto.ignorePathParametersInPathMatching,
-      stats(prefix) {
-        const lease = acquireStats(prefix);
-        leases.push(lease);
-        return lease.group;
-      },
+      stats: (prefix) => stats.acquire(prefix, RequestStats),
     };
     const domains = new DomainTable<CompiledVirtualHost>(proto.ignorePortInHostMatching);
     proto.virtualHosts.forEach((host, i) => {
@@ -81,12 +78,12 @@ export class RouteTable {
         }
       });
     });
-    return new RouteTable(proto, domains, leases);
+    return new RouteTable(proto, domains, stats);
   }
 
   /** Nobody looks here for routes any more. Requests that run keep what they have. */
   dispose(): void {
-    for (const lease of this.#leases) lease.release();
+    this.#stats.release();
   }
 
   /** The route of a request, or undefined if no virtual host or none of its routes matches. */
@@ -126,7 +123,7 @@ function compileVirtualHost(
     requireTls: host.requireTls === VirtualHost_TlsRequirementType.NONE ? ('none' as const) : ('all' as const),
     includeRequestAttemptCount: host.includeRequestAttemptCount,
     includeAttemptCountInResponse: host.includeAttemptCountInResponse,
-    rateLimits: host.rateLimits,
+    rateLimits: rateLimitRules(host.rateLimits, errors.at('rate_limits')),
     virtualCluster: virtualClusters(host, context, errors.at('virtual_clusters')),
   };
   const routes = host.routes.map((route, i) =>

@@ -2,6 +2,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { Metadata } from '../cluster/host.ts';
 import type { RequestHash } from './hash-policy.ts';
 import type { HeaderEdits } from './header-edits.ts';
+import type { RateLimitRule } from './rate-limits.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { PathRewrite, Substitution } from './rewrite.ts';
 import type { RequestStats } from './stats.ts';
@@ -33,7 +34,7 @@ export interface VirtualHostInfo {
   readonly requireTls: 'none' | 'external-only' | 'all';
   readonly includeRequestAttemptCount: boolean;
   readonly includeAttemptCountInResponse: boolean;
-  readonly rateLimits: readonly unknown[];
+  readonly rateLimits: readonly RateLimitRule[];
   /** Statistics of the virtual cluster that a request belongs to; undefined if the host has none. */
   readonly virtualCluster: ((headers: Headers) => RequestStats) | undefined;
 }
@@ -62,7 +63,7 @@ export interface RouteAction {
   /** Upgrade type in lower case -> enabled here, over what the listener says. */
   readonly upgrades: ReadonlyMap<string, UpgradeRule>;
   readonly internalRedirect: InternalRedirectPolicy | undefined;
-  readonly rateLimits: readonly unknown[];
+  readonly rateLimits: readonly RateLimitRule[];
   readonly includeVirtualHostRateLimits: boolean;
   readonly hedgeOnPerTryTimeout: boolean;
 }

@@ -4,6 +4,7 @@ import type {
   VirtualHost,
 } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
 import type { ConfigErrors } from '../config/errors.ts';
+import type { AcquireStats } from '../observe/stat-leases.ts';
 import type { HeaderEdits } from './header-edits.ts';
 import type { VirtualHostInfo } from './route.ts';
 import type { RequestStats } from './stats.ts';
@@ -25,7 +26,8 @@ export interface FilterConfigs {
 
 /** Compiles `typed_per_filter_config`; the filters know how, the router does not know the filters. */
 export interface FilterConfigCompiler {
-  compile(configs: Readonly<Record<string, Any>>, errors: ConfigErrors): readonly FilterConfigs[];
+  /** `stats`: statistics by their full names, shown for as long as the route configuration is in use. */
+  compile(configs: Readonly<Record<string, Any>>, stats: AcquireStats, errors: ConfigErrors): readonly FilterConfigs[];
 }
 
 /** What encloses a route: edits from the inside out, filter configurations from the outside in. */
@@ -36,7 +38,9 @@ export interface Scope {
 }
 
 export interface BuildContext {
-  readonly filterConfigs: FilterConfigCompiler;
+  readonly filterConfigs: {
+    compile(configs: Readonly<Record<string, Any>>, errors: ConfigErrors): readonly FilterConfigs[];
+  };
   /** `most_specific_header_mutations_wins`: edits apply from the outside in. */
   readonly mostSpecificWins: boolean;
   readonly mirrors: readonly RouteAction_RequestMirrorPolicy[];

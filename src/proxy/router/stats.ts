@@ -1,6 +1,6 @@
 import { Histogram } from '../observe/histogram.ts';
 import { ResponseCodes } from '../observe/response-codes.ts';
-import { StatGroup, type StatLease } from '../observe/stats.ts';
+import { StatGroup } from '../observe/stats.ts';
 
 const GAUGES: ReadonlySet<string> = new Set();
 
@@ -30,6 +30,3 @@ export class RequestStats extends StatGroup {
     this.#codes.clear();
   }
 }
-
-/** Where a route configuration gets the statistics that it names. */
-export type AcquireRequestStats = (prefix: string) => StatLease<RequestStats>;
