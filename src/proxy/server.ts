@@ -117,7 +117,11 @@ export class ProxyServer implements AdminProxy {
         buildTransport: (socket, statPrefix, errors) => this.transports.downstream(socket, statPrefix, errors),
         buildAccessLogs: (protos, errors) =>
           protos.flatMap((proto, i) => {
-            const built = buildAccessLog(proto, { sinks: this.sinks, random: worker.random }, errors.at(i));
+            const built = buildAccessLog(
+              proto,
+              { sinks: this.sinks, random: worker.random, node: worker.node },
+              errors.at(i),
+            );
             return built ? [built] : [];
           }),
       },

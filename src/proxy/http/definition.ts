@@ -78,7 +78,7 @@ function compile(
       upgrades,
       routes: routes.provider,
       accessLogs: context.buildAccessLogs(proto.accessLog, errors.at('access_log')),
-      localReplies: localReplyMapper(proto.localReplyConfig, worker.random, errors.at('local_reply_config')),
+      localReplies: localReplyMapper(proto.localReplyConfig, worker, errors.at('local_reply_config')),
       bufferLimit: listener.bufferLimit,
       direction: listener.direction,
     },

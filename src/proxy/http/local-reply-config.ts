@@ -1,7 +1,7 @@
 import type { SubstitutionFormatString } from '../../api/gen/envoy/config/core/v3/substitution_format_string_pb.ts';
 import type { LocalReplyConfig } from '../../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import type { ConfigErrors } from '../config/errors.ts';
-import { type LogFilter, logFilter } from '../observe/access-log/log-filter.ts';
+import { type LogFilter, type LogFilterContext, logFilter } from '../observe/access-log/log-filter.ts';
 import { compileFormat } from '../observe/format/format.ts';
 import { compileJsonFormat } from '../observe/format/json-format.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
@@ -27,14 +27,14 @@ const TEXT = 'text/plain';
 
 export function localReplyMapper(
   proto: LocalReplyConfig | undefined,
-  random: () => number,
+  context: LogFilterContext,
   errors: ConfigErrors,
 ): LocalReplyMapper {
   if (proto === undefined) return (_info, status, body) => ({ status, body, contentType: TEXT, edits: undefined });
   const format = bodyFormat(proto.bodyFormat, errors.at('body_format'));
   const mappers = proto.mappers.map((mapper, i) => {
     const at = errors.at('mappers').at(i);
-    const filter: LogFilter | undefined = logFilter(mapper.filter, random, at.at('filter'));
+    const filter: LogFilter | undefined = logFilter(mapper.filter, context, at.at('filter'));
     const source = mapper.body?.specifier;
     let body: string | undefined;
     if (source?.case === 'inlineString') body = source.value;

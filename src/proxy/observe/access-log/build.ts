@@ -14,7 +14,7 @@ import { compileJsonFormat } from '../format/json-format.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import type { AccessLog } from './access-log.ts';
 import type { FileSinks } from './file-sink.ts';
-import { logFilter } from './log-filter.ts';
+import { type LogFilterContext, logFilter } from './log-filter.ts';
 
 /** Fields of access logs that are honoured. */
 export const SUPPORTED: SupportTable = {
@@ -30,6 +30,7 @@ export const SUPPORTED: SupportTable = {
     'header_filter',
     'response_flag_filter',
     'grpc_status_filter',
+    'extension_filter',
   ],
   'envoy.config.accesslog.v3.StatusCodeFilter': ['comparison'],
   'envoy.config.accesslog.v3.DurationFilter': ['comparison'],
@@ -42,6 +43,7 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.accesslog.v3.HeaderFilter': ['header'],
   'envoy.config.accesslog.v3.ResponseFlagFilter': ['flags'],
   'envoy.config.accesslog.v3.GrpcStatusFilter': ['statuses', 'exclude'],
+  'envoy.config.accesslog.v3.ExtensionFilter': ['name', 'typed_config'],
   'envoy.config.core.v3.RuntimeUInt32': ['default_value', 'runtime_key'],
   'envoy.config.core.v3.SubstitutionFormatString': [
     'text_format',
@@ -73,7 +75,7 @@ const DEFAULT_FORMAT =
 /** Compiles one access logger; undefined if something is wrong with it. */
 export function buildAccessLog(
   proto: AccessLogProto,
-  context: { readonly sinks: FileSinks; readonly random: () => number },
+  context: LogFilterContext & { readonly sinks: FileSinks },
   errors: ConfigErrors,
 ): AccessLog | undefined {
   const any = proto.configType.value;
@@ -81,7 +83,7 @@ export function buildAccessLog(
     errors.add('typed_config', 'is needed');
     return undefined;
   }
-  const filter = logFilter(proto.filter, context.random, errors.at('filter'));
+  const filter = logFilter(proto.filter, context, errors.at('filter'));
   const at = errors.at('typed_config');
   let path: string;
   let format: ((info: StreamInfo) => string) | undefined;

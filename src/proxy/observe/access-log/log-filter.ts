@@ -2,8 +2,19 @@ import {
   type AccessLogFilter,
   type ComparisonFilter,
   ComparisonFilter_Op,
+  type ExtensionFilter,
 } from '../../../api/gen/envoy/config/accesslog/v3/accesslog_pb.ts';
+import {
+  type ExpressionFilter,
+  ExpressionFilterSchema,
+} from '../../../api/gen/envoy/extensions/access_loggers/filters/cel/v3/cel_pb.ts';
+import { streamActivation } from '../../cel/attributes.ts';
+import { compileCel, type Program } from '../../cel/compile.ts';
+import { CelSyntaxError } from '../../cel/tokens.ts';
+import { CelError } from '../../cel/values.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
+import { configTypeName, decodeConfig } from '../../config/typed-config.ts';
+import type { NodeIdentity } from '../../context.ts';
 import { fraction } from '../../router/fraction.ts';
 import { headerTest } from '../../router/header-match.ts';
 import { flagByName } from '../response-flags.ts';
@@ -12,10 +23,16 @@ import type { StreamInfo } from '../stream-info.ts';
 /** Whether a stream is to be logged. */
 export type LogFilter = (info: StreamInfo) => boolean;
 
+/** What filters need to know of the proxy. */
+export interface LogFilterContext {
+  readonly node: NodeIdentity;
+  readonly random: () => number;
+}
+
 /** `envoy.config.accesslog.v3.AccessLogFilter`. */
 export function logFilter(
   proto: AccessLogFilter | undefined,
-  random: () => number,
+  context: LogFilterContext,
   errors: ConfigErrors,
 ): LogFilter | undefined {
   const specifier = proto?.filterSpecifier;
@@ -36,17 +53,17 @@ export function logFilter(
       return (info) => info.traceId !== '';
     case 'runtimeFilter': {
       const share = specifier.value.percentSampled ? fraction(specifier.value.percentSampled) : 0;
-      return () => random() < share;
+      return () => context.random() < share;
     }
     case 'andFilter': {
       const all = specifier.value.filters.map((f, i) =>
-        logFilter(f, random, errors.at('and_filter').at('filters').at(i)),
+        logFilter(f, context, errors.at('and_filter').at('filters').at(i)),
       );
       return (info) => all.every((filter) => filter === undefined || filter(info));
     }
     case 'orFilter': {
       const any = specifier.value.filters.map((f, i) =>
-        logFilter(f, random, errors.at('or_filter').at('filters').at(i)),
+        logFilter(f, context, errors.at('or_filter').at('filters').at(i)),
       );
       return (info) => any.some((filter) => filter === undefined || filter(info));
     }
@@ -74,10 +91,42 @@ export function logFilter(
         return wanted.has(text === undefined ? (info.responseCode === 200 ? 0 : 2) : Number(text)) !== exclude;
       };
     }
+    case 'extensionFilter':
+      return expressionFilter(specifier.value, context.node, errors.at('extension_filter'));
     default:
       errors.add(specifier?.case ?? '', 'is not supported');
       return undefined;
   }
+}
+
+/** A CEL expression, which keeps a stream out of the log unless it is true. */
+function expressionFilter(proto: ExtensionFilter, node: NodeIdentity, errors: ConfigErrors): LogFilter | undefined {
+  const at = errors.at('typed_config');
+  const any = proto.configType.value;
+  if (any === undefined || configTypeName(any) !== ExpressionFilterSchema.typeName) {
+    at.add('', `${any === undefined ? JSON.stringify(proto.name) : configTypeName(any)} is not supported`);
+    return undefined;
+  }
+  const config = decodeConfig(ExpressionFilterSchema, any, at);
+  if (config === undefined) return undefined;
+  const { expression } = config as ExpressionFilter;
+  let program: Program;
+  try {
+    program = compileCel(expression);
+  } catch (error) {
+    if (!(error instanceof CelSyntaxError)) throw error;
+    at.add('expression', `${JSON.stringify(expression)} is not a CEL expression: ${error.message}`);
+    return undefined;
+  }
+  const activation = streamActivation(node);
+  return (info) => {
+    try {
+      return program(activation(info)) === true;
+    } catch (error) {
+      if (error instanceof CelError) return false;
+      throw error;
+    }
+  };
 }
 
 function comparison(proto: ComparisonFilter | undefined): (value: number) => boolean {
