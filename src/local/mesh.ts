@@ -235,7 +235,7 @@ export class LocalMesh {
       const rest = lastGood ? ' (its last good version stays in force)' : '';
       for (const message of messages) texts.add(`${formatMessage(message)}${rest}`);
     }
-    for (const { proxy, message } of state.nacks) texts.add(`${proxy} refused its configuration: ${message}`);
+    for (const { message } of state.nacks) texts.add(message);
     for (const text of texts) if (!this.#reported.has(text)) this.#report(text);
     this.#reported = texts;
   }

@@ -9,12 +9,12 @@ it('says how far a snapshot has got, and who keeps it back and why', () => {
   assert.deepEqual(describeConvergence({ ...state, affected: [], synced: [] }), [
     'snapshot 7 is in force: it changes nothing for any proxy',
   ]);
-  const laggards = [{ proxy: 'b.default', reason: 'it refused LDS: no such filter' }];
+  const laggards = [{ proxy: 'b.default', reason: 'b.default rejected LDS a: no such filter' }];
   assert.deepEqual(
     describeConvergence({ ...state, converged: false, affected: ['a.default', 'b.default'], laggards }),
     [
       'snapshot 7 is not in force everywhere: 1 of 2 affected proxies do not have it',
-      'b.default: it refused LDS: no such filter',
+      'b.default rejected LDS a: no such filter',
     ],
   );
 });

@@ -10,6 +10,11 @@ export function describeConvergence({ snapshot, converged, affected, laggards }:
   }
   return [
     `snapshot ${snapshot} is not in force everywhere: ${laggards.length} of ${proxies(affected.length)} do not have it`,
-    ...laggards.map(({ proxy, reason }) => `${proxy}: ${reason}`),
+    ...laggards.map(({ proxy, reason }) => aboutProxy(proxy, reason)),
   ];
+}
+
+/** A sentence with the proxy that it is about, which it may name itself. */
+export function aboutProxy(proxy: string, sentence: string): string {
+  return sentence.startsWith(`${proxy} `) ? sentence : `${proxy}: ${sentence}`;
 }

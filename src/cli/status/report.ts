@@ -1,6 +1,7 @@
 import type { ObjectState, StateResponse } from '../../config/control/api.ts';
 import type { MeshStatus, PodStatus } from '../../config/control/mesh-api.ts';
 import { formatMessage } from '../../config/message.ts';
+import { aboutProxy } from '../kubectl/convergence.ts';
 
 /** Everything that `status` is made of, at one moment. */
 export interface MeshState {
@@ -52,9 +53,9 @@ export function configurationProblems({ rejected, nacks, proxies }: StateRespons
     ...rejected.flatMap(({ messages, lastGood }) =>
       messages.map((message) => `${formatMessage(message)}${lastGood ? '; its last good version stays in force' : ''}`),
     ),
-    ...nacks.map(({ proxy, message }) => `${proxy} refused its configuration: ${message}`),
+    ...nacks.map(({ proxy, message }) => aboutProxy(proxy, message)),
     ...proxies.flatMap(({ id, lag }) =>
-      lag === undefined || nacks.some(({ proxy }) => proxy === id) ? [] : [`${id} is behind: ${lag}`],
+      lag === undefined || nacks.some(({ proxy }) => proxy === id) ? [] : [aboutProxy(id, lag)],
     ),
   ];
 }

@@ -138,12 +138,12 @@ control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnin
         { id: 'web.default', version: '1', connected: true, lag: 'LDS was refused' },
         { id: 'api.default', version: '1', connected: true, lag: 'it has not answered' },
       ],
-      nacks: [{ proxy: 'web.default', message: 'no such filter' }],
+      nacks: [{ proxy: 'web.default', message: 'web.default rejected LDS a: no such filter' }],
     };
     assert.deepEqual(configurationProblems(configuration), [
       'a.yaml:3:5: VirtualService/default/web: spec.hosts is required; its last good version stays in force',
-      'web.default refused its configuration: no such filter',
-      'api.default is behind: it has not answered',
+      'web.default rejected LDS a: no such filter',
+      'api.default: it has not answered',
     ]);
     const text = print(state({}, { configuration }));
     assert.match(text, /9 objects, 1 refused, 1 warning; 0 of 2 proxies have it/);

@@ -101,6 +101,7 @@ export interface StateResponse {
   readonly rejected: readonly Rejection[];
   readonly warnings: readonly ConfigMessage[];
   readonly proxies: readonly ProxyState[];
+  /** Refusals that stand: what the proxy has is older than what it was sent. */
   readonly nacks: readonly { readonly proxy: string; readonly message: string }[];
 }
 

@@ -199,7 +199,9 @@ export class ControlServer {
         connected: true,
         lag: lags.get(proxy.connectionId),
       })),
-      nacks: proxies.nacks.map((nack) => ({ proxy: nack.proxy, message: describeNack(nack) })),
+      nacks: [...proxies]
+        .flatMap(({ progress }) => [...progress.nacks.values()])
+        .map((nack) => ({ proxy: nack.proxy, message: describeNack(nack) })),
     };
   }
 }

@@ -56,9 +56,11 @@ function status(more: Partial<TypeStatus> = {}): TypeStatus {
 
 test('a snapshot has arrived when every affected proxy has settled it', async () => {
   const { convergence, connect, settle } = world();
-  const [a, b, c] = [connect('a'), connect('b'), connect('c')];
-  a.progress.affectedBy = 3;
-  b.progress.affectedBy = 3;
+  const sent = (sentSnapshot: number) => [
+    status({ sentSnapshot: 1 }),
+    status({ typeUrl: TypeUrl.Route, sentSnapshot }),
+  ];
+  const [a, b, c] = [connect('a', sent(3)), connect('b', sent(4)), connect('c', sent(2))];
   let done = false;
   const waiting = convergence.waitFor(3, 1000).then((report) => {
     done = true;
@@ -122,7 +124,6 @@ test('a refusal ends the wait, and names the line; an older one that stands does
     message: 'bad',
     resources: [{ name: 'http.80', origin: [{ file: 'vs.yaml', line: 4, column: 1 }] }],
   });
-  a.progress.affectedBy = 2;
   a.progress.nacks.set(TypeUrl.Route, nack(2));
   settle(a, 2);
   const report = await convergence.waitFor(2, 1000);

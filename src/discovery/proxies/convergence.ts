@@ -16,7 +16,7 @@ export interface ConvergenceReport {
   readonly snapshot: number;
   /** Every affected proxy has acknowledged it. */
   readonly converged: boolean;
-  /** Ids of the proxies for which the snapshot, or one that came with it, changed something. */
+  /** Ids of the proxies that were sent something of the snapshot or of a later one, or are to be. */
   readonly affected: readonly string[];
   /** Those of them that have acknowledged all of it. */
   readonly synced: readonly string[];
@@ -27,6 +27,11 @@ export interface ConvergenceReport {
 interface Waiter {
   readonly snapshot: number;
   readonly settle: () => void;
+}
+
+/** Whether anything of a snapshot, or of a later one, differs for a proxy from what it had. */
+function wasSent({ stream }: ConnectedProxy, snapshot: number): boolean {
+  return stream.status().some(({ sentSnapshot }) => sentSnapshot >= snapshot);
 }
 
 /** Tells when a snapshot is in force everywhere. */
@@ -51,7 +56,7 @@ export class Convergence {
     for (const proxy of this.#proxies) {
       if (!followsConfiguration(proxy)) continue;
       const reason = this.#lag(proxy, snapshot);
-      if (reason === undefined && proxy.progress.affectedBy < snapshot) continue;
+      if (reason === undefined && !wasSent(proxy, snapshot)) continue;
       affected.push(proxy.id);
       if (reason === undefined) synced.push(proxy.id);
       else laggards.push({ proxy: proxy.id, connectionId: proxy.connectionId, reason });
