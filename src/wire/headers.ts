@@ -140,6 +140,28 @@ export class Headers {
     this.add(name, value);
   }
 
+  /** Puts the values of each of these that is there more than once into the first, with commas between them. */
+  joinRepeated(names: { has(name: string): boolean }): void {
+    const list = this.#list;
+    const first = new Map<string, number>();
+    let to = 0;
+    for (let from = 0; from < list.length; from += 2) {
+      const name = list[from];
+      const place = names.has(name) ? first.get(name) : undefined;
+      if (place !== undefined) {
+        list[place + 1] = `${list[place + 1]},${list[from + 1]}`;
+        continue;
+      }
+      first.set(name, to);
+      list[to] = name;
+      list[to + 1] = list[from + 1];
+      if (this.originalNames) this.originalNames[to >> 1] = this.originalNames[from >> 1];
+      to += 2;
+    }
+    list.length = to;
+    if (this.originalNames) this.originalNames.length = to >> 1;
+  }
+
   /** Removes all headers of that name and says whether there were any. */
   remove(name: string): boolean {
     return this.#removeFrom(0, name);

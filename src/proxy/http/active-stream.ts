@@ -5,6 +5,7 @@ import type { WorkerContext } from '../context.ts';
 import type { Connection } from '../net/connection.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
+import { finalizeResponse } from '../router/finalize-response.ts';
 import type { ChosenCluster, Route } from '../router/route.ts';
 import { isGrpc } from '../router/route-entry.ts';
 import type { RouteTable } from '../router/route-table.ts';
@@ -17,7 +18,7 @@ import { FilterPass, type PassSink } from './filter-pass.ts';
 import type { FilteredStream } from './filtered-stream.ts';
 import { localResponse, type RequestKind } from './local-reply.ts';
 import { canonicalizePath, mutateRequestHeaders, normalizeHost } from './request-headers.ts';
-import { finishResponseHeaders, removeUpstreamHopByHop } from './response-headers.ts';
+import { cleanUpstreamHeaders, finishResponseHeaders } from './response-headers.ts';
 
 /** The connection that a stream belongs to, as the stream needs it. */
 export interface StreamOwner {
@@ -509,8 +510,16 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     const mapped = config.localReplies(info, reply.status, reply.body);
     // A bad request may be one of many that are no requests at all.
     if (reply.status === 400 && !config.http1.streamErrorOnInvalidMessage) this.#out.endConnection?.();
+    const route = this.#route;
+    const edit =
+      route?.action.kind === 'route'
+        ? (headers: Headers) => {
+            finalizeResponse(headers, info, route, this.#chosen);
+            reply.edit?.(headers);
+          }
+        : reply.edit;
     const { headers, body } = localResponse(
-      { ...reply, status: mapped.status },
+      { ...reply, status: mapped.status, edit },
       mapped.body,
       mapped.contentType,
       this.#requestKind,
@@ -574,9 +583,10 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     this.#responseHeadersSent = true;
     // The rest of a request that was answered early is not waited for: a connection of HTTP/1 ends with it.
     if (!this.#requestEnded && !(this.#upgrade && headers.status === 101)) this.#out.endConnection?.();
-    removeUpstreamHopByHop(headers, this.#upgrade && headers.status === 101);
+    cleanUpstreamHeaders(headers, this.#upgrade && headers.status === 101);
     if (config.tracing) this.#decorateResponse(headers);
-    finishResponseHeaders(headers, config, worker.timers.wallClock(), info.requestId);
+    const isTraceForced = info.internal && (this.#requestHeaders?.has('x-envoy-force-trace') ?? false);
+    finishResponseHeaders(headers, config, worker.timers.wallClock(), info.requestId, isTraceForced);
     info.responseCode = headers.status;
     info.responseHeaders = headers;
     info.firstResponseByte = worker.timers.now();

@@ -14,6 +14,7 @@ import type { Http1Options } from '../../wire/http1/head.ts';
 import type { Http2Options } from '../../wire/http2/options.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { durationMs } from '../config/values.ts';
+import type { NodeIdentity } from '../context.ts';
 import type { AccessLog } from '../observe/access-log/access-log.ts';
 import type { HttpFilterFactory } from './filter.ts';
 import type { LocalReplyMapper } from './local-reply-config.ts';
@@ -87,6 +88,8 @@ export interface HcmConfig {
   /** `tracing` is configured: operation names travel from proxy to proxy. */
   readonly tracing: boolean;
   readonly direction: 'inbound' | 'outbound' | 'unspecified';
+  /** This proxy, as it names itself to others. */
+  readonly node: NodeIdentity;
 }
 
 const CODECS: Readonly<Record<number, HcmConfig['codec']>> = {
@@ -134,6 +137,7 @@ type Built = Pick<
   | 'localReplies'
   | 'bufferLimit'
   | 'direction'
+  | 'node'
 >;
 
 /** Reads the plain fields of an HttpConnectionManager; what is built of other parts comes ready in `built`. */

@@ -81,6 +81,7 @@ function compile(
       localReplies: localReplyMapper(proto.localReplyConfig, worker, errors.at('local_reply_config')),
       bufferLimit: listener.bufferLimit,
       direction: listener.direction,
+      node: worker.node,
     },
     () => worker.timers.now(),
     errors,

@@ -5,30 +5,8 @@ import { type Connection, formatAddress, type SocketAddress } from '../net/conne
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { HcmConfig } from './config.ts';
 import { forwardClientCert } from './forwarded-client-cert.ts';
+import { EDGE_STEERING, REQUEST_HEADERS, STEERING, survey, Trait } from './known-headers.ts';
 import { hasEscapedSlashes, mergeSlashes, normalizePath, unescapeSlashes } from './path-normalization.ts';
-
-/** Headers that steer Envoy and may only come from inside. */
-const EDGE_HEADERS: ReadonlySet<string> = new Set([
-  'x-envoy-retriable-status-codes',
-  'x-envoy-retriable-header-names',
-  'x-envoy-retry-on',
-  'x-envoy-retry-grpc-on',
-  'x-envoy-max-retries',
-  'x-envoy-upstream-alt-stat-name',
-  'x-envoy-upstream-rq-timeout-ms',
-  'x-envoy-upstream-rq-per-try-timeout-ms',
-  'x-envoy-upstream-rq-timeout-alt-response',
-  'x-envoy-upstream-stream-duration-ms',
-  'x-envoy-expected-rq-timeout-ms',
-  'x-envoy-force-trace',
-  'x-envoy-ip-tags',
-  'x-envoy-original-url',
-  'x-envoy-hedge-on-per-try-timeout',
-  'x-envoy-decorator-operation',
-  'x-envoy-downstream-service-cluster',
-  'x-envoy-downstream-service-node',
-  'x-envoy-internal',
-]);
 
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
@@ -51,17 +29,11 @@ export function removeHopByHop(headers: Headers, upgrade: boolean): void {
       (nominated ??= new Set()).add(token);
     }
   }
-  if (connection === undefined && te === undefined && !hasHopByHop(headers)) return;
   headers.removeIf((name) => {
     if (upgrade && (name === 'connection' || name === 'upgrade')) return false;
     return HOP_BY_HOP.has(name) || (nominated?.has(name) ?? false);
   });
   if (te?.split(',').some((t) => t.trim().toLowerCase() === 'trailers')) headers.add('te', 'trailers');
-}
-
-function hasHopByHop(headers: Headers): boolean {
-  for (let i = 0; i < headers.size; i++) if (HOP_BY_HOP.has(headers.nameAt(i))) return true;
-  return false;
 }
 
 /** What became of a path: `undefined` it is fine, otherwise the answer to give. */
@@ -108,17 +80,20 @@ export function mutateRequestHeaders(
   internalOnly: readonly string[] | undefined,
   upgrade: boolean,
 ): void {
-  removeHopByHop(headers, upgrade);
+  const traits = survey(headers, REQUEST_HEADERS);
+  if (traits & Trait.Repeated) headers.joinRepeated(REQUEST_HEADERS);
+  if (traits & Trait.HopByHop) removeHopByHop(headers, upgrade);
   const peer = connection.remote;
   const secure = connection.tls !== undefined;
   let client = peer;
+  /** Whether the address of the client is one that can be believed to be its own. */
   let single = false;
-  const forwarded = headers.getJoined('x-forwarded-for');
+  const forwarded = headers.get('x-forwarded-for');
   if (config.useRemoteAddress) {
     const inner = config.trustedHops > 0 ? forwardedAddress(forwarded, config.trustedHops - 1) : undefined;
     if (inner !== undefined) client = inner;
     single = config.trustedHops === 0 && forwarded === undefined;
-    if (!config.skipXffAppend) headers.append('x-forwarded-for', peer.family === 0 ? '' : peer.address);
+    if (!config.skipXffAppend) headers.append('x-forwarded-for', peerText(peer, config.node.localAddress));
     if (config.trustedHops === 0 || !headers.has('x-forwarded-proto')) {
       headers.set('x-forwarded-proto', secure ? 'https' : 'http');
     }
@@ -128,40 +103,50 @@ export function mutateRequestHeaders(
   } else {
     const inner = forwardedAddress(forwarded, config.trustedHops);
     if (inner !== undefined) client = inner;
-    single = forwarded === undefined ? true : !forwarded.includes(',');
+    single = inner !== undefined && config.trustedHops === 0 && !forwarded!.includes(',');
     if (!headers.has('x-forwarded-proto')) headers.add('x-forwarded-proto', secure ? 'https' : 'http');
   }
-  const proto = headers.get('x-forwarded-proto')!;
-  if (proto !== 'http' && proto !== 'https') headers.set('x-forwarded-proto', secure ? 'https' : 'http');
   if (config.schemeOverwrite !== '') headers.scheme = config.schemeOverwrite;
-  else if (headers.scheme === '') headers.scheme = headers.get('x-forwarded-proto')!;
+  else if (headers.scheme === '') {
+    const proto = headers.get('x-forwarded-proto');
+    headers.scheme = proto === 'http' || proto === 'https' ? proto : secure ? 'https' : 'http';
+  }
   info.remoteAddress = client === peer ? info.remoteAddress : client;
 
   const internal = single && !config.internalAddresses.empty && config.internalAddresses.contains(client.address);
   const edge = !internal && config.useRemoteAddress;
   info.internal = internal;
-  if (internal) {
-    headers.set('x-envoy-internal', 'true');
-  } else if (edge) {
-    removeEdgeHeaders(headers, internalOnly);
-    headers.set('x-envoy-external-address', client.family === 0 ? formatAddress(client) : client.address);
-  } else {
-    headers.remove('x-envoy-internal');
+  if (internal) headers.set('x-envoy-internal', 'true');
+  else {
+    if (traits & Trait.Steering) headers.removeIf((name) => STEERING.has(name) || (edge && EDGE_STEERING.has(name)));
+    for (const name of internalOnly ?? NOTHING) headers.remove(name);
+    if (edge) headers.set('x-envoy-external-address', client.family === 0 ? formatAddress(client) : client.address);
   }
-  if (config.userAgent && !headers.has('user-agent')) headers.add('user-agent', config.serverName);
-  if (config.via !== '') headers.append('via', config.via);
+  if (config.userAgent) nameClient(headers, config);
+  if (config.via !== '') appendVia(headers, config.via);
   setRequestId(headers, info, config, edge);
   forwardClientCert(headers, connection, config);
 }
 
-function removeEdgeHeaders(headers: Headers, internalOnly: readonly string[] | undefined): void {
-  for (let i = 0; i < headers.size; i++) {
-    const name = headers.nameAt(i);
-    if (name.startsWith('x-envoy-') || internalOnly?.includes(name)) {
-      headers.removeIf((n) => EDGE_HEADERS.has(n) || (internalOnly?.includes(n) ?? false));
-      return;
-    }
-  }
+const NOTHING: readonly string[] = [];
+
+/** A peer on this machine is called by the machine's address, which means something to whoever reads it elsewhere. */
+function peerText(peer: SocketAddress, localAddress: string): string {
+  if (peer.family === 0) return '';
+  return peer.address === '127.0.0.1' || peer.address === '::1' ? localAddress : peer.address;
+}
+
+/** `add_user_agent`: says which proxy asks. */
+function nameClient(headers: Headers, { node }: HcmConfig): void {
+  headers.set('x-envoy-downstream-service-cluster', node.cluster);
+  if (!headers.has('user-agent')) headers.add('user-agent', node.cluster);
+  if (node.id !== '') headers.set('x-envoy-downstream-service-node', node.id);
+}
+
+/** Unlike other lists, Via is written with a space behind the comma. */
+export function appendVia(headers: Headers, via: string): void {
+  const before = headers.get('via');
+  headers.set('via', before === undefined ? via : `${before}, ${via}`);
 }
 
 function setRequestId(headers: Headers, info: StreamInfo, config: HcmConfig, edge: boolean): void {

@@ -1,5 +1,7 @@
 import type { Headers } from '../../wire/headers.ts';
 import type { HcmConfig } from './config.ts';
+import { RESPONSE_HEADERS, survey, Trait } from './known-headers.ts';
+import { appendVia } from './request-headers.ts';
 
 let dateText = '';
 let dateSecond = -1;
@@ -14,35 +16,33 @@ export function httpDate(wallClock: number): string {
   return dateText;
 }
 
-/** Takes off what belonged to the upstream's connection. */
-export function removeUpstreamHopByHop(headers: Headers, upgrade: boolean): void {
-  for (let i = 0; i < headers.size; i++) {
-    const name = headers.nameAt(i);
-    if (
-      name === 'connection' ||
+/** Takes off what belonged to the upstream's connection, and puts together what Envoy has once. */
+export function cleanUpstreamHeaders(headers: Headers, upgrade: boolean): void {
+  const traits = survey(headers, RESPONSE_HEADERS);
+  if (traits & Trait.Repeated) headers.joinRepeated(RESPONSE_HEADERS);
+  if ((traits & Trait.HopByHop) === 0) return;
+  headers.removeIf(
+    (name) =>
       name === 'transfer-encoding' ||
       name === 'keep-alive' ||
       name === 'proxy-connection' ||
-      name === 'upgrade'
-    ) {
-      headers.removeIf(
-        (n) =>
-          n === 'transfer-encoding' ||
-          n === 'keep-alive' ||
-          n === 'proxy-connection' ||
-          (!upgrade && (n === 'connection' || n === 'upgrade')),
-      );
-      return;
-    }
-  }
+      (!upgrade && (name === 'connection' || name === 'upgrade')),
+  );
 }
 
 /** Sets what every response of a connection manager has: Server and Date, and the request's id where asked. */
-export function finishResponseHeaders(headers: Headers, config: HcmConfig, wallClock: number, requestId: string): void {
+export function finishResponseHeaders(
+  headers: Headers,
+  config: HcmConfig,
+  wallClock: number,
+  requestId: string,
+  isTraceForced: boolean,
+): void {
   if (!headers.has('date')) headers.add('date', httpDate(wallClock));
   if (config.serverHeader === 'overwrite') headers.set('server', config.serverName);
   else if (config.serverHeader === 'append-if-absent' && !headers.has('server'))
     headers.add('server', config.serverName);
-  if (config.alwaysSetRequestIdInResponse && requestId !== '') headers.set('x-request-id', requestId);
-  if (config.via !== '') headers.append('via', config.via);
+  if ((config.alwaysSetRequestIdInResponse || isTraceForced) && requestId !== '')
+    headers.set('x-request-id', requestId);
+  if (config.via !== '') appendVia(headers, config.via);
 }

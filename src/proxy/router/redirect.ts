@@ -16,7 +16,9 @@ const STATUS: Readonly<Record<Code, number>> = {
 export function redirectAction(proto: RedirectProto, match: PathMatch, errors: ConfigErrors): RedirectAction {
   const { pathRewriteSpecifier, schemeRewriteSpecifier, hostRedirect, portRedirect, stripQuery } = proto;
   let rewrite: PathRewrite | undefined;
-  if (pathRewriteSpecifier.case === 'pathRedirect') {
+  // An empty path or prefix is none.
+  if (!pathRewriteSpecifier.value) rewrite = undefined;
+  else if (pathRewriteSpecifier.case === 'pathRedirect') {
     const target = pathRewriteSpecifier.value;
     // A target with a query of its own replaces the request's.
     rewrite = target.includes('?') ? () => target : (path, end) => target + path.slice(end);
@@ -44,7 +46,8 @@ export function redirectAction(proto: RedirectProto, match: PathMatch, errors: C
       const query = headers.path.indexOf('?');
       const end = query < 0 ? headers.path.length : query;
       const path = stripQuery ? headers.path.slice(0, end) : headers.path;
-      return `${scheme}://${host}${rewrite ? rewrite(path, end) : path}`;
+      const target = rewrite ? rewrite(path, end) : path;
+      return `${scheme}://${host}${target.startsWith('/') ? '' : '/'}${target}`;
     },
   };
 }

@@ -20,7 +20,10 @@ interface CompiledVirtualHost {
   readonly name: string;
   readonly routes: readonly MatchableRoute[];
   /** Where plaintext requests are sent to TLS. */
-  readonly requireTls: Route | undefined;
+  /** `require_tls`: what requests get that did not come over TLS; undefined where they may come as they like. */
+  readonly tlsRedirect: Route | undefined;
+  /** Requests from inside need no TLS. */
+  readonly tlsForExternal: boolean;
 }
 
 /** A route configuration, compiled. Never changes: an update makes a new table, and running requests keep theirs. */
@@ -90,7 +93,9 @@ export class RouteTable {
   match(headers: Headers, context: MatchContext): Route | undefined {
     const host = this.#domains.find(headers.authority);
     if (host === undefined) return undefined;
-    if (host.requireTls !== undefined && !context.secure) return host.requireTls;
+    if (host.tlsRedirect !== undefined && headers.get('x-forwarded-proto') !== 'https') {
+      if (!host.tlsForExternal || headers.get('x-envoy-internal') !== 'true') return host.tlsRedirect;
+    }
     const { path } = headers;
     let end = path.indexOf('?');
     if (end < 0) end = path.length;
@@ -120,7 +125,6 @@ function compileVirtualHost(
   };
   const info = {
     name: host.name,
-    requireTls: host.requireTls === VirtualHost_TlsRequirementType.NONE ? ('none' as const) : ('all' as const),
     includeRequestAttemptCount: host.includeRequestAttemptCount,
     includeAttemptCountInResponse: host.includeAttemptCountInResponse,
     rateLimits: rateLimitRules(host.rateLimits, errors.at('rate_limits')),
@@ -129,7 +133,13 @@ function compileVirtualHost(
   const routes = host.routes.map((route, i) =>
     compileRoute(route, { host, info, scope, context }, errors.at('routes').at(i)),
   );
-  return { name: host.name, routes, requireTls: info.requireTls === 'none' ? undefined : tlsRedirect(info, scope) };
+  const { requireTls } = host;
+  return {
+    name: host.name,
+    routes,
+    tlsRedirect: requireTls === VirtualHost_TlsRequirementType.NONE ? undefined : tlsRedirect(info),
+    tlsForExternal: requireTls === VirtualHost_TlsRequirementType.EXTERNAL_ONLY,
+  };
 }
 
 /** `virtual_clusters`: the first whose headers match; what matches none is `other`. */
@@ -147,21 +157,21 @@ function virtualClusters(
   return (headers) => entries.find(({ tests }) => tests.every((test) => test(headers)))?.stats ?? other;
 }
 
-/** `require_tls`: the same place under https. */
-function tlsRedirect(virtualHost: Route['virtualHost'], scope: Scope): Route {
+/** `require_tls`: the same place under https, port and all. */
+function tlsRedirect(virtualHost: Route['virtualHost']): Route {
   return {
     name: '',
     virtualHost,
     action: {
       kind: 'redirect',
       status: 301,
-      location: (headers) => `https://${headers.authority.replace(/:80$/, '')}${headers.path}`,
+      location: (headers) => `https://${headers.authority}${headers.path}`,
     },
     metadata: undefined,
     decoratorOperation: '',
     decoratorPropagate: true,
     requestEdits: [],
-    responseEdits: scope.responseEdits.filter((e) => e !== undefined),
+    responseEdits: [],
     filterConfigs: () => [],
     filterDisabled: undefined,
     bufferLimit: undefined,

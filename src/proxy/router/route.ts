@@ -31,7 +31,6 @@ export interface Route {
 
 export interface VirtualHostInfo {
   readonly name: string;
-  readonly requireTls: 'none' | 'external-only' | 'all';
   readonly includeRequestAttemptCount: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly rateLimits: readonly RateLimitRule[];

@@ -14,12 +14,13 @@ import type { Connection } from '../../net/connection.ts';
 import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
+import { finalizeResponse } from '../../router/finalize-response.ts';
 import type { ChosenCluster, MirrorPolicy, Route, RouteAction } from '../../router/route.ts';
 import { isGrpc } from '../../router/route-entry.ts';
 import type { RequestStats } from '../../router/stats.ts';
 import type { Timer, Timers } from '../../timers.ts';
 import { failureFlag, reasonText } from './failures.ts';
-import { finalizeRequest, finalizeResponse, setHost } from './finalize.ts';
+import { finalizeRequest, setHost } from './finalize.ts';
 import { noteAnswer, noteEnd, serverName } from './host-outcome.ts';
 import { RetryState } from './retry-state.ts';
 import { Shadow } from './shadow.ts';
@@ -180,6 +181,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#options = this.#upstreamOptions(headers, action, cluster);
     this.#requestEnded = end;
     if (end) this.#noteRequestEnd();
+    if (route.virtualHost.includeRequestAttemptCount) headers.set('x-envoy-attempt-count', '1');
     if (action.mirrors.length > 0) this.#mirror(headers, end, action.mirrors);
     callbacks.onResponseBackpressure((high) => this.#attempt?.pauseResponse(high));
     this.#startAttempt();
@@ -274,7 +276,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     info.upstreamHost = host;
     this.#retry?.noteHost(host);
     if (action.hostRewrite?.kind === 'auto' && host.description.hostname !== '') {
-      setHost(headers, host.description.hostname, action.appendForwardedHost);
+      setHost(headers, host.description.hostname, action.appendForwardedHost, !this.#config.suppressEnvoyHeaders);
     }
     const kept = this.#kept;
     const bodyless = this.#requestEnded && kept.length === 0 && this.#trailers === undefined;
@@ -408,12 +410,13 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#countResponse(cluster, status);
     info.responseCodeDetails = 'via_upstream';
     const route = this.#route!;
-    if (!this.#config.suppressEnvoyHeaders) {
-      const since = this.#requestEndedAt < 0 ? info.start : this.#requestEndedAt;
-      headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.floor(now - since))));
+    // An answer that did not wait for the whole request says nothing about the time it took.
+    if (!this.#config.suppressEnvoyHeaders && this.#requestEndedAt >= 0) {
+      headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.floor(now - this.#requestEndedAt))));
     }
     if (route.virtualHost.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(this.#attempts));
     for (const cookie of this.#setCookies ?? NO_COOKIES) headers.add('set-cookie', cookie);
+    info.responseCode = status;
     finalizeResponse(headers, info, route, this.#chosen);
     this.#callbacks.respondHeaders(headers, end);
   }
@@ -555,7 +558,6 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
       return;
     }
     const route = this.#route!;
-    const { info } = this.#callbacks;
     const { edit } = reply;
     if (this.#cluster !== undefined) this.#countResponse(this.#cluster, reply.status);
     this.#callbacks.sendLocalReply({
@@ -564,7 +566,6 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
         edit?.(headers);
         if (route.virtualHost.includeAttemptCountInResponse)
           headers.set('x-envoy-attempt-count', String(this.#attempts));
-        finalizeResponse(headers, info, route, this.#chosen);
       },
     });
   }

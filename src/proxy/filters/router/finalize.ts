@@ -16,7 +16,7 @@ export function finalizeRequest(
 ): void {
   chosen.requestEdits?.(headers, info);
   for (const edit of route.requestEdits) edit(headers, info);
-  rewriteHost(headers, action, chosen);
+  rewriteHost(headers, action, chosen, insertOriginal);
   if (action.pathRewrite !== undefined && headers.path !== '') {
     const { path } = headers;
     const query = path.indexOf('?');
@@ -26,7 +26,7 @@ export function finalizeRequest(
   }
 }
 
-function rewriteHost(headers: Headers, action: RouteAction, chosen: ChosenCluster): void {
+function rewriteHost(headers: Headers, action: RouteAction, chosen: ChosenCluster, keepOriginal: boolean): void {
   const { hostRewrite } = action;
   let host = chosen.hostRewrite;
   if (!host) {
@@ -35,24 +35,21 @@ function rewriteHost(headers: Headers, action: RouteAction, chosen: ChosenCluste
     else if (hostRewrite.kind === 'header') host = headers.get(hostRewrite.name);
     else if (hostRewrite.kind === 'path-regex') host = hostRewrite.substitution(headers.path.replace(/\?.*$/s, ''));
   }
-  if (host) setHost(headers, host, action.appendForwardedHost);
+  if (host) setHost(headers, host, action.appendForwardedHost, keepOriginal);
 }
 
-/** Replaces the host, and appends the one before to x-forwarded-host where that is wanted. */
-export function setHost(headers: Headers, host: string, append: boolean): void {
-  if (append && headers.authority !== '' && headers.authority !== host) {
-    headers.append('x-forwarded-host', headers.authority);
+/**
+ * Replaces the host. The one before is appended to x-forwarded-host where that is wanted, unless it was the last to be,
+ * and kept in x-envoy-original-host (Envoy's `Http::Utility::updateAuthority`).
+ */
+export function setHost(headers: Headers, host: string, append: boolean, keepOriginal: boolean): void {
+  const { authority } = headers;
+  if (append && authority !== '') {
+    const forwarded = headers.getJoined('x-forwarded-host');
+    if (forwarded?.slice(forwarded.lastIndexOf(',') + 1).trim() !== authority) {
+      headers.append('x-forwarded-host', authority);
+    }
   }
+  if (keepOriginal) headers.set('x-envoy-original-host', authority);
   headers.authority = host;
-}
-
-/** What routes do to the headers of a response. */
-export function finalizeResponse(
-  headers: Headers,
-  info: StreamInfo,
-  route: Route,
-  chosen: ChosenCluster | undefined,
-): void {
-  chosen?.responseEdits?.(headers, info);
-  for (const edit of route.responseEdits) edit(headers, info);
 }

@@ -1,7 +1,16 @@
-import { formatTimeout, parseTimeout } from '../../../wire/grpc/timeout.ts';
+import { parseTimeout } from '../../../wire/grpc/timeout.ts';
 import type { Headers } from '../../../wire/headers.ts';
 import type { RouteAction } from '../../router/route.ts';
 import { isGrpc } from '../../router/route-entry.ts';
+
+/** What the router takes from a request and does not hand on. */
+const STEERING = [
+  'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-upstream-rq-timeout-alt-response',
+  'x-envoy-upstream-alt-stat-name',
+  'x-envoy-upstream-stream-duration-ms',
+];
 
 /** Time limits of one request in milliseconds; 0 for none. */
 export interface Timeouts {
@@ -26,16 +35,32 @@ export function finalTimeouts(headers: Headers, action: RouteAction, insertExpec
   let perTryMs = action.retry.perTryTimeoutMs;
   globalMs = headerMs(headers, 'x-envoy-upstream-rq-timeout-ms') ?? globalMs;
   perTryMs = headerMs(headers, 'x-envoy-upstream-rq-per-try-timeout-ms') ?? perTryMs;
-  headers.remove('x-envoy-upstream-rq-timeout-ms');
-  headers.remove('x-envoy-upstream-rq-per-try-timeout-ms');
+  for (const name of STEERING) headers.remove(name);
   // A try cannot take longer than all of them together.
   if (globalMs !== 0 && perTryMs >= globalMs) perTryMs = 0;
   const expected = perTryMs > 0 ? perTryMs : globalMs;
   if (expected > 0 && insertExpected) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(expected)));
   if (expected > 0 && grpc && action.maxGrpcTimeoutMs !== undefined) {
-    headers.set('grpc-timeout', formatTimeout(expected));
+    headers.set('grpc-timeout', grpcTimeout(expected));
   }
   return { globalMs, perTryMs, perTryIdleMs: action.retry.perTryIdleTimeoutMs };
+}
+
+const GRPC_UNITS = [
+  ['m', 1],
+  ['S', 1000],
+  ['M', 60_000],
+  ['H', 3_600_000],
+] as const;
+const MAX_GRPC_VALUE = 99_999_999;
+
+/** As Envoy writes it (`Grpc::Common::toGrpcTimeout`): milliseconds, or the next unit in which eight digits are enough. */
+function grpcTimeout(ms: number): string {
+  for (const [unit, size] of GRPC_UNITS) {
+    const value = Math.floor(ms / size);
+    if (value <= MAX_GRPC_VALUE) return `${value}${unit}`;
+  }
+  return `${MAX_GRPC_VALUE}H`;
 }
 
 function grpcTimeoutOf(headers: Headers): number | undefined {
