@@ -17,9 +17,16 @@ export interface NodeIdentity {
   readonly localAddress: string;
 }
 
+/** Whether this proxy wants to be taken for healthy. */
+export interface ServerHealth {
+  /** `/healthcheck/fail` was called. */
+  failed: boolean;
+}
+
 /** What every part of one worker shares. */
 export interface WorkerContext {
   readonly node: NodeIdentity;
+  readonly health: ServerHealth;
   readonly timers: TimerWheel;
   readonly flushQueue: FlushQueue;
   readonly stats: StatsStore;

@@ -69,8 +69,6 @@ export class ProxyServer implements AdminProxy {
   /** Resolves when the admin interface is told to end the process. */
   readonly quit = Promise.withResolvers<void>();
   state: ServerState = 'PRE_INITIALIZING';
-  /** `/healthcheck/fail` was called: `/ready` says no. */
-  healthFailed = false;
   readonly #errors = new ConfigErrors();
   #admin: AdminServer | undefined = undefined;
   #nextTick: Timer | undefined = undefined;
@@ -224,6 +222,15 @@ export class ProxyServer implements AdminProxy {
   whenLive(callback: () => void): void {
     if (this.state === 'LIVE' || this.state === 'DRAINING') callback();
     else this.#whenLive.push(callback);
+  }
+
+  /** `/healthcheck/fail` was called: `/ready` says no. */
+  get healthFailed(): boolean {
+    return this.worker.health.failed;
+  }
+
+  set healthFailed(failed: boolean) {
+    this.worker.health.failed = failed;
   }
 
   get live(): boolean {

@@ -3,7 +3,7 @@ import type { Bootstrap } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_p
 import type { Logger } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
 import { ipFamily } from './config/values.ts';
-import type { ConfigSourceSpec, NodeIdentity, WorkerContext } from './context.ts';
+import type { ConfigSourceSpec, NodeIdentity, ServerHealth, WorkerContext } from './context.ts';
 import { type AddressMap, OWN_NETWORK } from './net/address-map.ts';
 import { FlushQueue } from './net/flush-queue.ts';
 import { StatsStore } from './observe/stats.ts';
@@ -12,6 +12,7 @@ import { TimerWheel } from './timers.ts';
 /** The context of a worker; where resources come from is told once the clusters stand that they come through. */
 export class Worker implements WorkerContext {
   readonly node: NodeIdentity;
+  readonly health: ServerHealth = { failed: false };
   readonly flushQueue = new FlushQueue();
   readonly timers: TimerWheel;
   readonly stats = new StatsStore();

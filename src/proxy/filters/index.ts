@@ -1,11 +1,14 @@
 import type { HttpFilterDefinition } from '../http/filter.ts';
 import type { NetworkFilterDefinition } from '../net/network-filter.ts';
 import { alpn } from './alpn/definition.ts';
+import { buffer } from './buffer/definition.ts';
 import { cors } from './cors/definition.ts';
 import { extAuthz } from './ext_authz/definition.ts';
 import { fault } from './fault/definition.ts';
 import { grpcJsonTranscoder } from './grpc_json_transcoder/definition.ts';
 import { grpcStats } from './grpc_stats/definition.ts';
+import { headerMutation } from './header_mutation/definition.ts';
+import { healthCheck } from './health_check/definition.ts';
 import { istioStats, istioTcpStats } from './istio_stats/definition.ts';
 import { jwtAuthn } from './jwt_authn/definition.ts';
 import { localRatelimit } from './local_ratelimit/definition.ts';
@@ -20,11 +23,14 @@ import { tcpProxy } from './tcp_proxy/definition.ts';
 /** Every HTTP filter that a configuration may name. A new filter is one folder and one line here. */
 export const HTTP_FILTERS = [
   alpn,
+  buffer,
   cors,
   extAuthz,
   fault,
   grpcJsonTranscoder,
   grpcStats,
+  headerMutation,
+  healthCheck,
   istioStats,
   jwtAuthn,
   localRatelimit,

@@ -29,6 +29,8 @@ export interface StreamOwner {
   readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
   /** The listener is going away, or this connection has had its share of requests. */
   readonly draining: boolean;
+  /** This request is to be the last, or among the last, of the connection. */
+  drain(): void;
   streamEnded(stream: ActiveStream): void;
 }
 
@@ -379,6 +381,8 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     const { stats } = this.owner.config;
     if (request) {
       stats.downstream_rq_too_large++;
+      // There may be more of it.
+      this.#out.endConnection?.();
       this.sendLocalReply({ status: 413, body: 'Payload Too Large', details: 'request_payload_too_large' });
       return;
     }
@@ -543,6 +547,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   #startResponse(headers: Headers, end: boolean): void {
     this.#makeFilters();
     this.#responseStarted = true;
+    this.info.responseCode = headers.status;
     this.#responsePass = new FilterPass(this.#contexts, false, this, this.#bufferLimit());
     this.#responsePass.headers(headers, end);
   }
@@ -583,6 +588,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     this.#responseHeadersSent = true;
     // The rest of a request that was answered early is not waited for: a connection of HTTP/1 ends with it.
     if (!this.#requestEnded && !(this.#upgrade && headers.status === 101)) this.#out.endConnection?.();
+    if (worker.health.failed) this.owner.drain();
     cleanUpstreamHeaders(headers, this.#upgrade && headers.status === 101);
     if (config.tracing) this.#decorateResponse(headers);
     const isTraceForced = info.internal && (this.#requestHeaders?.has('x-envoy-force-trace') ?? false);

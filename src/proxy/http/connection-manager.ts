@@ -79,6 +79,10 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     return this.#draining;
   }
 
+  drain(): void {
+    this.#startDrain();
+  }
+
   #startCodec(http2: boolean): ServerCodec {
     const { stats } = this.config;
     if (http2) {

@@ -55,14 +55,14 @@ const since = (moment: (info: StreamInfo) => number): Operator => {
   };
 };
 
-/** `NAME?ALTERNATIVE`: the first of the two headers that is there. */
+/** `NAME?ALTERNATIVE`: the first value of the first of the two headers that is there. */
 function headerOperator(argument: string | undefined, of: (info: StreamInfo) => Headers | undefined): Operator {
   if (!argument) throw new Error('a header name is needed');
   const [main, alternative] = argument.toLowerCase().split('?');
-  if (alternative === undefined) return (info) => of(info)?.getJoined(main);
+  if (alternative === undefined) return (info) => of(info)?.get(main);
   return (info) => {
     const headers = of(info);
-    return headers?.getJoined(main) ?? headers?.getJoined(alternative);
+    return headers?.get(main) ?? headers?.get(alternative);
   };
 }
 

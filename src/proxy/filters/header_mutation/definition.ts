@@ -1,0 +1,86 @@
+import type { HeaderMutation as Mutation } from '../../../api/gen/envoy/config/common/mutation_rules/v3/mutation_rules_pb.ts';
+import {
+  type HeaderMutation,
+  type HeaderMutationPerRoute,
+  HeaderMutationPerRouteSchema,
+  HeaderMutationSchema,
+  type Mutations,
+} from '../../../api/gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts';
+import type { ConfigErrors } from '../../config/errors.ts';
+import { type FilterCallbacks, HeadersStatus, type HttpFilter, type HttpFilterDefinition } from '../../http/filter.ts';
+import { type HeaderEdits, headerEdits } from '../../router/header-edits.ts';
+import { MATCHERS } from '../common/supported.ts';
+
+/** What is done to headers, in order. */
+interface Edits {
+  readonly request: readonly HeaderEdits[];
+  readonly response: readonly HeaderEdits[];
+}
+
+function edits(mutations: Mutations | undefined, errors: ConfigErrors): Edits {
+  const at = errors.at('mutations');
+  return {
+    request: compiled(mutations?.requestMutations ?? [], at.at('request_mutations')),
+    response: compiled(mutations?.responseMutations ?? [], at.at('response_mutations')),
+  };
+}
+
+/** One after the other: what is removed behind an addition takes it away again. */
+function compiled(mutations: readonly Mutation[], errors: ConfigErrors): HeaderEdits[] {
+  return mutations.flatMap(({ action }, i) => {
+    const at = errors.at(i);
+    if (action.case === undefined) at.add('', 'remove or append is needed');
+    const add = action.case === 'append' ? [action.value] : [];
+    const remove = action.case === 'remove' ? [action.value] : [];
+    return headerEdits(add, remove, at, 'headers') ?? [];
+  });
+}
+
+/** Changes headers by what the filter, and then the route and what it is part of, configure. */
+class HeaderMutationFilter implements HttpFilter {
+  readonly #all: readonly Edits[];
+  readonly #callbacks: FilterCallbacks;
+
+  constructor(all: readonly Edits[], callbacks: FilterCallbacks) {
+    this.#all = all;
+    this.#callbacks = callbacks;
+  }
+
+  requestHeaders(headers: Parameters<HeaderEdits>[0]): HeadersStatus {
+    for (const { request } of this.#all) for (const edit of request) edit(headers, this.#callbacks.info);
+    return HeadersStatus.Continue;
+  }
+
+  responseHeaders(headers: Parameters<HeaderEdits>[0]): HeadersStatus {
+    for (const { response } of this.#all) for (const edit of response) edit(headers, this.#callbacks.info);
+    return HeadersStatus.Continue;
+  }
+}
+
+export const headerMutation: HttpFilterDefinition<HeaderMutation, HeaderMutationPerRoute> = {
+  name: 'envoy.filters.http.header_mutation',
+  schema: HeaderMutationSchema,
+  routeSchema: HeaderMutationPerRouteSchema,
+  supported: {
+    ...MATCHERS,
+    'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation': [
+      'mutations',
+      'most_specific_header_mutations_wins',
+    ],
+    'envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute': ['mutations'],
+    'envoy.extensions.filters.http.header_mutation.v3.Mutations': ['request_mutations', 'response_mutations'],
+    'envoy.config.common.mutation_rules.v3.HeaderMutation': ['remove', 'append'],
+  },
+  compile(config, _context, errors) {
+    const own = edits(config.mutations, errors);
+    return {
+      create(callbacks) {
+        const routes = callbacks.routeConfigs<Edits>();
+        // Where the last one wins, the most specific has to be the last.
+        const ordered = config.mostSpecificHeaderMutationsWins ? routes : routes.toReversed();
+        return new HeaderMutationFilter([own, ...ordered], callbacks);
+      },
+    };
+  },
+  compileRoute: (config, _context, errors): Edits => edits(config.mutations, errors),
+};
