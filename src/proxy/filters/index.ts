@@ -16,6 +16,7 @@ import { metadataExchange } from './metadata_exchange/definition.ts';
 import { networkLocalRatelimit } from './network_local_ratelimit/definition.ts';
 import { networkRbac } from './network_rbac/definition.ts';
 import { peerMetadata } from './peer_metadata/definition.ts';
+import { ratelimit } from './ratelimit/definition.ts';
 import { rbac } from './rbac/definition.ts';
 import { router } from './router/definition.ts';
 import { tcpProxy } from './tcp_proxy/definition.ts';
@@ -35,6 +36,7 @@ export const HTTP_FILTERS = [
   jwtAuthn,
   localRatelimit,
   peerMetadata,
+  ratelimit,
   rbac,
   router,
 ] as readonly HttpFilterDefinition<never, never>[];

@@ -6,7 +6,6 @@ import { Headers } from '../../../wire/headers.ts';
 import type { Cancelable, ClusterSource } from '../../cluster/cluster.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
 import type { SupportTable } from '../../config/supported.ts';
-import { durationMs } from '../../config/values.ts';
 import { ClusterGrpcTransport } from '../../grpc/cluster-transport.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 import { type HeaderEdits, headerEdits } from '../../router/header-edits.ts';
@@ -36,11 +35,11 @@ interface Context {
   readonly localAddress: string;
 }
 
-/** Compiles `envoy.config.core.v3.GrpcService`; `defaultTimeoutMs` holds where it names no time. */
+/** Compiles `envoy.config.core.v3.GrpcService`. `timeoutMs`: how long a call may take; 0 for any time. */
 export function grpcService(
   proto: Proto | undefined,
   context: Context,
-  defaultTimeoutMs: number,
+  timeoutMs: number,
   errors: ConfigErrors,
 ): GrpcService {
   const target = proto?.targetSpecifier;
@@ -49,7 +48,6 @@ export function grpcService(
     return { unary: () => ({ cancel() {} }) };
   }
   const { clusterName, authority } = target.value;
-  const timeoutMs = durationMs(proto!.timeout, defaultTimeoutMs);
   const edits = headerEdits(
     proto!.initialMetadata.map((header) => create(HeaderValueOptionSchema, { header })),
     [],

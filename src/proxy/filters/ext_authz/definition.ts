@@ -7,16 +7,18 @@ import {
 } from '../../../api/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts';
 import type { HttpStatus } from '../../../api/gen/envoy/type/v3/http_status_pb.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
+import { durationMs } from '../../config/values.ts';
 import type { FilterBuildContext, HttpFilterDefinition } from '../../http/filter.ts';
 import { fraction } from '../../router/fraction.ts';
 import type { StringTest } from '../../router/string-match.ts';
 import { grpcService } from '../common/grpc-service.ts';
 import { metadataTest, valueAt } from '../common/metadata-match.ts';
+import { StatsByCluster } from '../common/stats-by-cluster.ts';
 import type { Authorizer } from './authorizer.ts';
 import { type BodySettings, type ExtAuthzConfig, ExtAuthzFilter, type ExtAuthzRouteConfig } from './filter.ts';
 import { GrpcAuthorizer } from './grpc-authorizer.ts';
 import { HttpAuthorizer, nameTest } from './http-authorizer.ts';
-import { AuthzByCluster, ExtAuthzStats } from './stats.ts';
+import { ExtAuthzStats } from './stats.ts';
 import { SUPPORTED } from './supported.ts';
 
 const DEFAULT_GRPC_TIMEOUT_MS = 200;
@@ -30,7 +32,7 @@ export const extAuthz: HttpFilterDefinition<ExtAuthz, ExtAuthzPerRoute> = {
   supported: SUPPORTED,
   compile(proto, context, errors) {
     const name = proto.statPrefix === '' ? 'ext_authz.' : `ext_authz.${proto.statPrefix}.`;
-    const byCluster = new AuthzByCluster(context.worker, name);
+    const byCluster = new StatsByCluster(context.worker, name);
     const config: ExtAuthzConfig = {
       stats: context.stats(name, ExtAuthzStats),
       byCluster,
@@ -79,7 +81,8 @@ function authorizer(proto: ExtAuthz, context: FilterBuildContext, errors: Config
   const { services } = proto;
   if (services.case === 'httpService') return new HttpAuthorizer(services.value, call, errors.at('http_service'));
   if (services.case === undefined) errors.add('services', 'grpc_service or http_service is needed');
-  const service = grpcService(services.value, call, DEFAULT_GRPC_TIMEOUT_MS, errors.at('grpc_service'));
+  const timeoutMs = durationMs(services.value?.timeout, DEFAULT_GRPC_TIMEOUT_MS);
+  const service = grpcService(services.value, call, timeoutMs, errors.at('grpc_service'));
   return new GrpcAuthorizer(service, {
     includePeerCertificate: proto.includePeerCertificate,
     includeTlsSession: proto.includeTlsSession,

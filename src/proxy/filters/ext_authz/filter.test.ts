@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { stubWorker } from '../../../../test/support/compile-filter.ts';
 import { StubCallbacks } from '../../../../test/support/filter-callbacks.ts';
 import { Headers } from '../../../wire/headers.ts';
 import { DataStatus, HeadersStatus, TrailersStatus } from '../../http/filter.ts';
 import type { Route } from '../../router/route.ts';
+import { StatsByCluster } from '../common/stats-by-cluster.ts';
 import type { Allowed, CheckSubject, Verdict } from './authorizer.ts';
 import { type ExtAuthzConfig, ExtAuthzFilter } from './filter.ts';
-import { AuthzByCluster, ExtAuthzStats } from './stats.ts';
+import { ExtAuthzStats } from './stats.ts';
 
 const ALLOWED: Allowed = {
   kind: 'allowed',
@@ -25,7 +27,7 @@ function start(more: Partial<ExtAuthzConfig> = {}, options: { end?: boolean; at?
   callbacks.requestHeaders = Headers.request('POST', '/a?b=1', 'host', 'x-told', '1', 'x-secret', '2');
   const config: ExtAuthzConfig = {
     stats: new ExtAuthzStats(),
-    byCluster: new AuthzByCluster({} as never, ''),
+    byCluster: new StatsByCluster(stubWorker(), ''),
     authorizer: {
       check(subject, done) {
         const call = { subject, done, cancelled: false };

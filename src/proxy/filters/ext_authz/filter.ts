@@ -4,9 +4,10 @@ import { DataStatus, type FilterCallbacks, HeadersStatus, type HttpFilter, Trail
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import type { StringTest } from '../../router/string-match.ts';
 import type { MetadataTest } from '../common/metadata-match.ts';
+import type { StatsByCluster, VerdictStats } from '../common/stats-by-cluster.ts';
 import type { Allowed, Authorizer, Denied, Verdict } from './authorizer.ts';
 import { applyChanges, changeQuery, type HeaderChange, isValidChange, removeHeaders } from './changes.ts';
-import type { AuthzByCluster, ClusterAuthzStats, ExtAuthzStats } from './stats.ts';
+import type { ExtAuthzStats } from './stats.ts';
 
 /** How much of the body authorizers get. */
 export interface BodySettings {
@@ -20,7 +21,7 @@ export interface BodySettings {
 /** What the filter's configuration decides. */
 export interface ExtAuthzConfig {
   readonly stats: ExtAuthzStats;
-  readonly byCluster: AuthzByCluster;
+  readonly byCluster: StatsByCluster;
   readonly authorizer: Authorizer;
   /** Whether a header is told to the authorizer. */
   readonly tells: StringTest;
@@ -142,13 +143,13 @@ export class ExtAuthzFilter implements HttpFilter {
     }
     if (verdict.kind === 'failed') {
       stats.error++;
-      if (cluster !== undefined) cluster.error++;
+      cluster?.count('error');
       if (!this.#config.failureModeAllow) {
         this.#refuse(this.#config.statusOnError, '', 'ext_authz_error', []);
         return;
       }
       stats.failure_mode_allowed++;
-      if (cluster !== undefined) cluster.failure_mode_allowed++;
+      cluster?.count('failure_mode_allowed');
       if (this.#config.failureModeAllowHeader) {
         this.#callbacks.requestHeaders.set('x-envoy-auth-failure-mode-allowed', 'true');
       }
@@ -158,14 +159,14 @@ export class ExtAuthzFilter implements HttpFilter {
         return;
       }
       stats.ok++;
-      if (cluster !== undefined) cluster.ok++;
+      cluster?.count('ok');
       this.#apply(verdict);
     }
     this.#passes = true;
     if (!this.#withinCall) this.#callbacks.continueRequest();
   }
 
-  #clusterStats(): ClusterAuthzStats | undefined {
+  #clusterStats(): VerdictStats | undefined {
     const { chosenCluster, clusters } = this.#callbacks;
     const cluster = chosenCluster && clusters.get(chosenCluster.name);
     return cluster && this.#config.byCluster.of(cluster.statName);
@@ -196,14 +197,14 @@ export class ExtAuthzFilter implements HttpFilter {
     }
   }
 
-  #deny({ status, body, responseChanges }: Denied, cluster: ClusterAuthzStats | undefined): void {
+  #deny({ status, body, responseChanges }: Denied, cluster: VerdictStats | undefined): void {
     if (!responseChanges.every(isValidChange)) {
       this.#invalid();
       return;
     }
     this.#config.stats.denied++;
     if (cluster !== undefined) {
-      cluster.denied++;
+      cluster.count('denied');
       if (this.#config.chargeClusterStats) {
         this.#callbacks.clusters.get(this.#callbacks.chosenCluster!.name)?.stats.countResponse(status, true);
       }
