@@ -51,6 +51,7 @@ const CHECKS: Readonly<Record<string, JsonObject>> = {
   'not-verified': http({ path: '/ok', service_name_matcher: { exact: 'wrong' } }),
   once: http({ path: '/ok' }, { reuse_connection: false }),
   silent: http({ path: '/silent' }, { timeout: '0.2s' }),
+  quiet: http({ path: '/quiet' }, { timeout: '0.2s' }),
   tcp: { ...OFTEN, tcp_health_check: {} },
   'tcp-bytes': { ...OFTEN, tcp_health_check: { send: text('PING'), receive: [text('PO'), text('NG')] } },
   'tcp-other': {
@@ -73,6 +74,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   degraded: '/degraded_active_hc',
   'not-verified': '/failed_active_hc',
   silent: '/failed_active_hc',
+  quiet: '/failed_active_hc/active_hc_timeout',
   'tcp-other': '/failed_active_hc/active_hc_timeout',
   'grpc-bad': '/failed_active_hc',
   'grpc-unknown': '/failed_active_hc',
@@ -93,6 +95,8 @@ function backend(request: RawMessage): string | Uint8Array | undefined {
       return encodeMessage('HTTP/1.1 200 OK', [], request.body.toString());
     case '/silent':
       return undefined;
+    case '/quiet':
+      return '';
     case '/fail':
       return encodeMessage('HTTP/1.1 200 OK', [['x-envoy-immediate-health-check-fail', 'true']], 'ok');
     default:

@@ -26,12 +26,18 @@ export async function clusterStats(twin: Twin, cluster: string): Promise<Map<str
 /** Lines of a cluster's hosts in `/clusters`, with the names of ports. */
 export async function hostLines(twin: Twin, cluster: string, fields?: RegExp): Promise<string[]> {
   const text = twin.named(await twin.admin('/clusters'));
-  return text
-    .split('\n')
-    .filter((line) => line.startsWith(`${cluster}::`) && line.split('::').length === 4)
-    .filter((line) => fields === undefined || fields.test(line.split('::')[2]))
-    .map((line) => line.slice(cluster.length + 2))
-    .sort();
+  return (
+    text
+      .split('\n')
+      .filter((line) => line.startsWith(`${cluster}::`))
+      .map((line) => line.slice(cluster.length + 2))
+      // IPv6 addresses have the separator in them.
+      .filter((line) => {
+        const [, field] = /^.+:(?:<\w+>|\d+)::(\w+)::/.exec(line) ?? [];
+        return field !== undefined && (fields === undefined || fields.test(field));
+      })
+      .sort()
+  );
 }
 
 /** Waits until a statistic of a cluster is so in both. */

@@ -65,12 +65,9 @@ function dnsEndpoints(
     const { stats } = cluster;
     const resolver = resolvers.get(config.resolver);
     const discovery = new DnsDiscovery({ groups, policy, config, logical, resolver }, worker, {
-      onEndpoints(assignment, complete) {
-        cluster.setEndpoints(assignment, undefined);
-        if (complete) cluster.discovered();
-      },
+      onEndpoints: (assignment) => cluster.setEndpoints(assignment, undefined),
+      onComplete: () => cluster.discovered(),
       onUnchanged: () => stats.update_no_rebuild++,
-      onEmpty: () => stats.update_empty++,
       onAttempt: () => stats.update_attempt++,
       onFailure(name, error) {
         stats.update_failure++;

@@ -161,7 +161,7 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
   setEndpoints(assignment: Assignment): void {
     const { added, removed } = this.membership.update(assignment);
     this.#assignment = assignment;
-    let heaviest = 0;
+    let heaviest = 1;
     for (const host of this.membership.hosts) {
       this.#chooseSocket(host);
       if (host.weight > heaviest) heaviest = host.weight;

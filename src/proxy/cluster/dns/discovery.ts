@@ -20,15 +20,15 @@ interface Target {
 
 /** What the discovery of a cluster by DNS tells. */
 export interface DnsEvents {
-  /** The endpoints as they are known now. `complete` once every name has been asked at least once. */
-  onEndpoints(assignment: Assignment, complete: boolean): void;
+  /** The endpoints as they are known now. */
+  onEndpoints(assignment: Assignment): void;
+  /** Every name has been asked at least once. May come again. */
+  onComplete(): void;
   onAttempt(): void;
   onFailure(name: string, error: unknown): void;
   onSuccess(): void;
-  /** An answer that is the same as the one before. */
+  /** An answer that is the same as the one before, or empty as the beginning is. */
   onUnchanged(): void;
-  /** An answer without addresses. */
-  onEmpty(): void;
 }
 
 export interface DnsDiscoveryOptions {
@@ -70,7 +70,7 @@ export class DnsDiscovery {
   }
 
   start(): void {
-    if (this.#targets.length === 0) this.#publish();
+    if (this.#targets.length === 0) this.#events.onComplete();
     for (const target of this.#targets) void this.#ask(target);
   }
 
@@ -97,8 +97,10 @@ export class DnsDiscovery {
       const wait = answer === undefined ? this.#failed(target, failure) : this.#take(target, answer);
       target.answered = true;
       target.timer = this.#worker.timers.start(wait, () => void this.#ask(target));
-      if (first || target.addresses !== before) this.#publish();
-      else if (answer !== undefined) this.#events.onUnchanged();
+      const same = target.addresses === before;
+      if (same && answer !== undefined) this.#events.onUnchanged();
+      if (answer !== undefined && (first || !same)) this.#publish();
+      if (this.#targets.every(({ answered }) => answered)) this.#events.onComplete();
     });
   }
 
@@ -112,7 +114,6 @@ export class DnsDiscovery {
     this.#events.onSuccess();
     target.backoff?.reset();
     // A logical host whose name has no addresses for the moment stays where it was.
-    if (addresses.length === 0) this.#events.onEmpty();
     if (!logical || addresses.length > 0) this.#move(target, addresses);
     const byTtl = config.respectTtl && ttl !== undefined && ttl > 0;
     const wait = byTtl ? Math.max(ttl * 1000, config.minRefreshMs) : config.refreshMs;
@@ -124,7 +125,7 @@ export class DnsDiscovery {
     // Name servers rotate their answers: for a strict host the order means nothing, and an address counts once.
     const texts = [...new Set(answer.map(({ address }) => address))];
     const key = (logical ? texts : texts.sort()).join(' ');
-    if (key === target.addresses && target.answered) return;
+    if (key === target.addresses) return;
     target.addresses = key;
     const { template } = target;
     const seen = new Set<string>();
@@ -153,7 +154,6 @@ export class DnsDiscovery {
       weight,
       hosts,
     }));
-    const complete = this.#targets.every(({ answered }) => answered);
-    this.#events.onEndpoints({ ...this.#options.policy, localities }, complete);
+    this.#events.onEndpoints({ ...this.#options.policy, localities });
   }
 }

@@ -5,7 +5,6 @@ import { ipFamily } from '../../config/values.ts';
 import { StatGroup } from '../../observe/stats.ts';
 import { hostsFile } from './hosts-file.ts';
 import { candidates, NO_SEARCH, systemSearch } from './search-domains.ts';
-import { queryTcp } from './tcp-query.ts';
 
 /** `dns_lookup_family`. */
 export type LookupFamily = 'auto' | 'v4-only' | 'v6-only' | 'v4-preferred' | 'all';
@@ -20,6 +19,11 @@ export interface DnsAnswer {
   readonly addresses: readonly DnsAddress[];
   /** Seconds that the answer is good for; undefined where nobody said. */
   readonly ttl: number | undefined;
+}
+
+interface DnsRecord {
+  readonly address: string;
+  readonly ttl: number;
 }
 
 /** How names are resolved. */
@@ -120,34 +124,37 @@ export class DnsResolver {
   async #query(name: string, family: LookupFamily): Promise<DnsAnswer> {
     const v4 = () => orEmpty(this.#records(name, 'A'));
     const v6 = () => orEmpty(this.#records(name, 'AAAA'));
-    let four: Awaited<ReturnType<typeof v4>> = [];
-    let six: typeof four = [];
-    // The family that is not wanted first is asked for only if the other has nothing.
+    let four: DnsRecord[] = [];
+    let six: DnsRecord[] = [];
+    // The family that is not wanted first is asked for only if the other has nothing, or could not be asked for.
     if (family === 'auto') {
-      six = await v6();
+      six = await v6().catch(() => []);
       if (six.length === 0) four = await v4();
     } else if (family === 'v4-preferred') {
-      four = await v4();
+      four = await v4().catch(() => []);
       if (four.length === 0) six = await v6();
     } else if (family === 'v4-only') four = await v4();
     else if (family === 'v6-only') six = await v6();
     else [four, six] = await Promise.all([v4(), v6()]);
     const ttls = [...four, ...six].map((record) => record.ttl);
     return {
+      // As Envoy has them, whose resolver library is told not to sort.
       addresses: [
-        ...six.map(({ address }) => ({ address, family: 6 as const })),
         ...four.map(({ address }) => ({ address, family: 4 as const })),
+        ...six.map(({ address }) => ({ address, family: 6 as const })),
       ],
       ttl: ttls.length > 0 ? Math.min(...ttls) : undefined,
     };
   }
 
-  #records(name: string, type: 'A' | 'AAAA'): Promise<{ readonly address: string; readonly ttl: number }[]> {
+  #records(name: string, type: 'A' | 'AAAA'): Promise<DnsRecord[]> {
     if (this.#options.tcp) return this.#recordsByTcp(name, type);
     return type === 'A' ? this.#client.resolve4(name, { ttl: true }) : this.#client.resolve6(name, { ttl: true });
   }
 
-  async #recordsByTcp(name: string, type: 'A' | 'AAAA'): Promise<{ readonly address: string; readonly ttl: number }[]> {
+  async #recordsByTcp(name: string, type: 'A' | 'AAAA'): Promise<DnsRecord[]> {
+    // Loaded by the few that want it.
+    const { queryTcp } = await import('./tcp-query.ts');
     let failure: unknown;
     for (const server of this.#client.getServers()) {
       try {
