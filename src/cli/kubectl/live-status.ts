@@ -50,9 +50,10 @@ function podStatus(pod: PodStatus): Raw {
           ? { running: startedAt === undefined ? {} : { startedAt: new Date(startedAt).toISOString() } }
           : { waiting: { reason: state, ...(message === undefined ? {} : { message }) } },
     }));
-  // A container that is not there yet counts as well.
+  // A container that is not there yet counts as well, and a program that somebody else runs.
   const missing = Math.max(0, pod.size - containerStatuses.length);
-  const pending = Array.from({ length: missing }, () => ({ ready: false, restartCount: 0 }));
+  const readyOthers = pod.ready - containerStatuses.filter((c) => c.ready).length;
+  const others = Array.from({ length: missing }, (_, i) => ({ ready: i < readyOthers, restartCount: 0 }));
   const ready = pod.ready === pod.size;
   return {
     phase: pod.status === 'Completed' ? 'Succeeded' : (PHASES[pod.status] ?? 'Pending'),
@@ -61,7 +62,7 @@ function podStatus(pod: PodStatus): Raw {
     podIPs: [{ ip: pod.podIp }],
     startTime: new Date(pod.createdAt).toISOString().replace(/\.\d+Z$/, 'Z'),
     conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
-    containerStatuses: [...containerStatuses, ...pending],
+    containerStatuses: [...containerStatuses, ...others],
     ...(pod.status in PHASES ? {} : { reason: pod.status }),
     ...(pod.message === undefined ? {} : { message: pod.message }),
   };
