@@ -46,7 +46,7 @@ export function servicesOfServiceEntry(object: ConfigObject<ServiceEntrySpec>): 
     nodeLocal: false,
     trafficDistribution: trafficDistributionOf(metadata.annotations['networking.istio.io/traffic-distribution']),
     publishNotReadyAddresses: false,
-    passthroughTargetPorts: new Map<number, number>(),
+    passthroughTargetPorts: spec.resolution === undefined || spec.resolution === 'NONE' ? targetPorts(spec) : NO_PORTS,
     creationTime: metadata.creationTimestamp,
     source: object,
   } as const;
@@ -58,6 +58,15 @@ export function servicesOfServiceEntry(object: ConfigObject<ServiceEntrySpec>): 
       name: hostname,
       address,
     })),
+  );
+}
+
+const NO_PORTS: ReadonlyMap<number, number> = new Map();
+
+/** Ports that are not those of their endpoints. */
+function targetPorts({ ports = [] }: ServiceEntrySpec): ReadonlyMap<number, number> {
+  return new Map(
+    ports.flatMap(({ number = 0, targetPort }) => (targetPort && targetPort !== number ? [[number, targetPort]] : [])),
   );
 }
 

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { CircuitBreakersSchema } from '../../api/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts';
 import { UpstreamConnectionOptionsSchema } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import { HttpProtocolOptionsSchema } from '../../api/gen/envoy/config/core/v3/protocol_pb.ts';
-import type { ConnectionPool, TcpKeepalive } from '../../config/kinds/shared/traffic-policy.ts';
+import type { ConnectionPool, TcpKeepalive, TrafficPolicy } from '../../config/kinds/shared/traffic-policy.ts';
 import { isHttp, isHttp2 } from '../../registry/protocol.ts';
 import type { ServicePort } from '../../registry/service.ts';
 import type { Mesh } from '../mesh.ts';
@@ -13,7 +13,12 @@ import type { ClusterDraft } from './draft.ts';
 const UNLIMITED = 2 ** 32 - 1;
 
 /** Limits and timeouts of a cluster's connections (DestinationRule `connectionPool`). Zero counts as not set. */
-export function applyConnectionPool(draft: ClusterDraft, mesh: Mesh, pool: ConnectionPool | undefined): void {
+export function applyConnectionPool(
+  draft: ClusterDraft,
+  mesh: Mesh,
+  pool: ConnectionPool | undefined,
+  retryBudget?: RetryBudget,
+): void {
   const { cluster } = draft;
   const { tcp, http } = pool ?? {};
   cluster.connectTimeout = duration(tcp?.connectTimeout ?? mesh.connectTimeout);
@@ -25,6 +30,7 @@ export function applyConnectionPool(draft: ClusterDraft, mesh: Mesh, pool: Conne
         maxPendingRequests: http?.http1MaxPendingRequests || UNLIMITED,
         maxRequests: http?.http2MaxRequests || UNLIMITED,
         maxRetries: http?.maxRetries || UNLIMITED,
+        ...(retryBudget === undefined ? {} : { retryBudget: budgetOf(retryBudget) }),
       },
     ],
   });
@@ -38,13 +44,22 @@ export function applyConnectionPool(draft: ClusterDraft, mesh: Mesh, pool: Conne
       ...(maxDuration === undefined ? {} : { maxConnectionDuration: duration(maxDuration) }),
       ...(maxRequests === undefined ? {} : { maxRequestsPerConnection: maxRequests }),
     });
-    const options = draft.http.upstreamProtocolOptions;
-    if (options.case === 'explicitHttpConfig' && options.value.protocolConfig.case === 'http2ProtocolOptions') {
-      if (maxStreams !== undefined) options.value.protocolConfig.value.maxConcurrentStreams = maxStreams;
-    }
+    if (maxStreams !== undefined) draft.limitStreams(maxStreams);
   }
   // The case of header names is preserved where the port itself said HTTP/1.1.
   if (http?.useClientProtocol) draft.useClientProtocol(draft.isHttp1 ? undefined : {});
+}
+
+type RetryBudget = NonNullable<TrafficPolicy['retryBudget']>;
+
+/** Per cent of the active requests, and how many retries are always let through. */
+const RETRY_BUDGET = { percent: 20, minRetryConcurrency: 3 };
+
+function budgetOf({ minRetryConcurrency, percent }: RetryBudget) {
+  return {
+    budgetPercent: { value: percent ?? RETRY_BUDGET.percent },
+    minRetryConcurrency: minRetryConcurrency || RETRY_BUDGET.minRetryConcurrency,
+  };
 }
 
 /** Each of the settings over the one before. Even empty settings turn keepalive on, with the system's intervals. */

@@ -16,6 +16,7 @@ export class ClusterDraft {
   readonly cluster: Cluster;
   readonly preservesCase: boolean;
   #http: HttpProtocolOptions | undefined;
+  #maxStreams: number | undefined;
 
   /** `preservesCase`: names of HTTP/1.1 headers go on as they came. */
   constructor(cluster: Cluster, preservesCase = false) {
@@ -43,8 +44,9 @@ export class ClusterDraft {
     return options?.case === 'explicitHttpConfig' ? options.value.protocolConfig.case : undefined;
   }
 
-  /** Speaks HTTP/2 to the upstream. */
+  /** Speaks HTTP/2 to the upstream, unless it was decided that the client chooses. */
   useHttp2(): void {
+    if (this.isHttp2 || this.#http?.upstreamProtocolOptions.case === 'useDownstreamProtocolConfig') return;
     this.http.upstreamProtocolOptions = create(HttpProtocolOptionsSchema, {
       upstreamProtocolOptions: {
         case: 'explicitHttpConfig',
@@ -81,8 +83,17 @@ export class ClusterDraft {
     return this.preservesCase ? { headerKeyFormat: PRESERVE_CASE } : {};
   }
 
+  /** Requests at once on a connection, where that is HTTP/2. */
+  limitStreams(maxConcurrentStreams: number): void {
+    this.#maxStreams = maxConcurrentStreams;
+  }
+
   build(): Cluster {
     if (this.#http !== undefined) {
+      const options = this.#http.upstreamProtocolOptions;
+      if (options.case === 'explicitHttpConfig' && options.value.protocolConfig.case === 'http2ProtocolOptions') {
+        if (this.#maxStreams !== undefined) options.value.protocolConfig.value.maxConcurrentStreams = this.#maxStreams;
+      }
       if (this.#http.upstreamProtocolOptions.case === undefined) this.#useHttp1({});
       this.cluster.typedExtensionProtocolOptions = {
         [HTTP_PROTOCOL_OPTIONS]: pack(HttpProtocolOptionsSchema, this.#http),

@@ -25,7 +25,7 @@ export function applyLoadBalancer(
   // Rather nobody answers than one that said it cannot.
   cluster.commonLbConfig!.healthyPanicThreshold ??= create(PercentSchema, { value: 0 });
   const locality = localitySettings(mesh, settings, service);
-  const failover = cluster.outlierDetection !== undefined;
+  const failover = cluster.outlierDetection !== undefined || locality?.always === true;
   const weighted =
     features.localityWeightedLb ||
     (failover && (locality?.setting.failover !== undefined || locality?.setting.failoverPriority !== undefined)) ||

@@ -120,7 +120,7 @@ function applyPolicy(
   subset: Subset | undefined,
 ): void {
   const { cluster } = draft;
-  applyConnectionPool(draft, proxy.mesh, policy?.connectionPool);
+  applyConnectionPool(draft, proxy.mesh, policy?.connectionPool, policy?.retryBudget);
   applyH2Upgrade(draft, proxy.mesh, port, policy?.connectionPool);
   applyOutlierDetection(cluster, policy?.outlierDetection, proxy.features);
   applyLoadBalancer(proxy, cluster, policy?.loadBalancer, port, service);

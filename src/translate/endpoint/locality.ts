@@ -66,7 +66,7 @@ export function applyLocality(
     return;
   }
   if (members !== undefined) rankByLabels(assignment, members, proxy.labels, priorities);
-  if (setting.failover?.length) rankByLocality(assignment, proxy.locality, setting);
+  if (always || setting.failover?.length) rankByLocality(assignment, proxy.locality, setting);
 }
 
 /** Gives the groups that a rule names the rule's weights, and empties the others. */

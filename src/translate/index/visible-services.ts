@@ -16,7 +16,9 @@ export class VisibleServices {
       if (exportTo.has('*')) this.#public.push(service);
       else if (!exportTo.has('~')) {
         for (const client of exportTo) {
-          const map = client === namespace ? this.#private : this.#exported;
+          // A namespace that the mesh's default names is given to, even where it is the service's own.
+          const own = client === namespace && (service.exportTo !== undefined || defaultExportTo.has('.'));
+          const map = own ? this.#private : this.#exported;
           const list = map.get(client);
           if (list) list.push(service);
           else map.set(client, [service]);

@@ -8,7 +8,7 @@ import { socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { accessLogs } from '../telemetry/access-log.ts';
 import { acceptLimit, additionalAddresses } from './bind.ts';
-import { buildChain, type ChainSpec, chainMatch, needsTlsInspector } from './filter-chain.ts';
+import { buildChain, type ChainSpec, chainMatch, conflict, needsTlsInspector } from './filter-chain.ts';
 import { type ClaimedNames, gatewayChains } from './gateway-chains.ts';
 import type { BuiltListener } from './outbound.ts';
 
@@ -30,7 +30,8 @@ export function gatewayListeners(proxy: ProxyView): BuiltListener[] {
     const chains = gatewayChains(proxy, port, addresses[0]!, names);
     const name = listenerName(addresses[0]!, port.port);
     const entry = entries.get(name);
-    if (entry) entry.chains.push(...chains);
+    // Of plain servers that differ in their protocol only, the first one's chain takes everything; its routes are for all.
+    if (entry) entry.chains.push(...chains.filter((spec) => !entry.chains.some((other) => conflict(other, spec))));
     else entries.set(name, { addresses, port: port.port, chains });
   }
   return [...entries].flatMap(([name, entry]) => (entry.chains.length === 0 ? [] : [build(proxy, name, entry)]));

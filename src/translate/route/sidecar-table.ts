@@ -47,7 +47,8 @@ function parseTableName(name: string): TableName | undefined {
 export function sidecarRouteTable(proxy: ProxyView, name: string): RouteTable {
   const parsed = parseTableName(name);
   const listener = parsed && egressListenerFor(proxy, parsed.port, name);
-  if (parsed === undefined || listener === undefined) return emptyTable(name);
+  if (parsed === undefined) return emptyTable(name);
+  if (listener === undefined) return name === HTTP_PROXY_ROUTE ? unknownOnly(proxy, name) : emptyTable(name);
   const known = portHosts(proxy, listener, isHttpProxy(listener) ? 0 : parsed.port);
   const { explicitCapture } = proxy.node;
   const matchesPort = explicitCapture && (name === HTTP_PROXY_ROUTE || isHttpProxy(listener));
@@ -67,6 +68,12 @@ export function sidecarRouteTable(proxy: ProxyView, name: string): RouteTable {
     const named = own.length === 1 ? [{ ...own[0]!, domains: ['*'] }] : own;
     return { name, hosts: named, known: true, matchesPort: false };
   });
+}
+
+/** The HTTP proxy's table for a Sidecar whose listeners all have a port of their own. */
+function unknownOnly(proxy: ProxyView, name: string): RouteTable {
+  const rest = unknownHosts(proxy);
+  return tables.get([rest], name, () => ({ name, hosts: [rest], known: true, matchesPort: false }));
 }
 
 /** Of port 0: the hosts of an HTTP proxy. */

@@ -31,7 +31,9 @@ export function jwtFilter(proxy: ProxyView): HttpFilter | undefined {
   const policies = indexes.requestAuthentication.for({ namespace, labels });
   const { jwks } = indexes;
   return known.get([policies, indexes.registry.services, mesh, features, jwks], proxy.node.type, () => {
-    const rules = policies.flatMap(({ spec }) => spec.jwtRules ?? []);
+    const inRoot = policies.filter(({ metadata }) => metadata.namespace === mesh.rootNamespace);
+    const own = policies.filter(({ metadata }) => metadata.namespace !== mesh.rootNamespace);
+    const rules = [...own, ...inRoot].flatMap(({ spec }) => spec.jwtRules ?? []);
     if (rules.length === 0) return undefined;
     rules.sort((a, b) => compare(a.issuer ?? '', b.issuer ?? ''));
     const names = rules.map((_, i) => `origins-${i}`);

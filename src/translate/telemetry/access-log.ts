@@ -70,18 +70,22 @@ interface Written {
   readonly expression: LogFilter | undefined;
 }
 
-/** Undefined if nobody says anything about logs, which is not the same as turning them off. */
+/** Undefined if nobody names a provider of logs, which is not the same as turning one off. */
 function fromProviders(proxy: ProxyView, telemetry: Telemetry, side: Side): Written[] | undefined {
   const { mesh, indexes } = proxy;
   const defaults = mesh.defaultProviders.accessLogging ?? [];
   if (telemetry.accessLogging.every((list) => list.length === 0) && defaults.length === 0) return undefined;
   const written: (Written & { readonly name: string })[] = [];
+  let named = false;
   for (const [name, { disabled, filter: condition }] of mergeLogging(telemetry, defaults, side)) {
     const provider = providerNamed(mesh, name);
     const log = provider && accessLogOf(mesh, indexes.registry, provider);
-    if (log === undefined || disabled) continue;
+    if (log === undefined) continue;
+    named = true;
+    if (disabled) continue;
     written.push({ name: provider!.name!, log, expression: expressionOf(condition) });
   }
+  if (!named) return undefined;
   return written.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
 }
 

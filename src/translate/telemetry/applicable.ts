@@ -5,7 +5,7 @@ import { perObject } from '../../registry/reuse.ts';
 import { Memo } from '../memo.ts';
 import type { ProxyView } from '../proxy-view.ts';
 
-/** The Telemetry objects that apply to a proxy together: at most one each of the mesh, its namespace and its workload. */
+/** The Telemetry objects that apply to a proxy together: at most one each of the mesh and its namespace, and all of its workload. */
 export interface Telemetry {
   /** In this order, so that what comes later overrides what comes before. */
   readonly objects: readonly ConfigObject<TelemetrySpec>[];
@@ -23,8 +23,8 @@ export function telemetryOf({ indexes, labels, mesh, namespace }: ProxyView): Te
   const inRoot = (object: ConfigObject) => object.metadata.namespace === mesh.rootNamespace;
   const ofMesh = candidates.find((object) => inRoot(object) && isGeneral(object));
   const ofNamespace = candidates.find((object) => !inRoot(object) && isGeneral(object));
-  const ofWorkload = candidates.find((object) => object.metadata.namespace === namespace && !isGeneral(object));
-  const objects = [ofMesh, ofNamespace, ofWorkload].filter((object) => object !== undefined);
+  const ofWorkload = candidates.filter((object) => object.metadata.namespace === namespace && !isGeneral(object));
+  const objects = [ofMesh, ofNamespace, ...ofWorkload].filter((object) => object !== undefined);
   return found.get(objects, '', () => ({
     objects,
     accessLogging: objects.map(({ spec }) => spec.accessLogging ?? []),

@@ -91,6 +91,8 @@ function decide(proxy: ProxyView, request: UpstreamTlsRequest): UpstreamTls | un
 }
 
 const RAW_BUFFER = create(TransportSocketSchema, filter('envoy.transport_sockets.raw_buffer', RawBufferSchema, {}));
+/** As istiod calls it inside another. */
+const INNER_RAW_BUFFER = create(TransportSocketSchema, filter('raw_buffer', RawBufferSchema, {}));
 
 /** Sets how a cluster encrypts its connections. */
 export function applyUpstreamTls(proxy: ProxyView, draft: ClusterDraft, request: UpstreamTlsRequest): void {
@@ -260,6 +262,6 @@ export function applyProxyProtocol(cluster: Cluster, proxyProtocol: TrafficPolic
       }),
     );
   if (cluster.transportSocket !== undefined) cluster.transportSocket = wrap(cluster.transportSocket);
-  else if (cluster.transportSocketMatches.length === 0) cluster.transportSocket = wrap(RAW_BUFFER);
+  else if (cluster.transportSocketMatches.length === 0) cluster.transportSocket = wrap(INNER_RAW_BUFFER);
   for (const match of cluster.transportSocketMatches) match.transportSocket = wrap(match.transportSocket!);
 }

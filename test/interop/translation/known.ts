@@ -18,6 +18,16 @@ const KNOWN: readonly {
     why: 'Envoy passes them over where the service is given; proxies that are older than that field need them',
   },
   {
+    path: /metadata\.filterMetadata\.istio\.config$/,
+    values: /\/sidecar\//,
+    why: 'istiod says that the Sidecar of the whole mesh is in the namespace of the proxy, where there is none',
+  },
+  {
+    path: /^routes http_proxy\.virtualHosts\[[^:]*:80\]$/,
+    values: /^(undefined|\[object Object\])$/,
+    why: 'of the ports of a host that no service has, istiod takes one at random, and drops the host unless that is 80',
+  },
+  {
     path: /^routes .*virtualHosts\[.*\]\.domains\[\d+\]$/,
     values: /^[[\]0-9a-f:./]+$/,
     why: 'of the addresses of one ServiceEntry istiod makes one a domain, another each time; we always take the last',
