@@ -29,7 +29,7 @@ test('the nearest limit, and all of them', () => {
 });
 
 test('headers that cannot be are left out', () => {
-  const list = [
+  const list: JsonObject[] = [
     { key: 'X-A', value: 'ü' },
     { key: 'x-raw', rawValue: '/w==' },
     { key: 'x-b', value: 'a\r\nc: d' },
