@@ -45,6 +45,8 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
   #readers = false;
   /** Filters that have seen the new connection. */
   #greeted = 0;
+  /** The last of them wants the ones behind it to wait. */
+  #waiting = false;
   /** The filter that stopped data, or -1. */
   #stoppedAt = -1;
   /** The filter that stopped data wants to see it again when more has come. */
@@ -86,7 +88,11 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
     while (this.#greeted < this.#filters.length) {
       const filter = this.#filters[this.#greeted++];
       const status = filter.onNewConnection?.() ?? NetworkStatus.Continue;
-      if (this.connection.closed || status === NetworkStatus.Stop) return;
+      if (this.connection.closed) return;
+      if (status === NetworkStatus.Stop) {
+        this.#waiting = true;
+        return;
+      }
     }
     // A server may speak first: the last filter does not wait for what the client says. Whoever wants it to stops here.
     this.#startTerminal();
@@ -106,12 +112,15 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
 
   continueReading(): void {
     if (this.connection.closed) return;
-    if (this.#stoppedAt < 0) {
+    let from = 0;
+    if (this.#waiting) {
+      this.#waiting = false;
       this.#greet();
-      return;
-    }
-    const from = this.#stoppedAt + 1;
+      if (this.#waiting || this.connection.closed) return;
+    } else if (this.#stoppedAt >= 0) from = this.#stoppedAt + 1;
+    else return;
     this.#stoppedAt = -1;
+    this.#needsMore = false;
     const held = this.#held ?? EMPTY;
     this.#held = undefined;
     this.connection.pauseReading(false);
@@ -123,7 +132,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
       this.#terminal.onData(bytes, start, end);
       return;
     }
-    if (this.#stoppedAt >= 0 || this.#greeted < this.#filters.length) {
+    if (this.#stoppedAt >= 0 || this.#waiting) {
       this.#hold(bytes, start, end);
       if (this.#needsMore) this.#passAgain();
       return;
@@ -157,6 +166,10 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
         this.#stoppedAt = i;
         this.#needsMore = status === NetworkStatus.NeedMore;
         if (data.start < data.end) this.#hold(data.bytes, data.start, data.end);
+        // More cannot come beyond this, so that the filter would wait forever.
+        if (this.#needsMore && this.#held !== undefined && this.#held.length > MAX_HELD) {
+          this.connection.close('network filter held too much');
+        }
         return;
       }
     }
@@ -172,7 +185,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
       this.#passAgain();
       return;
     }
-    if (this.#stoppedAt >= 0 || this.#greeted < this.#filters.length) return;
+    if (this.#stoppedAt >= 0 || this.#waiting) return;
     if (this.#terminal === undefined) this.#pass({ bytes: EMPTY, start: 0, end: 0 }, 0);
     else this.#tellEnd();
   }
