@@ -17,11 +17,20 @@ export function poolKey(
 ): string {
   let key: string = protocol;
   if (priority !== 'default') key += `\npriority ${priority}`;
-  if (alpn !== undefined) key += `\nalpn ${JSON.stringify(alpn)}`;
+  if (alpn !== undefined) key += alpnText(alpn);
   if (sni !== undefined) key += `\nsni ${JSON.stringify(sni)}`;
   if (subjectAltNames !== undefined) key += `\nsan ${JSON.stringify(subjectAltNames)}`;
   if (downstream === undefined) return key;
   if (perDownstream) key += `\ndownstream ${downstream.id}`;
   if (tellsAddresses) key += `\nfrom ${formatAddress(downstream.remote)} to ${formatAddress(downstream.local)}`;
   return key;
+}
+
+/** In a mesh every request brings a list, which is the same one each time: its text is put together once. */
+const alpnTexts = new WeakMap<readonly string[], string>();
+
+function alpnText(alpn: readonly string[]): string {
+  let text = alpnTexts.get(alpn);
+  if (text === undefined) alpnTexts.set(alpn, (text = `\nalpn ${JSON.stringify(alpn)}`));
+  return text;
 }
