@@ -390,9 +390,17 @@ const CASES: readonly TwinCase[] = [
     ['x-envoy-retry-on', '5xx'],
     ['x-envoy-max-retries', '1'],
   ]),
-  ...[301, 302, 303, 307, 308].map((status) =>
+  ...[301, 303, 307, 308].map((status) =>
     answering(status, '/internal', [], [['location', 'http://example.com/exact']]),
   ),
+  {
+    ...answering(302, '/internal', [], [['location', 'http://example.com/exact']]),
+    except: {
+      parts: ['log'],
+      because:
+        'a request that the proxy redirects itself is one exchange, with one line; Envoy writes one for each hop',
+    },
+  },
   answering(302, '/internal', [], [['location', '/exact']]),
   answering(302, '/internal', [], [['location', 'https://example.com/exact']]),
 ];

@@ -299,7 +299,8 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     this.#chosen = undefined;
     if (action?.kind !== 'route') return;
     this.#chosen = action.cluster(this.#requestHeaders!, this.owner.worker.random);
-    this.info.upstreamCluster = this.#chosen?.name ?? '';
+    const { name } = this.#chosen ?? {};
+    this.info.upstreamCluster = name !== undefined && this.owner.clusters.get(name) !== undefined ? name : '';
     if (action.idleTimeoutMs !== undefined) this.setIdleTimeout(action.idleTimeoutMs);
     if (action.maxStreamDurationMs !== undefined && action.maxStreamDurationMs > 0) {
       this.setMaxDuration(action.maxStreamDurationMs);
@@ -510,25 +511,16 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     }
     this.#localReply = true;
     const { config } = this.owner;
+    const headers = Headers.response(reply.status);
+    this.#editReply(headers, reply);
     info.responseCode = reply.status;
     const mapped = config.localReplies(info, reply.status, reply.body);
     // A bad request may be one of many that are no requests at all.
     if (reply.status === 400 && !config.http1.streamErrorOnInvalidMessage) this.#out.endConnection?.();
-    const route = this.#route;
-    const edit =
-      route?.action.kind === 'route'
-        ? (headers: Headers) => {
-            finalizeResponse(headers, info, route, this.#chosen);
-            reply.edit?.(headers);
-          }
-        : reply.edit;
-    const { headers, body } = localResponse(
-      { ...reply, status: mapped.status, edit },
-      mapped.body,
-      mapped.contentType,
-      this.#requestKind,
-    );
     mapped.edits?.(headers, info);
+    const rewritten = mapped.body !== reply.body;
+    const { grpcStatus } = reply;
+    const { body } = localResponse(headers, { ...mapped, grpcStatus, rewritten }, this.#requestKind);
     if (this.#responseStarted) {
       // Filters have seen the headers of a response already, which were not sent: this one passes them by.
       this.passHeaders(headers, body === undefined);
@@ -537,6 +529,15 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     }
     this.#startResponse(headers, body === undefined);
     if (body !== undefined && !this.over) this.#responsePass!.data(body, true);
+  }
+
+  /** What the route does to responses, then whoever answers; neither knows yet which status that will have. */
+  #editReply(headers: Headers, reply: LocalReply): void {
+    const { info } = this;
+    info.responseHeaders = headers;
+    const route = this.#route;
+    if (route?.action.kind === 'route') finalizeResponse(headers, info, route, this.#chosen);
+    reply.edit?.(headers);
   }
 
   /** A response passes every filter, whichever of them it comes from. */

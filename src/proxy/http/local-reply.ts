@@ -1,6 +1,5 @@
 import { encodeMessageText } from '../../wire/grpc/status.ts';
-import { Headers } from '../../wire/headers.ts';
-import type { LocalReply } from './filter.ts';
+import type { Headers } from '../../wire/headers.ts';
 
 /** An answer that was made here, ready to be sent. */
 export interface LocalResponse {
@@ -35,28 +34,35 @@ export interface RequestKind {
   readonly head: boolean;
 }
 
-/** Builds an answer of our own: text with its length, or for a gRPC request a message of trailers only. */
-export function localResponse(
-  reply: LocalReply,
-  body: string,
-  contentType: string,
-  request: RequestKind,
-): LocalResponse {
+/** What is left of an answer once configuration has had its say. */
+export interface MappedReply {
+  readonly status: number;
+  readonly body: string;
+  readonly contentType: string;
+  readonly grpcStatus: number | undefined;
+  /** Configuration has put another body in the place of the one that was given. */
+  readonly rewritten: boolean;
+}
+
+/** Completes the headers of an answer of our own: text with its length, or for a gRPC request trailers only. */
+export function localResponse(headers: Headers, reply: MappedReply, request: RequestKind): LocalResponse {
+  const { status, body } = reply;
   if (request.grpc) {
-    const headers = Headers.response(200, 'content-type', 'application/grpc');
-    headers.add('grpc-status', String(reply.grpcStatus ?? grpcStatusOf(reply.status)));
-    if (body !== '') headers.add('grpc-message', encodeMessageText(body));
-    reply.edit?.(headers);
+    headers.status = 200;
+    headers.set('content-type', 'application/grpc');
+    headers.set('grpc-status', String(reply.grpcStatus ?? grpcStatusOf(status)));
+    if (body !== '') headers.set('grpc-message', encodeMessageText(body));
     return { headers, body: undefined };
   }
-  const headers = Headers.response(reply.status);
+  headers.status = status;
   if (body === '') {
-    reply.edit?.(headers);
+    headers.remove('content-length');
+    headers.remove('content-type');
     return { headers, body: undefined };
   }
   const bytes = Buffer.from(body, 'utf8');
-  headers.add('content-length', String(bytes.length));
-  headers.add('content-type', contentType);
-  reply.edit?.(headers);
+  headers.set('content-length', String(bytes.length));
+  // Whoever answers may know better what its own text is.
+  if (reply.rewritten || !headers.has('content-type')) headers.set('content-type', reply.contentType);
   return { headers, body: request.head ? undefined : bytes };
 }

@@ -45,8 +45,10 @@ export function redirectAction(proto: RedirectProto, match: PathMatch, errors: C
       else if (changed && !hostRedirect) host = host.replace(headers.scheme === 'https' ? /:443$/ : /:80$/, '');
       const query = headers.path.indexOf('?');
       const end = query < 0 ? headers.path.length : query;
-      const path = stripQuery ? headers.path.slice(0, end) : headers.path;
-      const target = rewrite ? rewrite(path, end) : path;
+      let target = rewrite ? rewrite(headers.path, end) : headers.path;
+      // Envoy rewrites the request itself, which access logs show; a whole new path it keeps to the answer.
+      if (rewrite && pathRewriteSpecifier.case !== 'pathRedirect') headers.path = target;
+      if (stripQuery) target = target.replace(/\?.*$/s, '');
       return `${scheme}://${host}${target.startsWith('/') ? '' : '/'}${target}`;
     },
   };

@@ -130,14 +130,15 @@ test('timeouts', () => {
   ];
   for (const [value, milliseconds] of cases) assert.equal(parseTimeout(value), milliseconds, value);
   const formatted: [number, string][] = [
-    [0, '0n'],
-    [-5, '0n'],
-    [1, '1000000n'],
-    [100, '100000u'],
-    [15_000, '15000000u'],
-    [200_000, '200000m'],
+    [0, '0m'],
+    [-5, '0m'],
+    [0.2, '1m'],
+    [1, '1m'],
+    [15_000, '15000m'],
+    [99_999_999, '99999999m'],
+    [100_000_999, '100000S'],
     [9e10, '90000000S'],
-    [1e12, '16666667M'],
+    [1e12, '16666666M'],
     [1e18, '99999999H'],
   ];
   for (const [milliseconds, value] of formatted) assert.equal(formatTimeout(milliseconds), value);

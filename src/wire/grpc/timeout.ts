@@ -8,11 +8,12 @@ export function parseTimeout(value: string): number | undefined {
   return parts === null ? undefined : Number(parts[1]) * UNITS[parts[2]];
 }
 
-/** Milliseconds as `grpc-timeout`, rounded up to the smallest unit in which eight digits are enough. */
+/** Milliseconds as `grpc-timeout`, as Envoy writes it: in them, or in the next unit in which eight digits are enough. */
 export function formatTimeout(milliseconds: number): string {
-  for (const unit of ['n', 'u', 'm', 'S', 'M']) {
-    const value = Math.ceil(Math.max(milliseconds, 0) / UNITS[unit]);
+  const whole = Math.ceil(Math.max(milliseconds, 0));
+  for (const unit of ['m', 'S', 'M']) {
+    const value = Math.floor(whole / UNITS[unit]);
     if (value <= MAX_VALUE) return `${value}${unit}`;
   }
-  return `${Math.min(Math.ceil(milliseconds / UNITS.H), MAX_VALUE)}H`;
+  return `${Math.min(Math.floor(whole / UNITS.H), MAX_VALUE)}H`;
 }

@@ -417,6 +417,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     if (route.virtualHost.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(this.#attempts));
     for (const cookie of this.#setCookies ?? NO_COOKIES) headers.add('set-cookie', cookie);
     info.responseCode = status;
+    info.responseHeaders = headers;
     finalizeResponse(headers, info, route, this.#chosen);
     this.#callbacks.respondHeaders(headers, end);
   }
@@ -457,6 +458,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     if (!end) attempt.cancel();
     this.#attempt = undefined;
     this.#redirects++;
+    this.#attempts = 0;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#route = route;

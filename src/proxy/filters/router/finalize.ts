@@ -28,13 +28,15 @@ export function finalizeRequest(
 
 function rewriteHost(headers: Headers, action: RouteAction, chosen: ChosenCluster, keepOriginal: boolean): void {
   const { hostRewrite } = action;
-  let host = chosen.hostRewrite;
-  if (!host) {
-    if (hostRewrite === undefined) return;
-    if (hostRewrite.kind === 'literal') host = hostRewrite.host;
-    else if (hostRewrite.kind === 'header') host = headers.get(hostRewrite.name);
-    else if (hostRewrite.kind === 'path-regex') host = hostRewrite.substitution(headers.path.replace(/\?.*$/s, ''));
+  if (chosen.hostRewrite) {
+    headers.authority = chosen.hostRewrite;
+    return;
   }
+  if (hostRewrite === undefined) return;
+  let host: string | undefined;
+  if (hostRewrite.kind === 'literal') host = hostRewrite.host;
+  else if (hostRewrite.kind === 'header') host = headers.get(hostRewrite.name);
+  else if (hostRewrite.kind === 'path-regex') host = hostRewrite.substitution(headers.path.replace(/\?.*$/s, ''));
   if (host) setHost(headers, host, action.appendForwardedHost, keepOriginal);
 }
 

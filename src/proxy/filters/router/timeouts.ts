@@ -1,4 +1,4 @@
-import { parseTimeout } from '../../../wire/grpc/timeout.ts';
+import { formatTimeout, parseTimeout } from '../../../wire/grpc/timeout.ts';
 import type { Headers } from '../../../wire/headers.ts';
 import type { RouteAction } from '../../router/route.ts';
 import { isGrpc } from '../../router/route-entry.ts';
@@ -41,26 +41,9 @@ export function finalTimeouts(headers: Headers, action: RouteAction, insertExpec
   const expected = perTryMs > 0 ? perTryMs : globalMs;
   if (expected > 0 && insertExpected) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.floor(expected)));
   if (expected > 0 && grpc && action.maxGrpcTimeoutMs !== undefined) {
-    headers.set('grpc-timeout', grpcTimeout(expected));
+    headers.set('grpc-timeout', formatTimeout(expected));
   }
   return { globalMs, perTryMs, perTryIdleMs: action.retry.perTryIdleTimeoutMs };
-}
-
-const GRPC_UNITS = [
-  ['m', 1],
-  ['S', 1000],
-  ['M', 60_000],
-  ['H', 3_600_000],
-] as const;
-const MAX_GRPC_VALUE = 99_999_999;
-
-/** As Envoy writes it (`Grpc::Common::toGrpcTimeout`): milliseconds, or the next unit in which eight digits are enough. */
-function grpcTimeout(ms: number): string {
-  for (const [unit, size] of GRPC_UNITS) {
-    const value = Math.floor(ms / size);
-    if (value <= MAX_GRPC_VALUE) return `${value}${unit}`;
-  }
-  return `${MAX_GRPC_VALUE}H`;
 }
 
 function grpcTimeoutOf(headers: Headers): number | undefined {
