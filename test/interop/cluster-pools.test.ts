@@ -150,7 +150,10 @@ test('connections are pooled and limited as Envoy does', { skip: withoutReferenc
     await sameStats(twins, 'requests', /upstream_(cx|rq_pending_total)|remaining|http1/);
   });
   await t.test('max_connections and max_pending_requests', async () => {
-    assert.deepEqual(await together('pending', 4), [503, 503, 504, 504]);
+    const first = both.map((twin) => send(twin, 'pending'));
+    await bothReach(twins, 'pending', 'upstream_rq_active', 1);
+    assert.deepEqual(await together('pending', 3), [503, 503, 504]);
+    assert.deepEqual(await Promise.all(first), [504, 504]);
     await bothReach(twins, 'pending', 'upstream_rq_pending_overflow', 2);
   });
   await t.test('no pending requests at all', async () => {

@@ -20,7 +20,8 @@ const GAUGES: ReadonlySet<string> = new Set([
 
 type Priority = 'default' | 'high';
 
-const full = ({ inUse, max }: Resource) => (inUse >= max ? 1 : 0);
+/** Envoy looks when something is taken or given back: where nothing may be taken, never. */
+const full = ({ inUse, max }: Resource) => (inUse >= max && inUse > 0 ? 1 : 0);
 /** Envoy shows the largest number of 64 bits where there is no limit. */
 const left = ({ inUse, max }: Resource) => (max === Infinity ? 2n ** 64n - 1n : Math.max(0, max - inUse));
 
@@ -41,12 +42,12 @@ function breakers(priority: Priority): ComputedStat<ClusterStats>[] {
     gauge('cx_pool_open', ({ connectionPools }) => full(connectionPools)),
     gauge('rq_open', ({ requests }) => full(requests)),
     gauge('rq_pending_open', ({ pendingRequests }) => full(pendingRequests)),
-    gauge('rq_retry_open', (resources) => (resources.canRetry ? 0 : 1)),
+    gauge('rq_retry_open', ({ canRetry, retries }) => (canRetry || retries.inUse === 0 ? 0 : 1)),
     remaining('remaining_cx', ({ connections }) => left(connections)),
     remaining('remaining_cx_pools', ({ connectionPools }) => left(connectionPools)),
     remaining('remaining_pending', ({ pendingRequests }) => left(pendingRequests)),
     remaining('remaining_rq', ({ requests }) => left(requests)),
-    remaining('remaining_retries', ({ retries }) => left(retries)),
+    remaining('remaining_retries', ({ retries, hasRetryBudget }) => (hasRetryBudget ? 0 : left(retries))),
   ];
 }
 
@@ -90,7 +91,6 @@ const ABSENT: AbsentStats = {
     'upstream_cx_preconnect_skipped',
     'upstream_http3_broken',
     'upstream_rq_0rtt',
-    'upstream_rq_active_overflow',
     'upstream_rq_rx_reset_no_error',
   ],
   gauges: ['upstream_queue_overloaded', 'warming_state'],
@@ -174,6 +174,7 @@ export class ClusterStats extends StatGroup {
   upstream_internal_redirect_failed_total = 0;
   upstream_internal_redirect_succeeded_total = 0;
   upstream_rq_active = 0;
+  upstream_rq_active_overflow = 0;
   upstream_rq_cancelled = 0;
   upstream_rq_completed = 0;
   upstream_rq_maintenance_mode = 0;

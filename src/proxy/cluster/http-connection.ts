@@ -11,7 +11,7 @@ import type { UpstreamStreamHandler } from './cluster.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { Http2CodecStats } from './codec-stats.ts';
 import type { Host } from './host.ts';
-import { PooledStream, type StreamOwner } from './pooled-stream.ts';
+import { PooledStream, type StreamEnd, type StreamOwner } from './pooled-stream.ts';
 import type { Http2Keepalive } from './protocol-config.ts';
 import type { ResourceManager } from './resources.ts';
 
@@ -152,20 +152,23 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
     if (this.#context.net.timers.now() - this.#heardAt >= keepalive.idleInterval) this.#ping(keepalive);
   }
 
-  streamEnded(_stream: PooledStream, reset: 'none' | 'local' | 'remote'): void {
+  streamEnded(_stream: PooledStream, reset: StreamEnd): void {
     const { host, stats, resources } = this.#context;
     this.#streams--;
     resources.requests.inUse--;
     stats.upstream_rq_active--;
     host.stats.rq_active--;
     const codec = this.#codecStats;
-    if (codec) codec.streams_active--;
-    if (reset === 'local') {
-      stats.upstream_rq_tx_reset++;
-      if (codec) codec.tx_reset++;
-    } else if (reset === 'remote') {
-      stats.upstream_rq_rx_reset++;
-      if (codec) codec.rx_reset++;
+    // HTTP/1 has no resets, only connections that end.
+    if (codec) {
+      codec.streams_active--;
+      if (reset === 'local') {
+        stats.upstream_rq_tx_reset++;
+        codec.tx_reset++;
+      } else if (reset === 'remote') {
+        stats.upstream_rq_rx_reset++;
+        codec.rx_reset++;
+      }
     }
     if (this.#streams > 0) return;
     this.#idleSince = this.#context.net.timers.now();

@@ -89,7 +89,7 @@ export class HttpPool implements HostPool {
         continue;
       }
       if (!resources.requests.canCreate) {
-        stats.upstream_rq_pending_overflow++;
+        stats.upstream_rq_active_overflow++;
         handler.onFailure(ResetReason.Overflow, '');
         return undefined;
       }
@@ -176,7 +176,7 @@ export class HttpPool implements HostPool {
     stats.upstream_cx_active++;
     host.stats.cx_total++;
     host.stats.cx_active++;
-    if (protocol !== 'auto') this.#context.codecStats(protocol === 'http2');
+    if (protocol !== 'auto') this.#countProtocol(protocol === 'http2');
     const capacity = protocol === 'http2' ? options.http2.maxConcurrentStreams : 1;
     const since = this.#context.net.timers.now();
     const connecting: Connecting = { capacity, attempt: undefined };
@@ -194,6 +194,13 @@ export class HttpPool implements HostPool {
     });
   }
 
+  #countProtocol(http2: boolean): void {
+    const { stats, codecStats } = this.#context;
+    codecStats(http2);
+    if (http2) stats.upstream_cx_http2_total++;
+    else stats.upstream_cx_http1_total++;
+  }
+
   #connectionGone(): void {
     const { stats, resources, host } = this.#context;
     resources.connections.inUse--;
@@ -207,7 +214,10 @@ export class HttpPool implements HostPool {
     this.#connectionGone();
     stats.upstream_cx_connect_fail++;
     host.stats.cx_connect_fail++;
-    if (timeout) stats.upstream_cx_connect_timeout++;
+    if (timeout) {
+      stats.upstream_cx_connect_timeout++;
+      stats.upstream_cx_destroy_local++;
+    } else stats.upstream_cx_destroy_remote++;
     // Whoever waits is told: the router tries another host, and waiting here for the next attempt would hide that.
     const failed = this.#pending;
     this.#pending = [];
@@ -220,10 +230,9 @@ export class HttpPool implements HostPool {
   }
 
   #onConnected(socket: Connection): void {
-    const { protocol, stats } = this.#context;
+    const { protocol } = this.#context;
     const http2 = protocol === 'http2' || (protocol === 'auto' && socket.tls?.alpn === 'h2');
-    if (http2) stats.upstream_cx_http2_total++;
-    else stats.upstream_cx_http1_total++;
+    if (protocol === 'auto') this.#countProtocol(http2);
     const connection = new HttpConnection(socket, http2, this.#context, {
       available: () => this.#onAvailable(connection),
       closed: () => this.#onClosed(connection),
@@ -240,7 +249,7 @@ export class HttpPool implements HostPool {
       const request = this.#pending.shift()!;
       this.#leavePending();
       if (!this.#context.resources.requests.canCreate) {
-        this.#context.stats.upstream_rq_pending_overflow++;
+        this.#context.stats.upstream_rq_active_overflow++;
         request.handler.onFailure(ResetReason.Overflow, '');
         continue;
       }
@@ -250,7 +259,8 @@ export class HttpPool implements HostPool {
       this.#ready.push(connection);
       connection.listed = true;
     }
-    if (this.#pending.length > 0) this.#connectIfNeeded();
+    // Requests of HTTP/1 had their connections made when they came; a server of HTTP/2 may allow fewer than it was hoped.
+    if (this.#pending.length > 0 && !connection.exclusive) this.#connectIfNeeded();
   }
 
   #onClosed(connection: HttpConnection): void {

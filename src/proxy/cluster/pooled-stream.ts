@@ -1,10 +1,13 @@
 import type { Headers } from '../../wire/headers.ts';
-import type { MessageError, OutgoingStream, ResetReason, StreamHandler } from '../../wire/http.ts';
+import { type MessageError, type OutgoingStream, ResetReason, type StreamHandler } from '../../wire/http.ts';
 import type { UpstreamStreamHandler } from './cluster.ts';
+
+/** How a stream has ended: as it should, or reset by us, by the server, or by the end of its connection or a refusal. */
+export type StreamEnd = 'none' | 'local' | 'remote' | 'other';
 
 /** Told once when a stream of a pooled connection is over. */
 export interface StreamOwner {
-  streamEnded(stream: PooledStream, reset: 'none' | 'local' | 'remote'): void;
+  streamEnded(stream: PooledStream, reset: StreamEnd): void;
 }
 
 /**
@@ -30,7 +33,7 @@ export class PooledStream implements OutgoingStream, StreamHandler {
     return this.#out!.bufferedBytes;
   }
 
-  #end(reset: 'none' | 'local' | 'remote'): void {
+  #end(reset: StreamEnd): void {
     if (this.#over) return;
     this.#over = true;
     this.#owner.streamEnded(this, reset);
@@ -56,7 +59,7 @@ export class PooledStream implements OutgoingStream, StreamHandler {
   }
 
   onReset(reason: ResetReason, details: string): void {
-    this.#end('remote');
+    this.#end(reason === ResetReason.RemoteReset ? 'remote' : 'other');
     this.#handler.onReset(reason, details);
   }
 

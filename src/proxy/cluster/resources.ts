@@ -62,6 +62,10 @@ export class ResourceManager {
     return this.#thresholds.trackRemaining;
   }
 
+  get hasRetryBudget(): boolean {
+    return this.#thresholds.retryBudgetPercent !== undefined;
+  }
+
   get maxConnectionsPerHost(): number {
     return this.#thresholds.maxConnectionsPerHost;
   }
