@@ -29,6 +29,7 @@ export async function runProxy(flags: ProxyFlags): Promise<number> {
   const { bootstrap } = loadBootstrap(flags.configPath, flags.configYaml);
   const proxy = new ProxyServer({
     bootstrap,
+    configPath: flags.configPath,
     logging,
     serviceNode: flags.serviceNode,
     serviceCluster: flags.serviceCluster,
@@ -40,9 +41,12 @@ export async function runProxy(flags: ProxyFlags): Promise<number> {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
   });
   const over = Promise.race([stopped, proxy.quit.promise]);
-  await Promise.race([proxy.start(), over]);
-  await over;
-  proxy.stop();
+  try {
+    await Promise.race([proxy.start(), over]);
+    await over;
+  } finally {
+    proxy.stop();
+  }
   return 0;
 }
 

@@ -38,6 +38,7 @@ const SUPPORTED: SupportTable = {
     'deferred_stat_options',
     'memory_allocator_manager',
     'application_log_config',
+    'bootstrap_extensions',
   ],
   [`${V3}.Bootstrap.StaticResources`]: ['listeners', 'clusters', 'secrets'],
   [`${V3}.Bootstrap.DynamicResources`]: ['lds_config', 'cds_config', 'ads_config'],

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { toBinary } from '@bufbuild/protobuf';
 import type { Bootstrap } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
 import { type Node, NodeSchema } from '../api/gen/envoy/config/core/v3/base_pb.ts';
@@ -34,6 +35,8 @@ import { nodeIdentity, Worker } from './worker.ts';
 
 export interface ProxyOptions {
   readonly bootstrap: Bootstrap;
+  /** File that the bootstrap was in: paths of modules are relative to its folder, or to the current one without. */
+  readonly configPath?: string;
   readonly logging: Logging;
   readonly serviceNode?: string;
   readonly serviceCluster?: string;
@@ -63,6 +66,7 @@ export class ProxyServer implements AdminProxy {
   readonly sinks: FileSinks;
   readonly stats = new ServerStats();
   readonly runtime: Runtime;
+  readonly filters: HttpFilterRegistry;
   /** How statistics are called and written. */
   readonly statsView: { readonly layouts: Layouts; readonly prometheus: PrometheusWriter };
   readonly startedAt = Date.now();
@@ -91,9 +95,9 @@ export class ProxyServer implements AdminProxy {
       bootstrap.staticResources?.secrets ?? [],
       this.#errors.at('static_resources').at('secrets'),
     );
-    const filters = new HttpFilterRegistry(HTTP_FILTERS, worker);
-    this.routes = new RouteSubscriptions(worker, filters);
-    const hcm = httpConnectionManagerDefinition({ filters, routes: this.routes });
+    this.filters = new HttpFilterRegistry(HTTP_FILTERS, worker);
+    this.routes = new RouteSubscriptions(worker, this.filters);
+    const hcm = httpConnectionManagerDefinition({ filters: this.filters, routes: this.routes });
     const networkFilters = new NetworkFilterRegistry([...NETWORK_FILTERS, hcm]);
     this.clusters = new ClusterManager(
       worker,
@@ -174,6 +178,7 @@ export class ProxyServer implements AdminProxy {
   async start(): Promise<void> {
     const { staticResources, dynamicResources, admin } = this.options.bootstrap;
     const errors = this.#errors;
+    await this.#addOwnFilters();
     const at = errors.at('static_resources');
     if (admin?.address) {
       this.#admin = new AdminServer(this);
@@ -208,6 +213,17 @@ export class ProxyServer implements AdminProxy {
     this.worker.log.info('all dependencies initialized. starting workers');
     for (const callback of this.#whenLive) callback();
     this.#whenLive = [];
+  }
+
+  /** Filters of the user's own, before anything names them. */
+  async #addOwnFilters(): Promise<void> {
+    const { bootstrap, configPath } = this.options;
+    if (bootstrap.bootstrapExtensions.length === 0) return;
+    const { loadFilterModules } = await import('./filter-modules.ts');
+    const folder = configPath === undefined ? process.cwd() : path.dirname(configPath);
+    const errors = this.#errors.at('bootstrap_extensions');
+    const definitions = await loadFilterModules(bootstrap.bootstrapExtensions, folder, errors);
+    for (const definition of definitions) this.filters.add(definition);
   }
 
   /** Ends an interval of histograms, and begins the next. */

@@ -27,9 +27,10 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
 
   /** Adds a filter of the user's own; it takes the place of a built-in one of the same type. */
   add(definition: Definition): void {
-    this.#byType.set(definition.schema.typeName, definition);
-    this.#byName.set(definition.name, definition);
-    if (definition.routeSchema) this.#byRouteType.set(definition.routeSchema.typeName, definition);
+    const { name, schema, routeSchema, configType } = definition;
+    this.#byType.set(configType ?? schema.typeName, definition);
+    this.#byName.set(name, definition);
+    if (routeSchema) this.#byRouteType.set(configType ?? routeSchema.typeName, definition);
   }
 
   /** Compiles one entry of `http_filters`. Undefined if something is wrong, which is in the errors then. */

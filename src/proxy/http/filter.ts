@@ -175,6 +175,8 @@ export interface HttpFilterDefinition<Config extends Message = Message, RouteCon
   readonly name: string;
   readonly schema: DescMessage;
   readonly routeSchema?: DescMessage;
+  /** Type that configurations go by where it is not the schema's: one that comes as a TypedStruct and has no schema. */
+  readonly configType?: string;
   /** Proto names of the fields that are honoured, by message; anything else that is set is refused with its path. */
   readonly supported: Readonly<Record<string, readonly string[]>>;
   /** Whatever is wrong goes to `errors`; the result is used only if there are none. */
