@@ -7,7 +7,8 @@ import { type ReadEntry, readObjects } from '../config/read.ts';
 import type { ApplyResult } from '../config/store/store.ts';
 import { Exit, type Streams } from './command.ts';
 import { describeConvergence } from './kubectl/convergence.ts';
-import { printError, speakKubectl } from './kubectl/errors.ts';
+import { failAsKubectl, printError, speakKubectl } from './kubectl/errors.ts';
+import { tellFindings } from './kubectl/findings.ts';
 import {
   addMeshFlag,
   connect,
@@ -47,6 +48,7 @@ Examples:
 
 /** `isthmus apply`: `kubectl apply` on the configuration of a local mesh. */
 export function define(command: Command, streams: Streams): void {
+  failAsKubectl(command, streams);
   command
     .option('-f, --filename <names>', 'files or directories with objects; - is the standard input', addFilenames)
     .option('-R, --recursive', 'look below the directories of -f as well')
@@ -80,6 +82,13 @@ async function apply(flags: Flags, streams: Streams): Promise<void> {
   } else {
     const resources = await resourcesOf(client, done, entries, dryRun);
     streams.stdout.write(formatObjects(resources, format, { single: resources.length === 1 }));
+  }
+  if (format.type === 'table' && dryRun === 'none') {
+    await tellFindings(
+      client,
+      done.map(({ key }) => key!),
+      streams,
+    );
   }
   finish(response, format.type === 'table', streams);
 }

@@ -33,6 +33,9 @@ export class Exit extends UserError {
  * to istioctl and kubectl. A command that only groups others prints its help, which is no error.
  */
 export class GoCommand extends Command {
+  /** Tells what cannot be read, for commands that follow another tool than istioctl; ends the command by throwing. */
+  onUsageError: ((message: string) => never) | undefined = undefined;
+
   override createCommand(name?: string): GoCommand {
     return new GoCommand(name);
   }
@@ -49,6 +52,7 @@ export class GoCommand extends Command {
   /** What cannot be read is told in the words of istioctl, with its exit code. */
   override error(message: string, options?: ErrorOptions): never {
     const text = describeUsageError(message, options?.code ?? '', pathOf(this));
+    if (this.onUsageError) this.onUsageError(text);
     throw new UserError(text, { exitCode: EXIT_USAGE });
   }
 }

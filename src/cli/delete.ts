@@ -8,7 +8,7 @@ import { objectKey } from '../config/object.ts';
 import type { RemoveResult } from '../config/store/store.ts';
 import { Exit, type Streams } from './command.ts';
 import { describeConvergence } from './kubectl/convergence.ts';
-import { notFound, printError, speakKubectl } from './kubectl/errors.ts';
+import { failAsKubectl, notFound, printError, speakKubectl } from './kubectl/errors.ts';
 import { addMeshFlag, connect, dryRunFlag, dryRunNote, type MeshFlags, timeoutOption } from './kubectl/flags.ts';
 import { parseLabelSelector } from './kubectl/label-selector.ts';
 import { parseOutputFormat } from './kubectl/object-output.ts';
@@ -54,6 +54,7 @@ Examples:
 
 /** `isthmus delete`: `kubectl delete` on the configuration of a local mesh. */
 export function define(command: Command, streams: Streams): void {
+  failAsKubectl(command, streams);
   command
     .argument('[kind]', 'kind, or KIND/NAME')
     .argument('[names...]', 'names, or further KIND/NAME')

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { runForeground } from '../app/foreground.ts';
 import { UserError } from '../base/errors.ts';
 import { Exit, type Streams } from './command.ts';
-import { speakKubectl } from './kubectl/errors.ts';
+import { failAsKubectl, speakKubectl } from './kubectl/errors.ts';
 import { addMeshFlag, connect, type MeshFlags } from './kubectl/flags.ts';
 import { findPods } from './kubectl/pods.ts';
 
@@ -25,6 +25,7 @@ Examples:
 
 /** `isthmus exec`: `kubectl exec` in a pod of a local mesh. */
 export function define(command: Command, streams: Streams): void {
+  failAsKubectl(command, streams);
   command
     .usage('(POD | TYPE/NAME) [-c CONTAINER] [flags] -- COMMAND [args...]')
     .argument('[pod]', 'pod, workload or TYPE/NAME')

@@ -4,7 +4,8 @@ import type { ControlClient } from '../config/control/client.ts';
 import type { LabelSelector } from '../config/kinds/shared/selector.ts';
 import { matchesLabelSelector } from '../config/labels.ts';
 import { Exit, type Streams } from './command.ts';
-import { notFound, printError, speakKubectl } from './kubectl/errors.ts';
+import { failAsKubectl, notFound, printError, speakKubectl } from './kubectl/errors.ts';
+import { tellFindings } from './kubectl/findings.ts';
 import { addMeshFlag, connect, type MeshFlags } from './kubectl/flags.ts';
 import { parseLabelSelector } from './kubectl/label-selector.ts';
 import { formatObjects, type OutputFormat, parseOutputFormat, sortedBy } from './kubectl/object-output.ts';
@@ -47,6 +48,7 @@ Examples:
 
 /** `isthmus get`: `kubectl get` of the objects that are in force in a local mesh. */
 export function define(command: Command, streams: Streams): void {
+  failAsKubectl(command, streams);
   command
     .argument('[kind]', 'kind, or KIND/NAME')
     .argument('[names...]', 'names, or further KIND/NAME')
@@ -97,6 +99,8 @@ async function get(args: readonly string[], flags: Flags, streams: Streams): Pro
     streams.stderr.write(`${nothingFound(wanted, flags)}\n`);
   for (const { definition, name } of missing) printError(streams, notFound(definition, name!));
   await warnOfRejections(client, wanted, flags, streams);
+  const keys = sorted.filter(({ definition }) => definition.unknownFields === 'error').map(({ key }) => key);
+  if (format.type === 'table') await tellFindings(client, keys, streams);
   if (missing.length > 0) throw new Exit(1);
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { UserError } from '../base/errors.ts';
 import type { Streams } from './command.ts';
-import { speakKubectl } from './kubectl/errors.ts';
+import { failAsKubectl, speakKubectl } from './kubectl/errors.ts';
 import { addMeshFlag, connect, type MeshFlags } from './kubectl/flags.ts';
 import { findPods } from './kubectl/pods.ts';
 import { singularName } from './kubectl/resource-type.ts';
@@ -18,6 +18,7 @@ Examples:
 
 /** `isthmus restart`: `kubectl rollout restart`, one pod after the other, each with its sidecar. */
 export function define(command: Command, streams: Streams): void {
+  failAsKubectl(command, streams);
   command
     .argument('<names...>', 'workload, pod or TYPE/NAME')
     .option('-n, --namespace <name>', 'namespace (default: "default")')

@@ -90,7 +90,7 @@ spec:
 const ok = (stdout: string): Output => ({ code: 0, stdout, stderr: '' });
 const fails = (stderr: string): Output => ({ code: 1, stdout: '', stderr });
 
-describe('verbs of kubectl on a running mesh', () => {
+describe('verbs of kubectl on a running mesh', { timeout: 400_000 }, () => {
   let mesh: TestedMesh;
   const ends: (() => void | Promise<void>)[] = [];
 
@@ -154,6 +154,8 @@ describe('verbs of kubectl on a running mesh', () => {
       fails('Error from server (NotFound): virtualservices.networking.istio.io "web" not found\n'),
     );
     assert.deepEqual(await run('get nonsense'), fails('error: the server doesn\'t have a resource type "nonsense"\n'));
+    const usage = "error: unknown flag: --nonsense\nSee 'isthmus get --help' for usage.\n";
+    assert.deepEqual(await run('get vs --nonsense'), fails(usage));
     assert.deepEqual(await run('get svc web -o jsonpath={.spec.ports[0].targetPort}'), ok('3000'));
   });
 
@@ -216,6 +218,24 @@ describe('verbs of kubectl on a running mesh', () => {
     assert.match(status.stdout, /1 refused/);
     fs.rmSync(file);
     await until('the file is gone', async () => (await run('get vs other')).code === 1 || undefined);
+  });
+
+  it('what does not fit together is told by apply, get and status', async () => {
+    const dangling = ROUTE.replaceAll('web', 'dangling').replace('hosts:', 'gateways: [nowhere]\n  hosts:');
+    const finding =
+      /^Error \[IST0101\] \(VirtualService default\/dangling .*\) Referenced gateway not found: "nowhere"$/m;
+    const applied = await run('apply -f -', dangling);
+    assert.deepEqual([applied.code, applied.stdout], [0, 'virtualservice.networking.istio.io/dangling created\n']);
+    assert.match(applied.stderr, finding);
+    assert.match((await run('get vs dangling')).stderr, finding);
+    assert.equal((await run('get vs web')).stderr, '');
+    assert.equal((await run('get vs dangling -o name')).stderr, '');
+    assert.match((await run('status')).stdout, finding);
+    const { analysis } = JSON.parse((await run('status -o json')).stdout);
+    assert.ok(
+      analysis.some((m: { code: string; origin: string }) => m.code === 'IST0101' && m.origin.endsWith('dangling')),
+    );
+    assert.equal((await run('delete vs dangling')).code, 0);
   });
 
   it('apply --wait names a proxy that refuses, and the reason', async () => {

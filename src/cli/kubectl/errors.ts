@@ -1,6 +1,7 @@
+import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
 import type { KindDefinition } from '../../config/kinds/definition.ts';
-import { Exit, type Streams } from '../command.ts';
+import { Exit, GoCommand, pathOf, type Streams } from '../command.ts';
 import { pluralName } from './resource-type.ts';
 
 /** What an API server would answer, in the words in which kubectl passes it on. */
@@ -28,4 +29,13 @@ export async function speakKubectl(streams: Streams, action: () => Promise<void>
     printError(streams, error);
     throw new Exit(error.exitCode);
   }
+}
+
+/** Has a command tell of flags that it cannot read as kubectl does, with exit code 1. */
+export function failAsKubectl(command: Command, streams: Streams): void {
+  if (!(command instanceof GoCommand)) return;
+  command.onUsageError = (message) => {
+    streams.stderr.write(`error: ${message}\nSee '${pathOf(command)} --help' for usage.\n`);
+    throw new Exit(1);
+  };
 }

@@ -4,7 +4,7 @@ import type { ControlClient } from '../../config/control/client.ts';
 import type { ContainerStatus, MeshStatus, PodStatus } from '../../config/control/mesh-api.ts';
 import { matchesLabelSelector } from '../../config/labels.ts';
 import type { Streams } from '../command.ts';
-import { ServerError, speakKubectl } from '../kubectl/errors.ts';
+import { failAsKubectl, ServerError, speakKubectl } from '../kubectl/errors.ts';
 import { addMeshFlag, connect, countFlag, durationFlag, type MeshFlags } from '../kubectl/flags.ts';
 import { parseLabelSelector } from '../kubectl/label-selector.ts';
 import { fetchResources } from '../kubectl/objects.ts';
@@ -50,6 +50,7 @@ Examples:
 
 /** `isthmus logs`: `kubectl logs` of the programs and proxies of a local mesh. */
 export function define(command: Command, streams: Streams): void {
+  failAsKubectl(command, streams);
   command
     .argument('[name]', 'pod, workload, TYPE/NAME or discovery')
     .option('-n, --namespace <name>', 'namespace (default: "default"; without a name all of them)')

@@ -16,8 +16,13 @@ const RED = 31;
 const GREEN = 32;
 const YELLOW = 33;
 
-/** What `isthmus status` prints for people. */
-export function formatStatus(state: MeshState, missing: readonly Shortcoming[], options: FormatOptions): string {
+/** What `isthmus status` prints for people. `findings` are lines of the analysis. */
+export function formatStatus(
+  state: MeshState,
+  missing: readonly Shortcoming[],
+  findings: readonly string[],
+  options: FormatOptions,
+): string {
   const { now, colours, namespace } = options;
   const paint = (colour: number, text: string) => (colours ? `\u001b[${colour}m${text}\u001b[0m` : text);
   const { mesh, configuration } = state;
@@ -39,7 +44,8 @@ export function formatStatus(state: MeshState, missing: readonly Shortcoming[], 
   if (configuration !== undefined) {
     const problems = configurationProblems(configuration).map((line) => `${paint(RED, 'error:')} ${line}\n`);
     const warnings = configuration.warnings.map((w) => `${paint(YELLOW, 'warning:')} ${formatMessage(w)}\n`);
-    if (problems.length + warnings.length > 0) sections.push([...problems, ...warnings].join(''));
+    const told = [...problems, ...warnings, ...findings.map((line) => `${line}\n`)];
+    if (told.length > 0) sections.push(told.join(''));
   }
   return sections.join('\n');
 }

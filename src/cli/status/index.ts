@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
+import { originOf, referenceOf } from '../../analysis/message.ts';
 import type { ControlClient } from '../../config/control/client.ts';
 import { Exit, type Streams } from '../command.ts';
+import { findingLines, findingsAbout } from '../kubectl/findings.ts';
 import { addMeshFlag, connect, type MeshFlags, timeoutOption } from '../kubectl/flags.ts';
 import { printable } from '../kubectl/object-output.ts';
 import { formatJson } from '../output/json.ts';
@@ -47,13 +49,28 @@ async function status(flags: Flags, streams: Streams): Promise<void> {
     state = await fetchState(client);
     missing = shortcomings(state);
   }
+  const findings = await findingsAbout(state.objects);
   if (flags.output === 'json') {
     const { mesh, configuration } = state;
-    const whole = { ...mesh, ready: missing.length === 0, notReady: missing, configuration: configuration ?? null };
+    const analysis = findings.map((finding) => ({
+      code: finding.code,
+      level: finding.level,
+      origin: originOf(finding),
+      reference: referenceOf(finding) ?? '',
+      message: finding.text,
+    }));
+    const more = { ready: missing.length === 0, notReady: missing, configuration: configuration ?? null, analysis };
+    const whole = { ...mesh, ...more };
     streams.stdout.write(`${formatJson(printable(JSON.parse(JSON.stringify(whole))), '  ')}\n`);
   } else {
     const colours = streams.stdout.isTTY === true && !process.env.NO_COLOR;
-    streams.stdout.write(formatStatus(state, missing, { now: Date.now(), colours, namespace: flags.namespace }));
+    streams.stdout.write(
+      formatStatus(state, missing, await findingLines(findings, colours), {
+        now: Date.now(),
+        colours,
+        namespace: flags.namespace,
+      }),
+    );
   }
   if (missing.length > 0) throw new Exit(1);
 }
@@ -62,12 +79,9 @@ async function status(flags: Flags, streams: Streams): Promise<void> {
 async function fetchState(client: ControlClient): Promise<MeshState> {
   const mesh = await client.status();
   try {
-    const [configuration, { objects }] = await Promise.all([
-      client.state(),
-      client.objects({ kinds: ['Deployment', 'StatefulSet', 'ReplicaSet'] }),
-    ]);
-    return { mesh, configuration, workloads: objects };
+    const [configuration, { objects }] = await Promise.all([client.state(), client.objects({})]);
+    return { mesh, configuration, objects };
   } catch {
-    return { mesh, configuration: undefined, workloads: [] };
+    return { mesh, configuration: undefined, objects: [] };
   }
 }

@@ -8,8 +8,8 @@ export interface MeshState {
   readonly mesh: MeshStatus;
   /** Undefined while the control plane does not answer. */
   readonly configuration: StateResponse | undefined;
-  /** Deployments, StatefulSets and ReplicaSets. */
-  readonly workloads: readonly ObjectState[];
+  /** Everything that is in force. */
+  readonly objects: readonly ObjectState[];
 }
 
 /** Something that is not as it should be: what, and why. */
@@ -18,8 +18,11 @@ export interface Shortcoming {
   readonly reason: string;
 }
 
+/** Kinds that say how many pods there are to be. */
+const WITH_REPLICAS: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'ReplicaSet']);
+
 /** What keeps a mesh from being ready; empty if it is. */
-export function shortcomings({ mesh, workloads }: MeshState): Shortcoming[] {
+export function shortcomings({ mesh, objects }: MeshState): Shortcoming[] {
   const found: Shortcoming[] = [];
   const { state, lastEnd } = mesh.discovery;
   if (state !== 'Running') {
@@ -28,7 +31,7 @@ export function shortcomings({ mesh, workloads }: MeshState): Shortcoming[] {
   for (const pod of mesh.pods) {
     if (!isFine(pod)) found.push({ object: `pod ${pod.namespace}/${pod.name}`, reason: pod.message ?? pod.status });
   }
-  for (const workload of workloads) found.push(...missingPods(workload, mesh.pods));
+  for (const object of objects) if (WITH_REPLICAS.has(object.kind)) found.push(...missingPods(object, mesh.pods));
   // Nothing has failed so far, and not everything is there yet.
   if (found.length === 0 && mesh.readyAfterMs === undefined) found.push({ object: 'mesh', reason: 'it is starting' });
   return found;

@@ -73,12 +73,12 @@ const deployment = (name: string, replicas?: number): ObjectState => ({
 const state = (mesh: Partial<MeshStatus> = {}, more: Partial<MeshState> = {}): MeshState => ({
   mesh: { ...MESH, ...mesh },
   configuration: CONFIGURATION,
-  workloads: [deployment('web')],
+  objects: [deployment('web')],
   ...more,
 });
 
-const print = (s: MeshState, options: { colours?: boolean; namespace?: string } = {}) =>
-  formatStatus(s, shortcomings(s), { now: NOW, colours: false, namespace: undefined, ...options });
+const print = (s: MeshState, options: { colours?: boolean; namespace?: string } = {}, findings: string[] = []) =>
+  formatStatus(s, shortcomings(s), findings, { now: NOW, colours: false, namespace: undefined, ...options });
 
 describe('status', () => {
   it('of a mesh that is ready', () => {
@@ -101,7 +101,7 @@ control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnin
     const crashed = pod('web', { ready: 1, status: 'CrashLoopBackOff', message: 'container web: exit code 1' });
     const starting = pod('api', { ready: 0, status: 'PodInitializing' });
     const job = pod('job', { ready: 0, status: 'Completed', owner: 'Job/job' });
-    const s = state({ pods: [crashed, starting, job] }, { workloads: [deployment('web', 3), deployment('none', 0)] });
+    const s = state({ pods: [crashed, starting, job] }, { objects: [deployment('web', 3), deployment('none', 0)] });
     assert.deepEqual(shortcomings(s), [
       { object: 'pod default/web', reason: 'container web: exit code 1' },
       { object: 'pod default/api', reason: 'PodInitializing' },
@@ -115,7 +115,7 @@ control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnin
   it('tells a control plane that is away, and a mesh that is starting', () => {
     const away = state(
       { discovery: { ...MESH.discovery, state: 'CrashLoopBackOff', lastEnd: 'exit code 2', restarts: 2 } },
-      { configuration: undefined, workloads: [] },
+      { configuration: undefined, objects: [] },
     );
     assert.deepEqual(shortcomings(away), [{ object: 'discovery', reason: 'CrashLoopBackOff: exit code 2' }]);
     assert.match(print(away), /control plane: CrashLoopBackOff, restarted 2 times; it does not answer\n$/);
@@ -149,6 +149,7 @@ control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnin
     assert.match(text, /9 objects, 1 refused, 1 warning; 0 of 2 proxies have it/);
     assert.match(text, /\nerror: a\.yaml:3:5: VirtualService/);
     assert.match(text, /\nwarning: a\.yaml:3:5: has no effect\n$/);
+    assert.match(print(state({}, { configuration }), {}, ['Error [IST0101] x']), /no effect\nError \[IST0101\] x\n$/);
   });
 
   it('has colours where they are wanted, and only pods of a namespace', () => {
