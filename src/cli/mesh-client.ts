@@ -70,6 +70,10 @@ export class MeshClient {
   debug(path: string): Promise<string> {
     return request(`http://${this.mesh.discovery.http}/debug/${path}`, 'GET', 'the control plane');
   }
+
+  async controlPlaneVersion(): Promise<string> {
+    return (await request(`http://${this.mesh.discovery.monitoring}/version`, 'GET', 'the control plane')).trim();
+  }
 }
 
 function order(a: string, b: string): number {

@@ -80,6 +80,13 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./proxy-config/index.ts'),
   },
   {
+    name: 'proxy-status',
+    aliases: ['ps'],
+    group: INSPECT,
+    summary: 'Show whether proxies have what the control plane sent',
+    load: () => import('./proxy-status.ts'),
+  },
+  {
     name: 'analyze',
     group: CONFIGURE,
     summary: 'Find mistakes in how objects fit together, in files or in a running mesh',
@@ -92,6 +99,12 @@ const commands: readonly CommandEntry[] = [
     group: CONFIGURE,
     summary: 'Check configuration files',
     load: () => import('./validate.ts'),
+  },
+  {
+    name: 'version',
+    group: OTHER,
+    summary: 'Print the versions of this program, of control planes and of proxies',
+    load: () => import('./version.ts'),
   },
 ];
 

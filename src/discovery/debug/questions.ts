@@ -77,6 +77,7 @@ function nodeOf(proxy: ConnectedProxy): ServedResource {
 }
 
 function statusOf({ id, node, stream }: ConnectedProxy): ServedResource {
-  const metadata = { CLUSTER_ID: node.clusterId, ISTIO_VERSION: node.istioVersion, TYPE: node.type };
+  const { clusterId, namespace, istioVersion, type } = node;
+  const metadata = { CLUSTER_ID: clusterId, NAMESPACE: namespace, ISTIO_VERSION: istioVersion, TYPE: type };
   return clientStatus(id, metadata, stream.status());
 }

@@ -11,7 +11,7 @@ const ConfigStatus = { SYNCED: 1, NOT_SENT: 2, STALE: 3, ERROR: 4 } as const;
 
 /**
  * What a client was sent and what it acknowledged, as envoy.service.status.v3.ClientConfig: node 1, generic_xds_configs 3,
- * each with type_url 1, config_status 6 and error_state 8. Written by hand: the file would bring Envoy's whole admin API
+ * each with type_url 1, last_updated 5, config_status 6 and error_state 8. Written by hand: the file would bring Envoy's whole admin API
  * with it.
  */
 export function clientStatus(id: string, metadata: JsonObject, types: readonly TypeStatus[]): ServedResource {
@@ -20,6 +20,15 @@ export function clientStatus(id: string, metadata: JsonObject, types: readonly T
   for (const type of types) {
     writer.tag(3, WireType.LengthDelimited).fork();
     writer.tag(1, WireType.LengthDelimited).string(type.typeUrl);
+    if (type.sentNonce) {
+      // Timestamp: seconds 1, nanos 2.
+      writer.tag(5, WireType.LengthDelimited).fork();
+      writer.tag(1, WireType.Varint).int64(Math.floor(type.sentAt / 1000));
+      writer
+        .tag(2, WireType.Varint)
+        .int32(Math.floor((type.sentAt % 1000) * 1_000_000))
+        .join();
+    }
     writer.tag(6, WireType.Varint).int32(statusOf(type));
     if (type.nack) {
       // UpdateFailureState: details 3.

@@ -51,7 +51,7 @@ test('a node is kept without its extensions', () => {
 
 test('the state of each type of a client', () => {
   const type = (more: Partial<TypeStatus>) =>
-    ({ typeUrl: Resource.Cluster, sentNonce: '', ackedNonce: '', nack: undefined, ...more }) as TypeStatus;
+    ({ typeUrl: Resource.Cluster, sentNonce: '', ackedNonce: '', sentAt: 1500.5, nack: undefined, ...more }) as TypeStatus;
   const nack = { message: 'bad' } as TypeStatus['nack'];
   const { bytes, name } = clientStatus('web.default', { CLUSTER_ID: 'c' }, [
     type({}),
@@ -61,6 +61,7 @@ test('the state of each type of a client', () => {
   ]);
   assert.equal(name, 'web.default');
   const states: [string, number, number][] = [];
+  const times: string[] = [];
   const reader = new BinaryReader(bytes);
   let node: Uint8Array | undefined;
   while (reader.pos < reader.len) {
@@ -74,6 +75,7 @@ test('the state of each type of a client', () => {
         const [number, wire] = inner.tag();
         if (number === 1) state[0] = inner.string();
         else if (number === 6) state[1] = inner.int32();
+        else if (number === 5) times.push(Buffer.from(inner.bytes()).toString('hex'));
         else {
           state[2] = number;
           inner.skip(wire);
@@ -89,4 +91,6 @@ test('the state of each type of a client', () => {
     [Resource.Cluster, 1, 0],
     [Resource.Cluster, 4, 8],
   ]);
+  // A second and half of one; nothing is sent of the first.
+  assert.deepEqual(times, Array(3).fill('080110a08cd4ee01'));
 });
