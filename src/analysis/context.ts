@@ -40,6 +40,7 @@ export class AnalysisContext {
   /** Resources of which another one of the same kind and name has taken the place. */
   readonly replaced: readonly Replacement[];
   readonly #byKind: ReadonlyMap<ResourceKind, ReadonlyMap<string, Resource>>;
+  readonly #byName = new Map<string, Resource>();
   readonly #options: ContextOptions;
   #workloads: readonly Workload[] | undefined;
 
@@ -54,10 +55,12 @@ export class AnalysisContext {
     const isUnderlay = new Set(underlay);
     for (const resource of [...underlay, ...resources]) {
       const ofKind = byKind.get(resource.id) ?? new Map<string, Resource>();
-      const key = `${resource.namespace}/${resource.name}`;
+      // Those of different clusters are different resources.
+      const key = `${resource.cluster ?? ''}/${resource.namespace}/${resource.name}`;
       const before = ofKind.get(key);
       if (before !== undefined && !isUnderlay.has(before)) replaced.push({ before, after: resource });
       ofKind.set(key, resource);
+      this.#byName.set(`${resource.id}/${resource.namespace}/${resource.name}`, resource);
       byKind.set(resource.id, ofKind);
     }
     this.#byKind = byKind;
@@ -71,7 +74,8 @@ export class AnalysisContext {
 
   /** `namespace` is empty for what is in none. */
   find<K extends ResourceKind>(kind: K, namespace: string, name: string): Resource<K> | undefined {
-    return this.#byKind.get(kind)?.get(`${namespace}/${name}`) as unknown as Resource<K> | undefined;
+    const found = this.#byName.get(`${kind}/${namespace}/${name}`);
+    return found as unknown as Resource<K> | undefined;
   }
 
   /**

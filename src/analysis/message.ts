@@ -3,7 +3,7 @@ import { type FieldPath, formatPath } from '../config/object.ts';
 import { type Level, MESSAGE_TYPES, type MessageCode } from './message-types.ts';
 import { fullName, type Resource } from './resource.ts';
 
-/** What takes the place of `%s`, `%v`, `%d` or `%q`; lists are for `%v` alone. */
+/** What takes the place of `%s`, `%v`, `%d` or `%q`. */
 export type Parameter = string | number | readonly string[] | readonly number[];
 
 /** One finding of an analyzer. */
@@ -47,8 +47,8 @@ export function formatTemplate(template: string, parameters: readonly Parameter[
   return template.replace(/%[svdq]/g, (verb) => {
     const parameter = parameters[next++];
     if (parameter === undefined) throw new Error(`no parameter for ${verb} number ${next} of ${template}`);
-    if (typeof parameter === 'object') return `[${parameter.join(' ')}]`;
-    return verb === '%q' ? JSON.stringify(parameter) : String(parameter);
+    const write = (value: string | number) => (verb === '%q' ? JSON.stringify(value) : String(value));
+    return typeof parameter === 'object' ? `[${parameter.map(write).join(' ')}]` : write(parameter);
   });
 }
 

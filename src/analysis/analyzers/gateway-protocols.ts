@@ -1,6 +1,6 @@
 import { isHttp, parseProtocol } from '../../registry/protocol.ts';
 import type { Analyzer } from '../analyzer.ts';
-import { fullName } from '../resource.ts';
+import { fullName, type Resource } from '../resource.ts';
 import { shareWorkload } from './gateway-conflicts.ts';
 
 /**
@@ -11,33 +11,40 @@ export const gatewayProtocolsAnalyzer: Analyzer = {
   name: 'isthmus.GatewayProtocolAnalyzer',
   description: 'Checks that gateways of the same workload agree on the protocol of a port',
   analyze(context) {
-    const gateways = context.list('Gateway');
-    for (const [at, gateway] of gateways.entries()) {
-      const earlier = gateways.slice(0, at).filter((other) => shareWorkload(gateway, other, context));
-      for (const [i, server] of (gateway.spec.servers ?? []).entries()) {
-        const protocol = server.port?.protocol ?? '';
-        const number = server.port?.number;
-        if (number === undefined || classOf(protocol) === undefined) continue;
-        for (const other of earlier) {
-          const rival = (other.spec.servers ?? []).find(
-            ({ port, bind = '' }) =>
-              port?.number === number &&
-              bind === (server.bind ?? '') &&
-              classOf(port.protocol ?? '') !== undefined &&
-              classOf(port.protocol ?? '') !== classOf(protocol),
-          );
-          if (rival === undefined) continue;
-          const parameters = [number, protocol, rival.port?.protocol ?? '', fullName(other)];
+    const claims: Claim[] = [];
+    for (const gateway of context.list('Gateway')) {
+      for (const [i, { port, bind = '' }] of (gateway.spec.servers ?? []).entries()) {
+        const { number, protocol = '' } = port ?? {};
+        const kind = kindOf(protocol);
+        if (number === undefined || kind === undefined) continue;
+        const rival = claims.find(
+          (claim) =>
+            claim.number === number &&
+            claim.bind === bind &&
+            claim.kind !== kind &&
+            shareWorkload(claim.gateway, gateway, context),
+        );
+        if (rival === undefined) claims.push({ gateway, number, bind, protocol, kind });
+        else {
+          const parameters = [number, protocol, rival.protocol, fullName(rival.gateway)];
           context.report('ISTH0004', gateway, parameters, ['spec', 'servers', i, 'port', 'protocol']);
-          break;
         }
       }
     }
   },
 };
 
-/** Protocols of one class can share a port. */
-function classOf(protocol: string): 'http' | 'tls' | 'tcp' | undefined {
+/** A server that has its port. */
+interface Claim {
+  readonly gateway: Resource<'Gateway'>;
+  readonly number: number;
+  readonly bind: string;
+  readonly protocol: string;
+  readonly kind: 'http' | 'tls' | 'tcp';
+}
+
+/** Protocols of one kind can share a port. */
+function kindOf(protocol: string): 'http' | 'tls' | 'tcp' | undefined {
   const known = parseProtocol(protocol);
   if (known === 'Unsupported') return undefined;
   if (isHttp(known)) return 'http';

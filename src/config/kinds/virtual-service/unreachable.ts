@@ -201,7 +201,8 @@ function seemsNoNarrower(a: HttpMatch, b: HttpMatch): boolean {
   });
 }
 
-/** The text of an exact match, or of a prefix; empty for a regular expression. */
+/** How Istio writes a match down to compare it; empty for a regular expression. */
 function textOf(match: StringMatch | undefined): string {
-  return match?.exact ?? match?.prefix ?? '';
+  if (match?.exact) return `exact ${match.exact}`;
+  return match?.prefix ? `prefix ${match.prefix}` : '';
 }
