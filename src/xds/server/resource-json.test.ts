@@ -51,7 +51,14 @@ test('a node is kept without its extensions', () => {
 
 test('the state of each type of a client', () => {
   const type = (more: Partial<TypeStatus>) =>
-    ({ typeUrl: Resource.Cluster, sentNonce: '', ackedNonce: '', sentAt: 1500.5, nack: undefined, ...more }) as TypeStatus;
+    ({
+      typeUrl: Resource.Cluster,
+      sentNonce: '',
+      ackedNonce: '',
+      sentAt: 1500.5,
+      nack: undefined,
+      ...more,
+    }) as TypeStatus;
   const nack = { message: 'bad' } as TypeStatus['nack'];
   const { bytes, name } = clientStatus('web.default', { CLUSTER_ID: 'c' }, [
     type({}),
