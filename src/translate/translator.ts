@@ -1,3 +1,4 @@
+import { effectOn } from './affects.ts';
 import { type Cell, TypeUrl } from './cell.ts';
 import { ClusterCells } from './cells/clusters.ts';
 import { EndpointCells } from './cells/endpoints.ts';
@@ -48,8 +49,10 @@ export class MeshTranslator implements Translator<MeshSnapshot, ProxyNode> {
     };
   }
 
-  affects(_before: MeshSnapshot, _after: MeshSnapshot, _node: ProxyNode): boolean {
-    return true;
+  affects(before: MeshSnapshot, after: MeshSnapshot, node: ProxyNode): boolean {
+    const known = this.#proxies.build(this.#indexes.of(before), node);
+    const { endpoints, rest } = effectOn(known, this.#proxies.build(this.#indexes.of(after), node));
+    return endpoints || rest;
   }
 
   #all(proxy: ProxyView, type: TypeUrl): readonly Cell[] {
