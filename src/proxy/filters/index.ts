@@ -2,6 +2,7 @@ import type { HttpFilterDefinition } from '../http/filter.ts';
 import type { NetworkFilterDefinition } from '../net/network-filter.ts';
 import { alpn } from './alpn/definition.ts';
 import { buffer } from './buffer/definition.ts';
+import { connectionLimit } from './connection_limit/definition.ts';
 import { cors } from './cors/definition.ts';
 import { extAuthz } from './ext_authz/definition.ts';
 import { fault } from './fault/definition.ts';
@@ -15,10 +16,12 @@ import { localRatelimit } from './local_ratelimit/definition.ts';
 import { metadataExchange } from './metadata_exchange/definition.ts';
 import { networkLocalRatelimit } from './network_local_ratelimit/definition.ts';
 import { networkRbac } from './network_rbac/definition.ts';
+import { networkSetFilterState } from './network_set_filter_state/definition.ts';
 import { peerMetadata } from './peer_metadata/definition.ts';
 import { ratelimit } from './ratelimit/definition.ts';
 import { rbac } from './rbac/definition.ts';
 import { router } from './router/definition.ts';
+import { setFilterState } from './set_filter_state/definition.ts';
 import { tcpProxy } from './tcp_proxy/definition.ts';
 
 /** Every HTTP filter that a configuration may name. A new filter is one folder and one line here. */
@@ -39,13 +42,16 @@ export const HTTP_FILTERS = [
   ratelimit,
   rbac,
   router,
+  setFilterState,
 ] as readonly HttpFilterDefinition<never, never>[];
 
 /** Every network filter but the connection manager, which is a world of its own (`proxy/http`). */
 export const NETWORK_FILTERS = [
+  connectionLimit,
   istioTcpStats,
   metadataExchange,
   networkLocalRatelimit,
   networkRbac,
+  networkSetFilterState,
   tcpProxy,
 ] as readonly NetworkFilterDefinition<never>[];

@@ -7,6 +7,9 @@ export const UPSTREAM_ALPN = 'envoy.network.application_protocols';
 export const UPSTREAM_SNI = 'envoy.network.upstream_server_name';
 export const UPSTREAM_SANS = 'envoy.network.upstream_subject_alt_names';
 
+/** A number: as how many requests one counts for a rate limit service. */
+export const HITS_ADDEND = 'envoy.ratelimit.hits_addend';
+
 /** The {@link Workload} at the other end: of the client's connection, and of the upstream's. */
 export const DOWNSTREAM_PEER = 'downstream_peer';
 export const UPSTREAM_PEER = 'upstream_peer';

@@ -75,7 +75,7 @@ function part(policy: RouteAction_HashPolicy, errors: ConfigErrors): Part {
       };
     case 'filterState':
       return (_headers, info) => {
-        const value = info.filterState?.get(specifier.value.key);
+        const value = info.getFilterState(specifier.value.key);
         return value === undefined ? undefined : xxhash64(String(value));
       };
     default:

@@ -155,7 +155,7 @@ function compileRules(
     requirementFor(headers, { info }) {
       for (const { matches, requirement } of rules) if (matches(headers)) return requirement;
       if (state === undefined) return undefined;
-      const value = info.filterState?.get(state.name);
+      const value = info.getFilterState(state.name);
       return typeof value === 'string' ? byState.get(value) : undefined;
     },
   };

@@ -6,6 +6,7 @@ import {
 } from '../../../api/gen/envoy/service/ratelimit/v3/rls_pb.ts';
 import { fromWireForm } from '../../../base/bytes.ts';
 import type { Cancelable } from '../../cluster/cluster.ts';
+import { HITS_ADDEND } from '../../observe/filter-state.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 import type { RateLimitDescriptor } from '../../router/rate-limits.ts';
 import type { GrpcService } from '../common/grpc-service.ts';
@@ -27,8 +28,10 @@ export class RateLimitService {
     info: StreamInfo,
     done: (response: RateLimitResponse | undefined) => void,
   ): Cancelable {
+    const hits = info.getFilterState(HITS_ADDEND);
     const request = create(RateLimitRequestSchema, {
       domain,
+      hitsAddend: typeof hits === 'number' ? hits : 0,
       descriptors: descriptors.map(({ entries, limit }) => ({
         entries: entries.map(([key, value]) => ({ key: fromWireForm(key), value: fromWireForm(value) })),
         limit,

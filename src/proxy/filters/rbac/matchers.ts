@@ -223,7 +223,7 @@ function filterStateTest({ key, matcher }: FilterStateMatcher, errors: ConfigErr
   if (matcher.case !== 'stringMatch') return wrong(errors, '', 'string_match is needed');
   const test = stringTest(matcher.value, errors.at('string_match'));
   return ({ info }) => {
-    const value = info.filterState?.get(key);
+    const value = info.getFilterState(key);
     if (value === undefined) return false;
     return test(wireForm(typeof value === 'string' ? value : JSON.stringify(value)));
   };
@@ -244,7 +244,7 @@ function upstreamTest(extension: TypedExtensionConfig, errors: ConfigErrors): Te
   }
   const contains = upstreamIp && rangesTest([upstreamIp], errors.at('typed_config.upstream_ip'));
   return ({ info }) => {
-    const address = info.filterState?.get(UPSTREAM_ADDRESS) as SocketAddress | undefined;
+    const address = info.getFilterState(UPSTREAM_ADDRESS) as SocketAddress | undefined;
     if (address === undefined || contains?.(address.address) === false) return false;
     return ports === undefined || (address.port >= ports.start && address.port < ports.end);
   };

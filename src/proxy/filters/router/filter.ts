@@ -189,9 +189,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
 
   #upstreamOptions(headers: Headers, action: RouteAction, cluster: Cluster): UpstreamOptions {
     const { info } = this.#callbacks;
-    const state = info.filterState;
-    let sni = state?.get(UPSTREAM_SNI) as string | undefined;
-    let subjectAltNames = state?.get(UPSTREAM_SANS) as readonly string[] | undefined;
+    let sni = info.getFilterState(UPSTREAM_SNI) as string | undefined;
+    let subjectAltNames = info.getFilterState(UPSTREAM_SANS) as readonly string[] | undefined;
     if (cluster.autoSni || cluster.autoSanValidation) {
       const host = serverName(headers, cluster.autoSniHeader);
       if (cluster.autoSni) sni ??= host;
@@ -200,7 +199,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     return {
       priority: action.priority,
       downstreamProtocol: info.protocol === '' ? 'HTTP/1.1' : info.protocol,
-      alpn: state?.get(UPSTREAM_ALPN) as readonly string[] | undefined,
+      alpn: info.getFilterState(UPSTREAM_ALPN) as readonly string[] | undefined,
       sni,
       subjectAltNames,
       downstream: this.#callbacks.connection,
@@ -246,7 +245,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   }
 
   get overrideAddress(): string | undefined {
-    return this.#callbacks.info.filterState?.get('envoy.upstream.dynamic_host') as string | undefined;
+    return this.#callbacks.info.getFilterState('envoy.upstream.dynamic_host') as string | undefined;
   }
 
   rejects(host: Host): boolean {

@@ -120,7 +120,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
   }
 
   #choose(): { readonly name: string; readonly metadataMatch: Metadata | undefined } {
-    const override = this.#callbacks.info.filterState?.get(CLUSTER_OVERRIDE);
+    const override = this.#callbacks.info.getFilterState(CLUSTER_OVERRIDE);
     if (typeof override === 'string') return { name: override, metadataMatch: undefined };
     const { clusters } = this.#config;
     if (clusters.length === 1) return clusters[0];
@@ -132,7 +132,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
   get hash(): bigint | undefined {
     const { hashSourceIp, hashFilterState } = this.#config;
     if (hashSourceIp) return xxhash64(this.#client.remote.address);
-    const value = hashFilterState === undefined ? undefined : this.#callbacks.info.filterState?.get(hashFilterState);
+    const value = hashFilterState === undefined ? undefined : this.#callbacks.info.getFilterState(hashFilterState);
     return value === undefined ? undefined : xxhash64(String(value));
   }
 
@@ -165,13 +165,13 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
   }
 
   #options(): UpstreamOptions {
-    const state = this.#callbacks.info.filterState;
+    const { info } = this.#callbacks;
     return {
       priority: 'default',
       downstreamProtocol: 'HTTP/1.1',
-      alpn: state?.get(UPSTREAM_ALPN) as readonly string[] | undefined,
-      sni: state?.get(UPSTREAM_SNI) as string | undefined,
-      subjectAltNames: state?.get(UPSTREAM_SANS) as readonly string[] | undefined,
+      alpn: info.getFilterState(UPSTREAM_ALPN) as readonly string[] | undefined,
+      sni: info.getFilterState(UPSTREAM_SNI) as string | undefined,
+      subjectAltNames: info.getFilterState(UPSTREAM_SANS) as readonly string[] | undefined,
       downstream: this.#client,
     };
   }

@@ -135,7 +135,7 @@ function filterState(argument: string | undefined): Operator {
   const [key, mode] = (argument ?? '').split(':');
   if (!key) throw new Error('a key is needed');
   return (info) => {
-    const value = info.filterState?.get(key);
+    const value = info.getFilterState(key);
     if (value === undefined) return undefined;
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
       return mode === 'PLAIN' ? String(value) : JSON.stringify(value);
