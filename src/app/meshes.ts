@@ -47,6 +47,13 @@ export async function whenGone({ pid }: RunningMesh, timeoutMs: number): Promise
   return true;
 }
 
+/** Names of the meshes that run on this machine, sorted. */
+export function runningMeshNames(env: NodeJS.ProcessEnv): string[] {
+  return runningMeshes(isthmusHome(env))
+    .map(({ name }) => name)
+    .sort();
+}
+
 function theOnlyMesh(home: string): MeshRecord {
   const meshes = runningMeshes(home);
   const [only] = meshes;

@@ -141,3 +141,23 @@ function reword(message: string, code: string, path: string): string {
 function flagsOf(declaration: string): string {
   return declaration.replace(/ [<[].*$/, '');
 }
+
+/** Flags of istioctl that may stand before the command or before its subcommand, all with a value. */
+export const GLOBAL_FLAGS: ReadonlySet<string> = new Set([
+  '-n',
+  '--namespace',
+  '-o',
+  '--output',
+  '--proxy-admin-port',
+  '-i',
+  '--istioNamespace',
+  '-c',
+  '--kubeconfig',
+  '--context',
+  '--as',
+  '--as-group',
+  '--as-uid',
+  '--kubeclient-timeout',
+  '--mesh',
+  '--vklog',
+]);

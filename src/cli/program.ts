@@ -1,7 +1,7 @@
 import { type Command, CommanderError } from 'commander';
 import { messageOf, UserError } from '../base/errors.ts';
 import { ISTIO_VERSION, PACKAGE_VERSION } from '../base/version.ts';
-import { type CommandModule, EXIT_USAGE, GoCommand, type Streams } from './command.ts';
+import { type CommandModule, EXIT_USAGE, GLOBAL_FLAGS, GoCommand, type Streams } from './command.ts';
 
 const RUN = 'Run a mesh or a part of it:';
 const OBJECTS = 'Objects of a running mesh:';
@@ -101,6 +101,12 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./validate.ts'),
   },
   {
+    name: 'completion',
+    group: OTHER,
+    summary: 'Print what makes a shell complete commands and flags',
+    load: () => import('./completion.ts'),
+  },
+  {
     name: 'version',
     group: OTHER,
     summary: 'Print the versions of this program, of control planes and of proxies',
@@ -121,6 +127,11 @@ interface CommandEntry {
 /** Runs one command line and returns the exit code. */
 export async function run(argv: readonly string[], streams: Streams = process): Promise<number> {
   try {
+    if (argv[0] === '__complete') {
+      const { complete } = await import('./completion.ts');
+      streams.stdout.write(await complete(argv.slice(1), (name) => buildProgram(name, streams)));
+      return 0;
+    }
     const words = hoistGlobalFlags(argv);
     const operands = words.filter((word) => !word.startsWith('-'));
     const program = await buildProgram(operands[0] === 'help' ? operands[1] : operands[0], streams);
@@ -188,26 +199,6 @@ function showHelp(program: Command, path: readonly string[]): void {
   }
   command.outputHelp();
 }
-
-/** Flags of istioctl that may stand before the command or before its subcommand, all with a value. */
-const GLOBAL_FLAGS: ReadonlySet<string> = new Set([
-  '-n',
-  '--namespace',
-  '-o',
-  '--output',
-  '--proxy-admin-port',
-  '-i',
-  '--istioNamespace',
-  '-c',
-  '--kubeconfig',
-  '--context',
-  '--as',
-  '--as-group',
-  '--as-uid',
-  '--kubeclient-timeout',
-  '--mesh',
-  '--vklog',
-]);
 
 /** Puts global flags that stand before the command, or between it and its subcommand, where the command looks for them. */
 function hoistGlobalFlags(argv: readonly string[]): string[] {
