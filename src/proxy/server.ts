@@ -194,6 +194,7 @@ export class ProxyServer implements AdminProxy {
       dynamicResources?.ldsConfig &&
       configSourceSpec(dynamicResources.ldsConfig, errors.at('dynamic_resources').at('lds_config'));
     if (errors.any) throw new UserError(errors.list.map((e) => `${e.path}: ${e.message}`).join('\n'));
+    await new Promise<void>((resolve) => this.clusters.whenPrimaryInitialized(resolve));
     if (cds) this.clusters.subscribe(cds);
     await new Promise<void>((resolve) => this.clusters.whenInitialized(resolve));
     const listeners = staticResources?.listeners ?? [];

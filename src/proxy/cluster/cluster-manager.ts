@@ -62,6 +62,7 @@ export class ClusterManager implements ClusterSource {
   #cds: Subscription | undefined = undefined;
   #cdsAnswered = false;
   #whenInitialized: (() => void) | undefined = undefined;
+  #whenPrimaryInitialized: (() => void) | undefined = undefined;
 
   constructor(
     worker: WorkerContext,
@@ -154,6 +155,15 @@ export class ClusterManager implements ClusterSource {
     );
   }
 
+  /**
+   * Calls back once when every cluster of the bootstrap that needs no control plane to say where it is can be used: one
+   * of them leads to the control plane.
+   */
+  whenPrimaryInitialized(callback: () => void): void {
+    this.#whenPrimaryInitialized = callback;
+    this.#checkInitialized();
+  }
+
   /** Calls back once when every cluster of the bootstrap, and of the first CDS update if there is CDS, can be used. */
   whenInitialized(callback: () => void): void {
     this.#whenInitialized = callback;
@@ -161,6 +171,11 @@ export class ClusterManager implements ClusterSource {
   }
 
   #checkInitialized(): void {
+    const primary = this.#whenPrimaryInitialized;
+    if (primary !== undefined && ![...this.#warming.values()].some((entry) => entry.active.cluster.config.type !== 'EDS')) {
+      this.#whenPrimaryInitialized = undefined;
+      primary();
+    }
     if (this.#whenInitialized === undefined || this.#warming.size > 0) return;
     if (this.#cds !== undefined && !this.#cdsAnswered) return;
     const callback = this.#whenInitialized;
