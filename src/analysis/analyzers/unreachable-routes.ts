@@ -17,6 +17,7 @@ const WHY: Partial<Record<UnreachableReason, string>> = {
 export function reportUnreachableRoutes(virtualService: Resource<'VirtualService'>, context: AnalysisContext): void {
   const spec = virtualService.spec as VirtualServiceSpec;
   for (const found of findUnreachable(spec)) {
+    if (!found.knownToIstio) continue;
     const { protocol, route, match, reason, by } = found;
     const rule = ruleName(spec, protocol, route);
     if (match === undefined) {

@@ -29,9 +29,11 @@ export interface Unreachable {
    * matches of which some requests do get through; those are told where Istio's tools tell them, and not elsewhere.
    */
   readonly certain: boolean;
+  /** Whether Istio finds it too: it does not see that a match with one more condition is narrower. */
+  readonly knownToIstio: boolean;
 }
 
-/** Finds the routes and matches that earlier ones leave nothing for, as Istio's validation does. */
+/** Finds the routes and matches that earlier ones leave nothing for: what Istio's validation finds, and what is sure besides. */
 export function findUnreachable(spec: VirtualServiceSpec): Unreachable[] {
   return [
     ...findDuplicates('http', spec.http ?? []),
@@ -77,6 +79,9 @@ function prefixAt(routes: readonly HttpRoute[], route: number, match: number): s
   return routes[route]?.match?.[match]?.uri?.prefix ?? '';
 }
 
+/** Matches that are the same, or take everything: there is no doubt. */
+const PLAIN = { certain: true, knownToIstio: true };
+
 interface Route {
   readonly name?: string;
   readonly match?: readonly object[];
@@ -89,7 +94,7 @@ function findDuplicates(protocol: Unreachable['protocol'], routes: readonly Rout
   for (const [i, { match = [] }] of routes.entries()) {
     if (catchAll !== undefined) {
       const reason = match.length === 0 ? 'second without match' : 'after one without match';
-      found.push({ protocol, route: i, reason, by: { route: catchAll }, certain: true });
+      found.push({ protocol, route: i, reason, by: { route: catchAll }, ...PLAIN });
       if (match.length === 0) catchAll = i;
       continue;
     }
@@ -104,10 +109,10 @@ function findDuplicates(protocol: Unreachable['protocol'], routes: readonly Rout
       if (earlier === undefined) seen.set(text, i);
       else {
         duplicates++;
-        found.push({ protocol, route: i, match: j, reason: 'same match', by: { route: earlier }, certain: true });
+        found.push({ protocol, route: i, match: j, reason: 'same match', by: { route: earlier }, ...PLAIN });
       }
     }
-    if (duplicates === match.length) found.push({ protocol, route: i, reason: 'all matches used', certain: true });
+    if (duplicates === match.length) found.push({ protocol, route: i, reason: 'all matches used', ...PLAIN });
   }
   return found;
 }
@@ -152,9 +157,10 @@ function findCoveredPrefixes(routes: readonly HttpRoute[]): Unreachable[] {
       for (const before of earlier) {
         if (before.prefix === prefix || !prefix.startsWith(before.prefix)) continue;
         const certain = isNoNarrower(before.condition, condition);
-        if (!certain && !seemsNoNarrower(before.condition, condition)) continue;
+        const knownToIstio = seemsNoNarrower(before.condition, condition);
+        if (!certain && !knownToIstio) continue;
         const by = { route: before.route, match: before.match };
-        found.push({ protocol: 'http', route, match: index, reason: 'longer prefix', by, certain });
+        found.push({ protocol: 'http', route, match: index, reason: 'longer prefix', by, certain, knownToIstio });
       }
       earlier.push(later);
     }
