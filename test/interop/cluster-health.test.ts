@@ -50,7 +50,7 @@ const CHECKS: Readonly<Record<string, JsonObject>> = {
   verified: http({ path: '/ok', service_name_matcher: { prefix: 'right' } }),
   'not-verified': http({ path: '/ok', service_name_matcher: { exact: 'wrong' } }),
   once: http({ path: '/ok' }, { reuse_connection: false }),
-  silent: http({ path: '/silent' }, { timeout: '0.2s' }),
+  silent: http({ path: '/silent' }),
   quiet: http({ path: '/quiet' }, { timeout: '0.2s' }),
   tcp: { ...OFTEN, tcp_health_check: {} },
   'tcp-bytes': { ...OFTEN, tcp_health_check: { send: text('PING'), receive: [text('PO'), text('NG')] } },

@@ -1,5 +1,4 @@
 import type { Cluster as ClusterProto } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
-import type { ClusterLoadAssignment } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
@@ -14,10 +13,8 @@ import type { MatchedSocket } from './upstream-socket.ts';
 
 /** A cluster together with what keeps its endpoints up to date. */
 export class ActiveCluster implements DiscoveredCluster {
-  readonly proto: ClusterProto;
   readonly cluster: RuntimeCluster;
-  /** What EDS sent last, for `/config_dump?include_eds`. */
-  endpoints: ClusterLoadAssignment | undefined = undefined;
+  readonly #proto: () => ClusterProto;
   readonly #worker: WorkerContext;
   readonly #discover: Discover;
   #waits: { cancel(): void }[] = [];
@@ -25,11 +22,16 @@ export class ActiveCluster implements DiscoveredCluster {
   #onReady: (() => void) | undefined = undefined;
   #discovered = false;
 
-  private constructor(proto: ClusterProto, cluster: RuntimeCluster, worker: WorkerContext, discover: Discover) {
-    this.proto = proto;
+  private constructor(proto: () => ClusterProto, cluster: RuntimeCluster, worker: WorkerContext, discover: Discover) {
+    this.#proto = proto;
     this.cluster = cluster;
     this.#worker = worker;
     this.#discover = discover;
+  }
+
+  /** The message that it was made from. */
+  get proto(): ClusterProto {
+    return this.#proto();
   }
 
   get name(): string {
@@ -40,29 +42,40 @@ export class ActiveCluster implements DiscoveredCluster {
     return this.cluster.stats;
   }
 
-  /** Undefined if something is wrong with it, and then `errors` says what. */
+  /**
+   * Undefined if something is wrong with it, and then `errors` says what. `again` brings the message back when somebody
+   * asks for it: kept in its decoded form, it would be the largest part of a cluster.
+   */
   static create(
     proto: ClusterProto,
+    again: () => ClusterProto,
     config: ClusterConfig,
     environment: ClusterEnvironment,
     errors: ConfigErrors,
   ): ActiveCluster | undefined {
-    const sockets = config.transports.map(({ name, match, socket }, i): MatchedSocket => {
-      const at = i < config.transports.length - 1 ? errors.at('transport_socket_matches').at(i) : errors;
-      return { name, match, ...environment.buildTransport(socket, config, at.at('transport_socket')) };
-    });
+    const sockets = [
+      ...proto.transportSocketMatches.map(({ name, match = {}, transportSocket }, i): MatchedSocket => {
+        const at = errors.at('transport_socket_matches').at(i).at('transport_socket');
+        return { name, match, ...environment.buildTransport(transportSocket, config, at) };
+      }),
+      {
+        name: 'default',
+        match: {},
+        ...environment.buildTransport(proto.transportSocket, config, errors.at('transport_socket')),
+      },
+    ];
     const last = sockets.at(-1);
     if (config.protocol.kind === 'auto' && last?.transport === undefined) {
       errors.add('transport_socket', 'auto_config needs TLS: it is ALPN that settles the protocol');
     }
     const filters = environment.buildFilters(proto.filters, errors.at('filters'));
-    const discover = endpointDiscovery(config, environment, errors);
+    const discover = endpointDiscovery(config, proto.loadAssignment, environment, errors);
     if (errors.any || discover === undefined) {
       for (const { transport } of sockets) transport?.close();
       return undefined;
     }
     const Runtime = config.discovery === 'ORIGINAL_DST' ? OriginalDestinationCluster : RuntimeCluster;
-    return new ActiveCluster(proto, new Runtime(config, sockets, filters, environment), environment.worker, discover);
+    return new ActiveCluster(again, new Runtime(config, sockets, filters, environment), environment.worker, discover);
   }
 
   /**
@@ -74,8 +87,7 @@ export class ActiveCluster implements DiscoveredCluster {
     this.#stop = this.#discover(this);
   }
 
-  setEndpoints(assignment: Assignment, proto: ClusterLoadAssignment | undefined): void {
-    this.endpoints = proto;
+  setEndpoints(assignment: Assignment): void {
     this.cluster.setEndpoints(assignment);
   }
 

@@ -130,7 +130,7 @@ export class ClusterManager implements ClusterSource {
 
   /** Adds a cluster of the bootstrap. */
   addStatic(proto: ClusterProto, errors: ConfigErrors): void {
-    const active = this.#compile(proto, errors);
+    const active = this.#compile(proto, () => proto, errors);
     if (active) this.#warm({ active, version: '', lastUpdated: this.#worker.timers.wallClock(), dynamic: false });
   }
 
@@ -183,12 +183,12 @@ export class ClusterManager implements ClusterSource {
     callback();
   }
 
-  #compile(proto: ClusterProto, errors: ConfigErrors): ActiveCluster | undefined {
+  #compile(proto: ClusterProto, again: () => ClusterProto, errors: ConfigErrors): ActiveCluster | undefined {
     checkSupported(ClusterSchema, proto, SUPPORTED, errors);
     if (errors.any) return undefined;
     const { defaults } = this.#environment;
     const config = clusterConfig(proto, defaults, () => this.#worker.timers.now(), errors);
-    return errors.any ? undefined : ActiveCluster.create(proto, config, this.#environment, errors);
+    return errors.any ? undefined : ActiveCluster.create(proto, again, config, this.#environment, errors);
   }
 
   #update(resources: readonly RawResource[], removed: readonly string[]): Rejection[] {
@@ -199,7 +199,7 @@ export class ClusterManager implements ClusterSource {
       try {
         const proto = fromBinary(ClusterSchema, bytes);
         if (this.#clusters.get(proto.name)?.dynamic === false) continue;
-        active = this.#compile(proto, errors);
+        active = this.#compile(proto, () => fromBinary(ClusterSchema, bytes), errors);
       } catch (error) {
         errors.add('', messageOf(error));
       }

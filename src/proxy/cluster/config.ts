@@ -3,8 +3,6 @@ import {
   Cluster_DiscoveryType,
   type Cluster as ClusterProto,
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
-import type { TransportSocket } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
-import type { ClusterLoadAssignment } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { DnsCluster } from '../../api/gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.ts';
 import { schemaOf, typeNameOf } from '../../api/registry.ts';
 import type { ConfigErrors } from '../config/errors.ts';
@@ -23,7 +21,6 @@ import { type OutlierConfig, outlierConfig } from './outlier/config.ts';
 import { type HttpConfig, httpConfig } from './protocol-config.ts';
 import { SUPPORTED } from './supported.ts';
 import { type TcpKeepalive, tcpKeepalive } from './tcp-keepalive.ts';
-import type { Labels } from './upstream-socket.ts';
 
 export type DiscoveryType = 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'EDS' | 'ORIGINAL_DST';
 
@@ -35,7 +32,6 @@ export interface ClusterConfig extends HttpConfig {
   readonly connectTimeoutMs: number;
   readonly bufferLimit: number;
   readonly eds: { readonly serviceName: string; readonly source: ConfigSourceSpec } | undefined;
-  readonly loadAssignment: ClusterLoadAssignment | undefined;
   /** Undefined for clusters that ask no DNS. */
   readonly dns: DnsConfig | undefined;
   /** Undefined where the cluster itself finds the host of a request (`CLUSTER_PROVIDED`). */
@@ -47,8 +43,6 @@ export interface ClusterConfig extends HttpConfig {
   readonly preconnectRatio: number;
   /** `connection_pool_per_downstream_connection`. */
   readonly poolPerDownstream: boolean;
-  /** Sockets by preference; the last one, without a match, is for hosts that nothing else matches. */
-  readonly transports: readonly TransportMatch[];
   readonly tcpKeepalive: TcpKeepalive | undefined;
   readonly binding: Binding | undefined;
   readonly metadata: Metadata;
@@ -65,13 +59,6 @@ export interface ClusterConfig extends HttpConfig {
   readonly drainOnHostSetChange: boolean;
   /** `wait_for_warm_on_init`: the start of the proxy waits for the cluster. */
   readonly warmOnInit: boolean;
-}
-
-export interface TransportMatch {
-  readonly name: string;
-  /** Label values that `envoy.transport_socket_match` metadata of a host must have; empty matches any. */
-  readonly match: Labels;
-  readonly socket: TransportSocket | undefined;
 }
 
 const DEFAULT_BUFFER_LIMIT = 1024 * 1024;
@@ -121,21 +108,12 @@ export function clusterConfig(
     connectTimeoutMs,
     bufferLimit,
     eds: discovery === 'EDS' ? edsConfig(proto, errors) : undefined,
-    loadAssignment: proto.loadAssignment,
     dns,
     policy: policyOf(proto, errors),
     panicThreshold: Math.round(proto.commonLbConfig?.healthyPanicThreshold?.value ?? 50),
     breakers: breakerConfig(proto.circuitBreakers, errors.at('circuit_breakers')),
     preconnectRatio: preconnectRatio(proto, errors),
     poolPerDownstream: proto.connectionPoolPerDownstreamConnection,
-    transports: [
-      ...proto.transportSocketMatches.map(({ name, match, transportSocket }) => ({
-        name,
-        match: match ?? {},
-        socket: transportSocket,
-      })),
-      { name: 'default', match: {}, socket: proto.transportSocket },
-    ],
     tcpKeepalive: tcpKeepalive(proto.upstreamConnectionOptions?.tcpKeepalive),
     binding,
     metadata: metadataOf(proto.metadata),

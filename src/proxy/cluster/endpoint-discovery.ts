@@ -9,8 +9,7 @@ import type { ClusterEnvironment } from './environment.ts';
 /** The cluster as those who find its endpoints see it. */
 export interface DiscoveredCluster {
   readonly stats: ClusterStats;
-  /** `proto` is what EDS sent. */
-  setEndpoints(assignment: Assignment, proto: ClusterLoadAssignment | undefined): void;
+  setEndpoints(assignment: Assignment): void;
   /** The first answer is here; an empty one is an answer too. May be called again. */
   discovered(): void;
   discoveryFailed(name: string, error: unknown): void;
@@ -24,33 +23,35 @@ const NOTHING_TO_STOP = () => {};
 /** How the endpoints of a cluster are found. Undefined after an error. */
 export function endpointDiscovery(
   config: ClusterConfig,
+  loadAssignment: ClusterLoadAssignment | undefined,
   environment: ClusterEnvironment,
   errors: ConfigErrors,
 ): Discover | undefined {
   switch (config.discovery) {
     case 'STATIC':
-      return staticEndpoints(config, errors.at('load_assignment'));
+      return staticEndpoints(loadAssignment, errors.at('load_assignment'));
     case 'STRICT_DNS':
     case 'LOGICAL_DNS':
-      return dnsEndpoints(config, environment, errors.at('load_assignment'));
+      return dnsEndpoints(config, loadAssignment, environment, errors.at('load_assignment'));
     case 'EDS':
       return edsEndpoints(config, environment);
     default:
-      return originalDestinations(config, errors);
+      return originalDestinations(config, loadAssignment, errors);
   }
 }
 
-function staticEndpoints({ loadAssignment }: ClusterConfig, errors: ConfigErrors): Discover {
+function staticEndpoints(loadAssignment: ClusterLoadAssignment | undefined, errors: ConfigErrors): Discover {
   const assignment = loadAssignment ? readAssignment(loadAssignment, errors) : NO_ENDPOINTS;
   return (cluster) => {
-    cluster.setEndpoints(assignment, undefined);
+    cluster.setEndpoints(assignment);
     cluster.discovered();
     return NOTHING_TO_STOP;
   };
 }
 
 function dnsEndpoints(
-  { loadAssignment, dns: config, discovery }: ClusterConfig,
+  { dns: config, discovery }: ClusterConfig,
+  loadAssignment: ClusterLoadAssignment | undefined,
   { worker, resolvers }: ClusterEnvironment,
   errors: ConfigErrors,
 ): Discover | undefined {
@@ -65,7 +66,7 @@ function dnsEndpoints(
     const { stats } = cluster;
     const resolver = resolvers.get(config.resolver);
     const discovery = new DnsDiscovery({ groups, policy, config, logical, resolver }, worker, {
-      onEndpoints: (assignment) => cluster.setEndpoints(assignment, undefined),
+      onEndpoints: (assignment) => cluster.setEndpoints(assignment),
       onComplete: () => cluster.discovered(),
       onUnchanged: () => stats.update_no_rebuild++,
       onAttempt: () => stats.update_attempt++,
@@ -87,12 +88,12 @@ function edsEndpoints({ eds }: ClusterConfig, { worker, endpoints }: ClusterEnvi
     const updates = (stats.endpoints ??= new EndpointUpdates());
     stats.update_attempt++;
     return endpoints.watch(eds.source, eds.serviceName, {
-      onEndpoints(assignment, proto, version) {
+      onEndpoints(assignment, version) {
         stats.update_attempt++;
         stats.update_success++;
         updates.time = worker.timers.wallClock();
         updates.version = version;
-        cluster.setEndpoints(assignment, proto);
+        cluster.setEndpoints(assignment);
         cluster.discovered();
       },
       onNothing() {
@@ -112,7 +113,11 @@ function edsEndpoints({ eds }: ClusterConfig, { worker, endpoints }: ClusterEnvi
   };
 }
 
-function originalDestinations({ loadAssignment, policy }: ClusterConfig, errors: ConfigErrors): Discover {
+function originalDestinations(
+  { policy }: ClusterConfig,
+  loadAssignment: ClusterLoadAssignment | undefined,
+  errors: ConfigErrors,
+): Discover {
   if ((loadAssignment?.endpoints.length ?? 0) > 0)
     errors.add('load_assignment', 'ORIGINAL_DST clusters must have none');
   if (policy !== undefined) errors.add('lb_policy', 'ORIGINAL_DST clusters must use CLUSTER_PROVIDED');

@@ -1,8 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import {
-  type ClusterLoadAssignment,
-  ClusterLoadAssignmentSchema,
-} from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
+import { ClusterLoadAssignmentSchema } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 import { TYPE_URL_PREFIX } from '../../api/registry.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { RawResource, Rejection, Subscription } from '../../xds/client/config-source.ts';
@@ -16,7 +13,7 @@ const TYPE = TYPE_URL_PREFIX + ClusterLoadAssignmentSchema.typeName;
 
 /** A cluster's interest in the endpoints of one service. */
 export interface EndpointSink {
-  onEndpoints(assignment: Assignment, proto: ClusterLoadAssignment, version: string): void;
+  onEndpoints(assignment: Assignment, version: string): void;
   /** The server has nothing of that name, or nothing any more: what was good last stays, as with Envoy. */
   onNothing(): void;
   /** Nothing has come within `initial_fetch_timeout`. */
@@ -28,7 +25,6 @@ export interface EndpointSink {
 /** What the server said last. */
 interface Answer {
   readonly assignment: Assignment;
-  readonly proto: ClusterLoadAssignment;
   readonly version: string;
 }
 
@@ -82,7 +78,7 @@ class SourceSubscription {
       this.#noteNames();
     }
     service.sinks.add(sink);
-    if (service.last) sink.onEndpoints(service.last.assignment, service.last.proto, service.last.version);
+    if (service.last) sink.onEndpoints(service.last.assignment, service.last.version);
     return () => {
       service.sinks.delete(sink);
       if (service.sinks.size > 0) return;
@@ -141,7 +137,7 @@ class SourceSubscription {
       checkSupported(ClusterLoadAssignmentSchema, proto, SUPPORTED, errors);
       const assignment = readAssignment(proto, errors);
       if (!errors.any) {
-        this.#deliver(proto.clusterName, { assignment, proto, version });
+        this.#deliver(proto.clusterName, { assignment, version });
         return [];
       }
     } catch (error) {
@@ -155,6 +151,6 @@ class SourceSubscription {
     const service = this.#services.get(name);
     if (service === undefined) return;
     service.last = answer;
-    for (const sink of service.sinks) sink.onEndpoints(answer.assignment, answer.proto, answer.version);
+    for (const sink of service.sinks) sink.onEndpoints(answer.assignment, answer.version);
   }
 }

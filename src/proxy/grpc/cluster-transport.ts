@@ -27,7 +27,8 @@ const ANY_HOST: LoadBalancerContext = {
   rejects: () => false,
 };
 
-const DEFAULT_MAX_MESSAGE = 256 * 1024 * 1024;
+/** Envoy has no limit, and the clusters of a large mesh come in one message: this one is against a server gone mad. */
+const MAX_MESSAGE = 512 * 1024 * 1024;
 
 export interface ClusterTransportOptions {
   /** `envoy_grpc.authority`; the cluster's name unless told. */
@@ -57,7 +58,7 @@ export class ClusterGrpcTransport implements GrpcTransport {
         scheme: 'http',
         metadata: [...(this.#options.metadata ?? []), ...metadata],
         timeout: this.#options.timeoutMs,
-        maxMessageSize: DEFAULT_MAX_MESSAGE,
+        maxMessageSize: MAX_MESSAGE,
       },
       handler,
     );
