@@ -148,6 +148,10 @@ describe('verbs of kubectl on a running mesh', { timeout: 400_000 }, () => {
       (await run('get pods,svc -l app=web')).stdout,
       /^NAME +READY +STATUS +RESTARTS +AGE\npod\/web-\S+ +2\/2 +Running +0 +\d+s\n\nNAME +TYPE +CLUSTER-IP +EXTERNAL-IP +PORT\(S\) +AGE\nservice\/web +ClusterIP/,
     );
+    assert.match(
+      (await run('get ns')).stdout,
+      /^NAME +STATUS +AGE\ndefault +Active +\d+s\nistio-system +Active +\d+s\n$/,
+    );
     assert.deepEqual(await run('get vs'), { ...fails('No resources found in default namespace.\n'), code: 0 });
     assert.deepEqual(
       await run('get vs web'),

@@ -3,7 +3,7 @@ import type { ControlClient } from '../../config/control/client.ts';
 import type { MeshStatus } from '../../config/control/mesh-api.ts';
 import type { KindDefinition } from '../../config/kinds/definition.ts';
 import { kindById } from '../../config/kinds/index.ts';
-import type { ConfigObject } from '../../config/object.ts';
+import { type ConfigObject, objectKey } from '../../config/object.ts';
 import { readObject } from '../../config/read.ts';
 import { compareText } from '../output/json.ts';
 import { LIVE_KINDS, liveStatus } from './live-status.ts';
@@ -43,9 +43,30 @@ export async function fetchResources(client: ControlClient, query: ResourceQuery
     }),
     statusFor(client, [definition]),
   ]);
-  return objects
+  const implied = definition.id === 'Namespace' ? await impliedNamespaces(client, objects, name) : [];
+  return [...objects, ...implied]
     .flatMap((state) => resourceOf(state, apiVersion, status) ?? [])
     .sort((a, b) => compareText(a.namespace, b.namespace) || compareText(a.name, b.name));
+}
+
+/** Namespaces that nobody has written, and that objects are in: as old as the oldest of those. */
+async function impliedNamespaces(
+  client: ControlClient,
+  written: readonly ObjectState[],
+  name: string | undefined,
+): Promise<ObjectState[]> {
+  const { objects } = await client.objects({});
+  const known = new Set(written.map(({ key }) => key));
+  const implied = new Map<string, ObjectState>();
+  for (const { key: ofObject, creationTimestamp, at } of objects) {
+    const namespace = ofObject.split('/')[1] ?? '';
+    const key = objectKey('Namespace', '', namespace);
+    if (namespace === '' || known.has(key) || (name !== undefined && name !== namespace)) continue;
+    if ((implied.get(key)?.creationTimestamp ?? Number.POSITIVE_INFINITY) <= creationTimestamp) continue;
+    const raw = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
+    implied.set(key, { key, kind: 'Namespace', raw, creationTimestamp, generation: 1, at: { file: at.file } });
+  }
+  return [...implied.values()];
 }
 
 /** The state of the mesh, if one of the kinds shows it. */

@@ -1,16 +1,18 @@
+import { once } from 'node:events';
+import { Writable } from 'node:stream';
 import type { Command } from 'commander';
 import { UserError } from '../../base/errors.ts';
 import type { ControlClient } from '../../config/control/client.ts';
 import type { ContainerStatus, MeshStatus, PodStatus } from '../../config/control/mesh-api.ts';
 import { matchesLabelSelector } from '../../config/labels.ts';
-import type { Streams } from '../command.ts';
+import { Exit, type OutputStream, type Streams } from '../command.ts';
 import { failAsKubectl, ServerError, speakKubectl } from '../kubectl/errors.ts';
 import { addMeshFlag, connect, countFlag, durationFlag, type MeshFlags } from '../kubectl/flags.ts';
 import { parseLabelSelector } from '../kubectl/label-selector.ts';
 import { fetchResources } from '../kubectl/objects.ts';
 import { containerOf, findPods } from '../kubectl/pods.ts';
 import { resourceTypes } from '../kubectl/resource-type.ts';
-import { bearsTimes, followLog, readLog } from './log-file.ts';
+import { bearsTimes, followLog, type LogPosition, readLog } from './log-file.ts';
 
 interface Flags extends MeshFlags {
   readonly namespace?: string;
@@ -85,22 +87,45 @@ async function logs(name: string | undefined, flags: Flags, streams: Streams): P
       : name !== undefined
         ? await ofName(client, status, name, flags, streams)
         : await ofMany(client, status, flags);
-  if (flags.since !== undefined && sources.length === 1 && !bearsTimes(sources[0]!.file)) {
-    throw new UserError(`the lines of ${sources[0]!.label} do not say when they were printed; use --tail instead`);
-  }
+  const readable = flags.since === undefined ? sources : withTimes(sources, streams);
   const prefix = flags.prefix || name === undefined;
   const print = (source: Source, line: string) =>
     streams.stdout.write(prefix ? `[${source.label}] ${line}\n` : `${line}\n`);
   const since = flags.since === undefined ? undefined : Date.now() - flags.since;
-  const ends = sources.map((source) => {
-    const { lines, end } = readLog(source.file, { tail: flags.tail, since });
-    for (const line of lines) print(source, line);
-    return end;
-  });
+  const positions: LogPosition[] = [];
+  for (const source of readable) {
+    const lines = readLog(source.file, { tail: flags.tail, since });
+    let next = lines.next();
+    for (; !next.done; next = lines.next()) {
+      const flows = print(source, next.value) !== false;
+      if (!(flows && isThere(streams.stdout))) await drained(streams.stdout);
+    }
+    positions.push(next.value);
+  }
   if (!flags.follow) return;
-  const stops = sources.map((source, i) => followLog(source.file, ends[i]!, (line) => print(source, line)));
+  const stops = readable.map((source, i) => followLog(source.file, positions[i]!, (line) => print(source, line)));
   await meshEnd(client);
   for (const stop of stops) stop();
+}
+
+/** Those whose lines say when they were printed. Others are said to be left out; one alone is an error. */
+function withTimes(sources: readonly Source[], streams: Streams): readonly Source[] {
+  const without = sources.filter(({ file }) => !bearsTimes(file));
+  const text = ({ label }: Source) => `the lines of ${label} do not say when they were printed; use --tail instead`;
+  if (without.length === sources.length && without[0] !== undefined) throw new UserError(text(without[0]));
+  for (const source of without) streams.stderr.write(`Warning: ${text(source)}\n`);
+  return sources.filter((source) => !without.includes(source));
+}
+
+/** False once its reader has gone, such as head, which has seen enough. */
+function isThere(stream: OutputStream): boolean {
+  return !(stream instanceof Writable && stream.destroyed);
+}
+
+/** Waits until what was written has gone, so that a long log does not pile up in memory; ends with its reader. */
+async function drained(stream: OutputStream): Promise<void> {
+  if (stream instanceof Writable && !stream.destroyed) await once(stream, 'drain').catch(() => {});
+  if (!isThere(stream)) throw new Exit(0);
 }
 
 async function ofName(

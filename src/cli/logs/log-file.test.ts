@@ -13,7 +13,7 @@ function logOf(t: TestContext, text: string): string {
   return file;
 }
 
-const tailOf = (file: string, tail: number | undefined) => readLog(file, { tail, since: undefined }).lines;
+const tailOf = (file: string, tail: number | undefined) => [...readLog(file, { tail, since: undefined })];
 
 describe('reading a log', () => {
   it('gives all lines, or the last ones', (t) => {
@@ -40,10 +40,10 @@ describe('reading a log', () => {
       '2026-01-01T10:00:00.5Z\tinfo\tfirst\n  of it\n[2026-01-01T11:00:00.000Z] "GET / HTTP/1.1" 200\n  more\n',
     );
     const since = Date.parse('2026-01-01T10:30:00Z');
-    assert.deepEqual(readLog(file, { tail: undefined, since }).lines, [
-      '[2026-01-01T11:00:00.000Z] "GET / HTTP/1.1" 200',
-      '  more',
-    ]);
+    assert.deepEqual(
+      [...readLog(file, { tail: undefined, since })],
+      ['[2026-01-01T11:00:00.000Z] "GET / HTTP/1.1" 200', '  more'],
+    );
     assert.equal(bearsTimes(file), true);
     assert.equal(bearsTimes(logOf(t, 'hello\nworld\n')), false);
     assert.equal(bearsTimes(logOf(t, '')), true);
@@ -65,7 +65,8 @@ describe('following a log', () => {
     const file = logOf(t, 'old\n');
     const lines: string[] = [];
     let wake = () => {};
-    const stop = followLog(file, fs.statSync(file).size, (line) => {
+    const { ino: inode, size: offset } = fs.statSync(file);
+    const stop = followLog(file, { inode, offset }, (line) => {
       lines.push(line);
       wake();
     });
@@ -83,9 +84,16 @@ describe('following a log', () => {
     assert.deepEqual(lines, ['one', 'two', 'last', 'next']);
   });
 
+  it('begins at the start of a file that has taken the place of the one that was read', async (t) => {
+    const file = logOf(t, 'new\n');
+    const { ino } = fs.statSync(file);
+    const line = new Promise((resolve) => t.after(followLog(file, { inode: ino + 1, offset: 2 }, resolve)));
+    assert.equal(await line, 'new');
+  });
+
   it('waits for a log that is not there yet', async (t) => {
     const file = path.join(path.dirname(logOf(t, '')), 'b.log');
-    const line = new Promise((resolve) => t.after(followLog(file, 0, resolve)));
+    const line = new Promise((resolve) => t.after(followLog(file, { inode: undefined, offset: 0 }, resolve)));
     fs.writeFileSync(file, 'hello\n');
     assert.equal(await line, 'hello');
   });

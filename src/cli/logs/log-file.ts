@@ -13,25 +13,37 @@ export interface LinesWanted {
   readonly since: number | undefined;
 }
 
-/** The lines of a log that are wanted, and where it ends now. A file that is not there has none. */
-export function readLog(file: string, { tail, since }: LinesWanted): { lines: string[]; end: number } {
-  let fd: number;
-  try {
-    fd = fs.openSync(file, 'r');
-  } catch {
-    return { lines: [], end: 0 };
-  }
+/** How far a log was read. */
+export interface LogPosition {
+  /** Of the file: a new run begins a new one. Undefined when there was none. */
+  readonly inode: number | undefined;
+  readonly offset: number;
+}
+
+/** The lines of a log that are wanted, as far as it goes now; returns where that is. A file that is not there has none. */
+export function* readLog(file: string, { tail, since }: LinesWanted): Generator<string, LogPosition> {
+  const open = openAt(file);
+  if (open === undefined) return { inode: undefined, offset: 0 };
+  const { fd, inode } = open;
   try {
     const { size } = fs.fstatSync(fd);
     const start = tail === undefined ? 0 : startOfTail(fd, size, tail);
-    const lines: string[] = [];
-    const splitter = new LineSplitter((line) => lines.push(line));
-    readBlocks(fd, start, size, (bytes) => splitter.write(bytes));
-    splitter.end();
-    return { lines: since === undefined ? lines : linesSince(lines, since), end: size };
+    let time: number | undefined;
+    for (const line of linesBetween(fd, start, size)) {
+      // A line that bears no time is as old as the one before it.
+      if (since !== undefined) time = timeOfLine(line) ?? time;
+      if (since === undefined || (time !== undefined && time >= since)) yield line;
+    }
+    return { inode, offset: size };
   } finally {
     fs.closeSync(fd);
   }
+}
+
+function* linesBetween(fd: number, start: number, end: number): Generator<string> {
+  const splitter = new LineSplitter();
+  for (const bytes of blocksBetween(fd, start, end)) yield* splitter.write(bytes);
+  yield* splitter.end();
 }
 
 /** Where the last `count` lines begin. */
@@ -50,16 +62,15 @@ function startOfTail(fd: number, size: number, count: number): number {
   return 0;
 }
 
-function readBlocks(fd: number, start: number, end: number, onBytes: (bytes: Buffer) => void): number {
+function* blocksBetween(fd: number, start: number, end: number): Generator<Buffer> {
   let at = start;
   while (at < end) {
     const block = Buffer.alloc(Math.min(BLOCK, end - at));
     const length = fs.readSync(fd, block, 0, block.length, at);
-    if (length === 0) break;
-    onBytes(block.subarray(0, length));
+    if (length === 0) return;
+    yield block.subarray(0, length);
     at += length;
   }
-  return at;
 }
 
 const TIME = /^\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)/;
@@ -74,39 +85,25 @@ export function timeOfLine(line: string): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-/** A line that bears no time is as old as the one before it. */
-function linesSince(lines: readonly string[], since: number): string[] {
-  let time: number | undefined;
-  return lines.filter((line) => {
-    time = timeOfLine(line) ?? time;
-    return time !== undefined && time >= since;
-  });
-}
-
 /** Whether lines of a log say when they were written. */
 export function bearsTimes(file: string): boolean {
-  const { lines } = readLog(file, { tail: 100, since: undefined });
+  const lines = [...readLog(file, { tail: 100, since: undefined })];
   return lines.length === 0 || lines.some((line) => timeOfLine(line) !== undefined);
 }
 
 class LineSplitter {
-  readonly #onLine: (line: string) => void;
   readonly #decoder = new TextDecoder();
   #rest = '';
 
-  constructor(onLine: (line: string) => void) {
-    this.#onLine = onLine;
-  }
-
-  write(bytes: Buffer): void {
+  *write(bytes: Buffer): Generator<string> {
     const parts = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split('\n');
     this.#rest = parts.pop()!;
-    for (const line of parts) this.#onLine(line);
-    if (this.#rest.length > MAX_LINE) this.end();
+    yield* parts;
+    if (this.#rest.length > MAX_LINE) yield* this.end();
   }
 
-  end(): void {
-    if (this.#rest !== '') this.#onLine(this.#rest);
+  *end(): Generator<string> {
+    if (this.#rest !== '') yield this.#rest;
     this.#rest = '';
   }
 }
@@ -115,22 +112,29 @@ class LineSplitter {
  * Reads on what is added to a log, also past the start of a new run, which begins a new file. Returns what ends it; what
  * was added until then is read first.
  */
-export function followLog(file: string, from: number, onLine: (line: string) => void): () => void {
-  const splitter = new LineSplitter(onLine);
+export function followLog(file: string, from: LogPosition, onLine: (line: string) => void): () => void {
+  const splitter = new LineSplitter();
   let open = openAt(file);
-  let at = from;
+  let offset = open?.inode === from.inode ? from.offset : 0;
   const readOn = () => {
     if (open === undefined) return;
-    at = readBlocks(open.fd, at, fs.fstatSync(open.fd).size, (bytes) => splitter.write(bytes));
+    for (const bytes of blocksBetween(open.fd, offset, fs.fstatSync(open.fd).size)) {
+      offset += bytes.length;
+      for (const line of splitter.write(bytes)) onLine(line);
+    }
+  };
+  const finishFile = () => {
+    for (const line of splitter.end()) onLine(line);
+    if (open) fs.closeSync(open.fd);
+    open = undefined;
   };
   const look = () => {
     readOn();
     const now = inodeOf(file);
     if (now === undefined || now === open?.inode) return;
-    splitter.end();
-    if (open) fs.closeSync(open.fd);
+    finishFile();
     open = openAt(file);
-    at = 0;
+    offset = 0;
     readOn();
   };
   const watcher = fs.watch(path.dirname(file), (_, name) => {
@@ -141,9 +145,7 @@ export function followLog(file: string, from: number, onLine: (line: string) => 
   return () => {
     watcher.close();
     look();
-    splitter.end();
-    if (open) fs.closeSync(open.fd);
-    open = undefined;
+    finishFile();
   };
 }
 

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { originOf, referenceOf } from '../../analysis/message.ts';
+import { UserError } from '../../base/errors.ts';
 import type { ControlClient } from '../../config/control/client.ts';
 import { Exit, type Streams } from '../command.ts';
 import { findingLines, findingsAbout } from '../kubectl/findings.ts';
@@ -24,7 +25,7 @@ got the newest configuration are told, and leave the exit code alone.
 
 Examples:
   isthmus status
-  isthmus status --wait && curl http://127.0.0.1:8080/
+  isthmus up shop & isthmus status --wait && curl http://127.0.0.1:8080/
   isthmus status -o json | jq -r '.notReady[].object'
 `;
 
@@ -33,15 +34,15 @@ export function define(command: Command, streams: Streams): void {
   command
     .option('-n, --namespace <name>', 'only pods of this namespace')
     .addOption(new Option('-o, --output <format>', 'output format').choices(['json']))
-    .option('--wait', 'until everything is ready')
+    .option('--wait', 'until a mesh runs and everything is ready')
     .addOption(timeoutOption('how long --wait waits', '60s'))
     .addHelpText('after', EXAMPLES);
   addMeshFlag(command).action((flags: Flags) => status(flags, streams));
 }
 
 async function status(flags: Flags, streams: Streams): Promise<void> {
-  const { client } = await connect(flags);
   const deadline = Date.now() + flags.timeout;
+  const client = await connectInTime(flags, flags.wait ? deadline : 0);
   let state = await fetchState(client);
   let missing = shortcomings(state);
   while (flags.wait && missing.length > 0 && Date.now() < deadline) {
@@ -73,6 +74,18 @@ async function status(flags: Flags, streams: Streams): Promise<void> {
     );
   }
   if (missing.length > 0) throw new Exit(1);
+}
+
+/** The control interface of a mesh that may still be on its way. */
+async function connectInTime(flags: MeshFlags, deadline: number): Promise<ControlClient> {
+  for (;;) {
+    try {
+      return (await connect(flags)).client;
+    } catch (error) {
+      if (!(error instanceof UserError) || Date.now() >= deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
 }
 
 /** A control plane that is away leaves only what the mesh itself knows. */
