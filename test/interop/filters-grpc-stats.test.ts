@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import net from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
-import { GrpcServer } from '../../src/wire/grpc/server.ts';
-import { Http2ServerCodec } from '../../src/wire/http2/server.ts';
-import { attach, listen, SocketOutput } from '../support/codec-socket.ts';
 import { cluster, HTTP2, httpListener, named } from '../support/envoy-config.ts';
-import { TEST_SERVICE } from '../support/grpc-testing.ts';
+import { grpcTestServer } from '../support/grpc-server.ts';
 import { exchange } from '../support/raw-http.ts';
 import { referenceProgram, withoutReference } from '../support/reference.ts';
 import { requestBytes, type Twin, twinProxies } from '../support/twin-proxies.ts';
@@ -33,28 +29,10 @@ const CASES = [
   'cancel_after_first_response',
 ];
 
-async function grpcServer(t: TestContext): Promise<number> {
-  const grpc = new GrpcServer(TEST_SERVICE);
-  const server = net.createServer((socket) => {
-    const output = new SocketOutput(socket);
-    socket.on('error', () => {});
-    attach(
-      socket,
-      new Http2ServerCodec(output, {
-        newStream: grpc.newStream.bind(grpc),
-        onConnectionError: () => output.end(),
-        onConnectionDone: () => output.end(),
-      }),
-    );
-  });
-  t.after(() => server.close());
-  return await listen(server);
-}
-
 test('calls are counted as Envoy counts them', { skip: withoutReference }, async (t) => {
   const twins = await twinProxies(t, {
     listeners: NAMES,
-    servers: { grpc: grpcServer },
+    servers: { grpc: grpcTestServer },
     bootstrap: (env) => ({
       static_resources: {
         listeners: NAMES.map((name) =>

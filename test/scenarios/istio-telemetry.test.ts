@@ -3,7 +3,9 @@ import net from 'node:net';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
-import { cluster, httpListener, named, tcpListener } from '../support/envoy-config.ts';
+import { cluster, HTTP2, httpListener, named, tcpListener } from '../support/envoy-config.ts';
+import { callTestService, grpcTestServer } from '../support/grpc-server.ts';
+import { echoStatus, simpleRequest, streamingOutputRequest } from '../support/grpc-testing.ts';
 import { TestPki } from '../support/pki.ts';
 import { encodeMessage, exchange } from '../support/raw-http.ts';
 import { scratch, until } from '../support/reference.ts';
@@ -84,7 +86,8 @@ function tlsContext(side: 'Upstream' | 'Downstream', { cert, key, roots }: Ident
   });
 }
 
-const OFFERED = ['istio-peer-exchange', 'istio', 'istio-http/1.1', 'istio-h2'];
+/** What Istio's servers speak behind mutual TLS; its other names only choose the filter chain. */
+const OFFERED = ['istio-peer-exchange', 'h2', 'http/1.1'];
 
 function withService(cluster: JsonObject): JsonObject {
   return { ...cluster, metadata: { filter_metadata: { istio: { services: [SERVICE] } } } };
@@ -100,9 +103,9 @@ async function startServer(t: TestContext, identity: Identity): Promise<Twin> {
     };
   };
   return await start(t, 'isthmus', {
-    listeners: ['http', 'tcp'],
+    listeners: ['http', 'tcp', 'grpc'],
     backends: () => ({ backend: (request) => encodeMessage('HTTP/1.1 200 OK', [], request.headers.join('\n')) }),
-    servers: { echo: echoServer },
+    servers: { echo: echoServer, calls: grpcTestServer },
     bootstrap: (env) => ({
       node: { id: 'sidecar~127.0.0.1~web-0.store~store.svc.cluster.local', cluster: 'web.store', metadata: SERVER },
       static_resources: {
@@ -116,6 +119,15 @@ async function startServer(t: TestContext, identity: Identity): Promise<Twin> {
             }),
           ),
           secure(
+            httpListener('grpc', {
+              port: env.port('grpc'),
+              log: env.log('grpc'),
+              filters: httpFilters('server', {}),
+              networkFilters: [TCP_EXCHANGE],
+              routes: [{ match: { prefix: '/' }, route: { cluster: 'calls' } }],
+            }),
+          ),
+          secure(
             tcpListener('tcp', {
               port: env.port('tcp'),
               log: env.log('tcp'),
@@ -124,7 +136,11 @@ async function startServer(t: TestContext, identity: Identity): Promise<Twin> {
             }),
           ),
         ],
-        clusters: [cluster('backend', env.backend('backend')), cluster('echo', env.backend('echo'))].map(withService),
+        clusters: [
+          cluster('backend', env.backend('backend')),
+          cluster('echo', env.backend('echo')),
+          cluster('calls', env.backend('calls'), HTTP2),
+        ].map(withService),
       },
     }),
   });
@@ -144,7 +160,7 @@ async function echoServer(t: TestContext): Promise<number> {
 
 async function startClient(t: TestContext, identity: Identity, server: Twin, stats: JsonObject = {}): Promise<Twin> {
   return await start(t, 'isthmus', {
-    listeners: ['http', 'tcp', 'nowhere'],
+    listeners: ['http', 'tcp', 'nowhere', 'grpc'],
     bootstrap(env) {
       const socket = (alpn: string[]) => ({ transport_socket: tlsContext('Upstream', identity, alpn) });
       const outbound = { traffic_direction: 'OUTBOUND' };
@@ -161,6 +177,13 @@ async function startClient(t: TestContext, identity: Identity, server: Twin, sta
               routes: [{ match: { prefix: '/' }, name: 'block_all', direct_response: { status: 502 } }],
               listener: outbound,
             }),
+            httpListener('grpc', {
+              port: env.port('grpc'),
+              log: env.log('grpc'),
+              filters: httpFilters('client', { ...stats, tcp_reporting_duration: '0.05s' }),
+              routes: [{ match: { prefix: '/' }, route: { cluster: 'calls' } }],
+              listener: outbound,
+            }),
             tcpListener('tcp', {
               port: env.port('tcp'),
               log: env.log('tcp'),
@@ -171,6 +194,7 @@ async function startClient(t: TestContext, identity: Identity, server: Twin, sta
           ],
           clusters: [
             cluster('backend', server.env.port('http'), { ...socket(['istio-http/1.1']), filters: [TCP_EXCHANGE] }),
+            cluster('calls', server.env.port('grpc'), { ...socket(['istio-h2']), ...HTTP2, filters: [TCP_EXCHANGE] }),
             cluster('tcp', server.env.port('tcp'), {
               ...socket(['istio-peer-exchange', 'istio']),
               filters: [TCP_EXCHANGE],
@@ -262,9 +286,11 @@ test('two sidecars in mutual TLS', async (t) => {
     assert.deepEqual(await samples(behind, 'envoy_metadata_exchange_alpn_protocol_found'), [{ labels: {}, value: 0 }]);
   });
 
+  /** For tests that look at the client only. */
+  const anyServer = await startServer(t, server);
+
   await t.test('a request that goes nowhere', async (t) => {
-    const behind = await startServer(t, server);
-    const before = await startClient(t, client, behind);
+    const before = await startClient(t, client, anyServer);
     await exchange(before.env.port('nowhere'), [requestBytes({ headers: [['host', 'nobody.test']] })]);
     await before.logLines('nowhere');
     const [{ labels, value }] = await samples(before, 'istio_requests_total');
@@ -309,9 +335,44 @@ test('two sidecars in mutual TLS', async (t) => {
     }
   });
 
-  await t.test('metrics and labels that the configuration takes away', async (t) => {
+  await t.test('calls of gRPC, of which the messages count while they run', async (t) => {
     const behind = await startServer(t, server);
-    const before = await startClient(t, client, behind, {
+    const before = await startClient(t, client, behind);
+    const port = before.env.port('grpc');
+    const sent = async (proxy: Twin) => (await samples(proxy, 'istio_request_messages_total'))[0]?.value;
+    const duplex = callTestService(t, port, 'FullDuplexCall');
+    duplex.call.send(streamingOutputRequest([3, 4], 1));
+    await until('a count of the open call', async () => (await sent(before)) === 1);
+    assert.deepEqual(await samples(before, 'istio_response_messages_total'), [{ labels: SEEN_BY_CLIENT, value: 2 }]);
+    assert.deepEqual(await samples(before, 'istio_requests_total'), []);
+    duplex.call.send(streamingOutputRequest([5], 1));
+    duplex.call.end();
+    assert.equal((await duplex.status).code, 0);
+    const failed = callTestService(t, port, 'UnaryCall');
+    failed.call.send(echoStatus(5, 'no'));
+    failed.call.end();
+    assert.equal((await failed.status).code, 5);
+    const large = callTestService(t, port, 'UnaryCall');
+    large.call.send(simpleRequest(100_000, 1));
+    large.call.end();
+    assert.equal((await large.status).code, 0);
+    await Promise.all([before.logLines('grpc', 3), behind.logLines('grpc', 3)]);
+    for (const [proxy, labels, policy] of [
+      [before, SEEN_BY_CLIENT, 'unknown'],
+      [behind, SEEN_BY_SERVER, 'mutual_tls'],
+    ] as const) {
+      assert.deepEqual(await samples(proxy, 'istio_request_messages_total'), [{ labels, value: 4 }]);
+      assert.deepEqual(await samples(proxy, 'istio_response_messages_total'), [{ labels, value: 4 }]);
+      const grpc = { ...labels, ...REQUEST, request_protocol: 'grpc', connection_security_policy: policy };
+      assert.deepEqual(await samples(proxy, 'istio_requests_total'), [
+        { labels: { ...grpc, grpc_response_status: '0' }, value: 2 },
+        { labels: { ...grpc, grpc_response_status: '5' }, value: 1 },
+      ]);
+    }
+  });
+
+  await t.test('metrics and labels that the configuration takes away', async (t) => {
+    const before = await startClient(t, client, anyServer, {
       metrics: [
         { name: 'requests_total', tags_to_remove: ['source_principal', 'destination_principal'] },
         { name: 'request_bytes', drop: true },
@@ -328,8 +389,7 @@ test('two sidecars in mutual TLS', async (t) => {
   });
 
   await t.test('labels and metrics that the configuration adds', async (t) => {
-    const behind = await startServer(t, server);
-    const before = await startClient(t, client, behind, {
+    const before = await startClient(t, client, anyServer, {
       definitions: [
         { name: 'posts_total', value: "request.method == 'POST' ? 1 : 0" },
         { name: 'body_bytes', value: 'request.size', type: 'HISTOGRAM' },
