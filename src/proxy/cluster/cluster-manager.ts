@@ -172,7 +172,10 @@ export class ClusterManager implements ClusterSource {
 
   #checkInitialized(): void {
     const primary = this.#whenPrimaryInitialized;
-    if (primary !== undefined && ![...this.#warming.values()].some((entry) => entry.active.cluster.config.discovery !== 'EDS')) {
+    if (
+      primary !== undefined &&
+      ![...this.#warming.values()].some((entry) => entry.active.cluster.config.discovery !== 'EDS')
+    ) {
       this.#whenPrimaryInitialized = undefined;
       primary();
     }

@@ -186,7 +186,9 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
 
   #membershipChanged(added: readonly Host[], removed: readonly Host[]): void {
     if (added.length > 0 || removed.length > 0) {
-      this.stats.membership_change++;
+      // Envoy counts the priorities that change.
+      const priorities = new Set([...added, ...removed].map(({ description }) => description.priority));
+      this.stats.membership_change += priorities.size;
       if (this.config.drainOnHostSetChange) {
         for (const host of this.hosts) host.drainConnections();
       }
