@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { execute, isthmusProgram, type TestedMesh } from './local-mesh.ts';
+import { execute, isthmusProgram, meshRecord, type TestedMesh } from './local-mesh.ts';
 import { scratch } from './reference.ts';
 
 /** One command of a console that a page shows, with what it printed. */
@@ -44,7 +44,10 @@ const VARIABLE: readonly (readonly [RegExp, string])[] = [
   [/\b\d{4}-\d\d-\d\dT[\d:.]+Z\b/g, 'TIME'],
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/g, 'UUID'],
   [/\b[0-9a-f]{64}\b/g, 'HASH'],
+  [/\b[0-9a-f]{30,40}\b/g, 'SERIAL'],
+  [/\b(snapshot) \d+\b/g, '$1 N'],
   [/\b(\d+d)?(\d+h)?(\d+m)?\d+s\b/g, 'AGE'],
+  [/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b/g, 'TIME'],
   [/^date: .*$/gim, 'date: DATE'],
   [/^(x-envoy-upstream-service-time): \d+$/gim, '$1: N'],
   [/\b(process|pid) \d+\b/g, '$1 PID'],
@@ -89,15 +92,17 @@ export async function replay(
   shim('isthmus', `exec '${node}' '${main}' "$@"`);
   shim('npx', 'exec "$@"');
   const env = { ...mesh.env, PATH: `${tools}:${process.env.PATH}` };
-  /** The page speaks of the usual address; the mesh of the test has one of its own, so that tests do not meet. */
+  /** The page speaks of the usual addresses; the mesh of the test has others, so that tests do not meet. */
+  const [, block = ''] = meshRecord(mesh).discovery.secureGrpc.split('.');
+  const blocks = [64, 128, 192].map((first) => [`127.${first}.`, `127.${Number(block) - 64 + first}.`] as const);
   const own = (command: string) =>
-    command.replaceAll('127.0.0.1:8', `${mesh.address}:8`).replaceAll('127.0.0.1:3', `${mesh.address}:3`);
+    blocks
+      .reduce((text, [usual, actual]) => text.replaceAll(usual, actual), command)
+      .replace(/\b127\.0\.0\.1(?=:(8\d{3}|3\d{4})\b)/g, mesh.address);
   const usual = (output: string) =>
-    output
+    blocks
+      .reduce((text, [expected, actual]) => text.replaceAll(actual, expected), output)
       .replaceAll(mesh.address, '127.0.0.1')
-      .replaceAll(/\b127\.(6[5-9]|7\d)\./g, '127.64.')
-      .replaceAll(/\b127\.(129|13\d)\./g, '127.128.')
-      .replaceAll(/\b127\.(19[3-9]|20\d)\./g, '127.192.')
       .replaceAll(mesh.dir, cwd)
       .replaceAll(mesh.home, '~/.isthmus');
   const isUpdate = process.env.UPDATE_DOCS === '1';

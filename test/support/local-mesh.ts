@@ -4,6 +4,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { ControlClient } from '../../src/config/control/client.ts';
 import type { MeshStatus } from '../../src/config/control/mesh-api.ts';
+import type { MeshRecord } from '../../src/local/mesh-folder.ts';
 import { scratch, until } from './reference.ts';
 
 export const ROOT = path.join(import.meta.dirname, '..', '..');
@@ -75,6 +76,9 @@ export interface MeshOptions {
   readonly home?: string;
 }
 
+/** Several tests may start meshes at once, on a machine with little to spare. */
+const START_MS = 90_000;
+
 /** A mesh that `isthmus up` runs, as a user would have it. It ends with the test, and leaves no process. */
 export class TestedMesh {
   /** The folder of YAML: the mesh's own copy. */
@@ -138,10 +142,11 @@ export class TestedMesh {
   async whenReady(): Promise<string> {
     let end: number | string | undefined;
     void this.ended.then((code) => (end = code));
-    const line = await until('the mesh', () => {
+    const look = () => {
       if (end !== undefined) return 'ended';
       return /^mesh ready in .*$/m.exec(this.#stdout)?.[0];
-    }).catch((error: unknown) => {
+    };
+    const line = await until('the mesh', look, START_MS).catch((error: unknown) => {
       throw new Error(`${(error as Error).message}\n${this.#stdout}${this.#stderr}`);
     });
     if (end !== undefined) throw new Error(`the mesh ended with ${end}:\n${this.#stdout}${this.#stderr}`);
@@ -217,15 +222,11 @@ export function ownAddress(): string {
   return `127.${16 + (addresses % 16)}.${(pid >> 7) & 0xff}.${((pid & 0x7f) << 1) | 1}`;
 }
 
-/** The addresses a mesh has chosen, out of its `mesh.json`. */
-export function meshRecord(mesh: TestedMesh): {
-  readonly name: string;
-  readonly pid: number;
-  readonly controlSocket: string;
-} {
+/** What a mesh says of itself in its `mesh.json`. */
+export function meshRecord(mesh: TestedMesh): MeshRecord {
   const meshes = path.join(mesh.home, 'meshes');
   const [name] = fs.readdirSync(meshes);
-  return JSON.parse(fs.readFileSync(path.join(meshes, name!, 'mesh.json'), 'utf8'));
+  return JSON.parse(fs.readFileSync(path.join(meshes, name!, 'mesh.json'), 'utf8')) as MeshRecord;
 }
 
 /** What `isthmus status` shows, as the mesh tells it. */

@@ -38,8 +38,12 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Looks until `look` gives something, or fails with `what` and the last thing that `look` threw. */
-export async function until<T>(what: string, look: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 30_000;
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | Promise<T | undefined>,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
   let failure: unknown;
   while (Date.now() < deadline) {
     try {
@@ -50,7 +54,7 @@ export async function until<T>(what: string, look: () => T | undefined | Promise
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  throw new Error(`${what} did not happen within 30 s`, { cause: failure });
+  throw new Error(`${what} did not happen within ${timeoutMs / 1000} s`, { cause: failure });
 }
 
 /** Whether something listens on a port of this machine. */
