@@ -26,9 +26,14 @@ interface TypeSync {
 
 /** Throws a UserError if the text is no answer of `/debug/syncz`. */
 export function readSyncz(text: string): ProxySync[] {
-  const list = JSON.parse(text) as ProxySync[] | null;
+  let list: unknown;
+  try {
+    list = JSON.parse(text);
+  } catch {
+    // Said below.
+  }
   if (!Array.isArray(list)) throw new UserError('the control plane answers something else than a list of proxies');
-  return list.sort((a, b) => compareText(a.proxy, b.proxy));
+  return (list as ProxySync[]).sort((a, b) => compareText(a.proxy, b.proxy));
 }
 
 /** Types by the names that istioctl has for them, in its order; others stand behind them. */
