@@ -247,7 +247,7 @@ describe('verbs of kubectl on a running mesh', { timeout: 400_000 }, () => {
     assert.equal(code, 1);
     assert.equal(stdout, 'envoyfilter.networking.istio.io/unsupported created\n');
     const pod = await podOf('web');
-    assert.match(stderr, /error: snapshot \d+ is not in force everywhere: 1 of 1 affected proxy do not have it\n/);
+    assert.match(stderr, /error: snapshot \d+ is not in force everywhere; without it: 1 of 1 affected proxy\n/);
     assert.match(stderr, new RegExp(`\\n {2}${pod}\\.default rejected LDS .*AdaptiveConcurrency is not supported\\n$`));
     assert.match((await run('status')).stdout, new RegExp(`\\nerror: ${pod}\\.default rejected LDS`));
     const gone = await run('delete -f - --wait', REFUSED_BY_PROXY);

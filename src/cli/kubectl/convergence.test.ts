@@ -13,7 +13,7 @@ it('says how far a snapshot has got, and who keeps it back and why', () => {
   assert.deepEqual(
     describeConvergence({ ...state, converged: false, affected: ['a.default', 'b.default'], laggards }),
     [
-      'snapshot 7 is not in force everywhere: 1 of 2 affected proxies do not have it',
+      'snapshot 7 is not in force everywhere; without it: 1 of 2 affected proxies',
       'b.default rejected LDS a: no such filter',
     ],
   );

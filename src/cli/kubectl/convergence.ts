@@ -9,7 +9,7 @@ export function describeConvergence({ snapshot, converged, affected, laggards }:
       : [`snapshot ${snapshot} is in force: ${proxies(affected.length)} acknowledged it`];
   }
   return [
-    `snapshot ${snapshot} is not in force everywhere: ${laggards.length} of ${proxies(affected.length)} do not have it`,
+    `snapshot ${snapshot} is not in force everywhere; without it: ${laggards.length} of ${proxies(affected.length)}`,
     ...laggards.map(({ proxy, reason }) => aboutProxy(proxy, reason)),
   ];
 }

@@ -82,7 +82,7 @@ function controlPlane({ mesh, configuration }: MeshState): string {
   return [
     `control plane: ${state} at ${addresses.secureGrpc}${again}`,
     `snapshot ${snapshot} of ${plural(objects, 'object')}, ${rejected.length} refused, ${plural(warnings.length, 'warning')}`,
-    `${synced} of ${plural(proxies.length, 'proxy')} have it\n`,
+    `in force at ${synced} of ${plural(proxies.length, 'proxy')}\n`,
   ].join('; ');
 }
 

@@ -92,7 +92,7 @@ default     web    2/2     Running   0          60s   127.64.0.2   web,istio-pro
 GATEWAY                PORT   URL                     HOSTS
 istio-ingressgateway   80     http://127.0.0.1:8080   a.io,b.io
 
-control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnings; 1 of 1 proxy have it
+control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnings; in force at 1 of 1 proxy
 `,
     );
   });
@@ -146,7 +146,7 @@ control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnin
       'api.default: it has not answered',
     ]);
     const text = print(state({}, { configuration }));
-    assert.match(text, /9 objects, 1 refused, 1 warning; 0 of 2 proxies have it/);
+    assert.match(text, /9 objects, 1 refused, 1 warning; in force at 0 of 2 proxies/);
     assert.match(text, /\nerror: a\.yaml:3:5: VirtualService/);
     assert.match(text, /\nwarning: a\.yaml:3:5: has no effect\n$/);
     assert.match(print(state({}, { configuration }), {}, ['Error [IST0101] x']), /no effect\nError \[IST0101\] x\n$/);
