@@ -29,7 +29,7 @@ export interface Unreachable {
    * matches of which some requests do get through; those are told where Istio's tools tell them, and not elsewhere.
    */
   readonly certain: boolean;
-  /** Whether Istio finds it too: it does not see that a match with one more condition is narrower. */
+  /** Whether Istio finds it too: it does not see that a match with one more header is narrower. */
   readonly knownToIstio: boolean;
 }
 
@@ -195,7 +195,8 @@ function mapCovers(a: Readonly<Record<string, StringMatch>>, b: Readonly<Record<
 /** Whether Istio takes `a` for one that takes every request of `b`. */
 function seemsNoNarrower(a: HttpMatch, b: HttpMatch): boolean {
   const begins = (one: StringMatch | undefined, two: StringMatch | undefined) => textOf(one).startsWith(textOf(two));
-  if ((a.port ?? 0) !== (b.port ?? 0) || !begins(a.method, b.method) || !begins(a.authority, b.authority)) return false;
+  if ((a.port ?? 0) !== (b.port ?? 0) || !begins(a.authority, b.authority)) return false;
+  if (!methodOf(a).startsWith(methodOf(b))) return false;
   return (['headers', 'queryParams', 'withoutHeaders'] as const).every((field) => {
     const one = a[field] ?? {};
     const two = b[field] ?? {};
@@ -205,6 +206,11 @@ function seemsNoNarrower(a: HttpMatch, b: HttpMatch): boolean {
       names.every((name) => two[name] !== undefined && begins(one[name], two[name]))
     );
   });
+}
+
+/** To Istio, a match that names no method is one for GET. */
+function methodOf({ method }: HttpMatch): string {
+  return textOf(method) || 'exact GET';
 }
 
 /** How Istio writes a match down to compare it; empty for a regular expression. */
