@@ -56,9 +56,13 @@ const VARIABLE: readonly (readonly [RegExp, string])[] = [
 export function normalized(text: string, more: readonly (readonly [RegExp, string])[] = []): string {
   const plain = [...VARIABLE, ...more].reduce((rest, [pattern, name]) => rest.replace(pattern, name), text);
   // Columns are as wide as what stands in them, which may differ.
-  return plain
-    .split('\n')
-    .map((line) => line.trimEnd().replace(/ {2,}/g, '  '))
+  const lines = plain.split('\n').map((line) => line.trimEnd().replace(/ {2,}/g, '  '));
+  // Pods become ready in any order.
+  const isReady = (line: string) => line.endsWith(' is ready');
+  const first = lines.findIndex(isReady);
+  const ready = lines.filter(isReady).sort();
+  return lines
+    .flatMap((line, i) => (i === first ? ready : isReady(line) ? [] : [line]))
     .join('\n')
     .trim();
 }
@@ -72,6 +76,8 @@ export interface Replay {
   readonly printed?: (command: string) => string | undefined;
   readonly mesh: TestedMesh;
   readonly cwd: string;
+  /** The folder that the mesh is a copy of, as the page calls it. */
+  readonly folder: string;
   readonly more?: readonly (readonly [RegExp, string])[];
 }
 
@@ -81,7 +87,7 @@ export interface Replay {
  */
 export async function replay(
   t: { after(fn: () => void): void },
-  { page, skip, printed, mesh, cwd, more }: Replay,
+  { page, skip, printed, mesh, cwd, folder, more }: Replay,
 ): Promise<number> {
   const text = fs.readFileSync(page, 'utf8');
   const lines = text.split('\n');
@@ -103,7 +109,8 @@ export async function replay(
     blocks
       .reduce((text, [expected, actual]) => text.replaceAll(actual, expected), output)
       .replaceAll(mesh.address, '127.0.0.1')
-      .replaceAll(mesh.dir, cwd)
+      .replaceAll(mesh.dir, `~/isthmus/${folder}`)
+      .replaceAll(path.relative('', mesh.dir), folder)
       .replaceAll(mesh.home, '~/.isthmus');
   const isUpdate = process.env.UPDATE_DOCS === '1';
   const updates: { readonly step: ConsoleStep; readonly plain: string }[] = [];
