@@ -8,6 +8,8 @@ export interface Translation {
   all(type: TypeUrl): readonly Cell[];
   /** One resource by name (routes, endpoints, secrets by SDS name); undefined if there is none of that name for this proxy. */
   get(type: TypeUrl, name: string): Cell | undefined;
+  /** Sentences about what people wrote that cannot all be had by this proxy. */
+  warnings?(): readonly string[];
 }
 
 /**

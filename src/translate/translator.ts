@@ -46,6 +46,7 @@ export class MeshTranslator implements Translator<MeshSnapshot, ProxyNode> {
       number: snapshot.number,
       all: (type) => this.#all(proxy, type),
       get: (type, name) => this.#get(snapshot, proxy, type, name),
+      warnings: () => (node.interceptionMode === 'NONE' ? this.#listeners.warnings(proxy) : []),
     };
   }
 

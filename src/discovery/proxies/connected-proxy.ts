@@ -1,6 +1,7 @@
 import type { WorkloadIdentity } from '../../base/spiffe.ts';
 import type { MeshSnapshot } from '../../translate/mesh.ts';
 import type { ProxyNode } from '../../translate/node.ts';
+import type { Translation } from '../../translate/translation.ts';
 import type { Node } from '../../xds/server/node.ts';
 import type { ResourceView } from '../../xds/server/resource-view.ts';
 import type { TypeStatus } from '../../xds/server/served-type.ts';
@@ -56,6 +57,10 @@ export interface Progress {
   pendingSince: number | undefined;
   /** Why no newer snapshot could be translated. */
   failure: string | undefined;
+  /** The translation under the newest snapshot. */
+  translation: Translation | undefined;
+  /** What people were told about the proxy's part of it. */
+  warnings: readonly string[];
   /** The newest refusal of each type that still stands. */
   readonly nacks: Map<string, RecordedNack>;
   closed: boolean;
@@ -71,6 +76,8 @@ export function newProgress(): Progress {
     queuedAt: undefined,
     pendingSince: undefined,
     failure: undefined,
+    translation: undefined,
+    warnings: [],
     nacks: new Map(),
     closed: false,
   };

@@ -173,6 +173,7 @@ export class PushScheduler {
     }
     if (affected) this.#push(proxy, progress.view);
     else proxy.stream.adopt(progress.view);
+    this.#warn(proxy);
   }
 
   #affects(proxy: ConnectedProxy, before: MeshSnapshot, after: MeshSnapshot): boolean {
@@ -184,7 +185,24 @@ export class PushScheduler {
     const { translator, secrets } = this.#options;
     const translation = translator.translate(snapshot, proxy.node);
     const onDefect = (error: unknown) => this.#failed(proxy, snapshot, error);
+    proxy.progress.translation = translation;
     return new ProxyView(translation, secrets.view(proxy, snapshot), proxy.progress.view, onDefect);
+  }
+
+  /** Says once for each proxy what it cannot have. */
+  #warn(proxy: ConnectedProxy): void {
+    const { progress } = proxy;
+    let warnings: readonly string[];
+    try {
+      warnings = progress.translation?.warnings?.() ?? [];
+    } catch {
+      // The view says so when the resource is looked at.
+      return;
+    }
+    for (const text of warnings) {
+      if (!progress.warnings.includes(text)) this.#options.log.warn(`${proxy.id}: ${text}`);
+    }
+    progress.warnings = warnings;
   }
 
   #push(proxy: ConnectedProxy, view: ProxyView): void {

@@ -24,9 +24,9 @@ export function listenersOf(proxy: ProxyView): BuiltListener[] {
 
 function patched({ patches }: ProxyView, context: PatchContext, built: readonly BuiltListener[]): BuiltListener[] {
   const origins = LISTENER_TARGETS.flatMap((target) => patches.for(target, context)).map(({ patch }) => patch.origin);
-  return built.flatMap(({ listener, sources }) => {
+  return built.flatMap(({ conflict, listener, sources }) => {
     const result: Listener | undefined = patchListener(patches, context, listener);
-    return result === undefined ? [] : [{ listener: result, sources: [...sources, ...origins] }];
+    return result === undefined ? [] : [{ conflict, listener: result, sources: [...sources, ...origins] }];
   });
 }
 

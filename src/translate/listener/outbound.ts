@@ -34,6 +34,14 @@ import { unknownTrafficFilters } from './virtual-outbound.ts';
 export interface BuiltListener {
   readonly listener: Listener;
   readonly sources: readonly (Origin | ConfigObject)[];
+  /** What did not find a place in it. */
+  readonly conflict?: PortConflict | undefined;
+}
+
+/** Services that cannot be told apart on one address and port: only the first is reached there. */
+export interface PortConflict {
+  readonly kept: string;
+  readonly dropped: readonly string[];
 }
 
 /** A listener of a sidecar towards services, while services are added to it. */
@@ -45,6 +53,9 @@ interface Entry {
   protocol: Protocol;
   /** A Sidecar's own listener: services that it does not name stay out. */
   locked: boolean;
+  /** The host that it was made for. */
+  readonly owner: string;
+  readonly dropped: Set<string>;
 }
 
 interface Request {
@@ -57,7 +68,11 @@ interface Request {
 export function outboundListeners(proxy: ProxyView): BuiltListener[] {
   const plan = new OutboundPlan(proxy);
   for (const listener of proxy.scope.egress) plan.add(listener);
-  return plan.entries.map((entry) => build(proxy, entry));
+  return plan.entries.map((entry) => {
+    const { dropped, owner } = entry;
+    const conflict = dropped.size === 0 ? undefined : { kept: owner, dropped: [...dropped] };
+    return { ...build(proxy, entry), conflict };
+  });
 }
 
 class OutboundPlan {
@@ -137,14 +152,22 @@ class OutboundPlan {
     const tcp = () =>
       tcpChains(this.#proxy, { service, port, bind, destinations, virtualServices: listener.virtualServices });
     const http = (detected: boolean) => this.#httpChain(request, binding, detected);
-    const replace = (chains: ChainSpec[], protocol: Protocol) =>
-      this.#entries.set(key, { port, binding, chains, protocol, locked: false });
+    const replace = (chains: ChainSpec[], protocol: Protocol) => {
+      const dropped = current?.dropped ?? new Set();
+      this.#entries.set(key, { port, binding, chains, protocol, locked: false, owner: service.hostname, dropped });
+    };
+    const drop = () => {
+      if (current !== undefined && current.owner !== service.hostname) current.dropped.add(service.hostname);
+    };
 
     if (port.protocol === 'HTTP_PROXY') {
       if (current === undefined) replace([http(false)], port.protocol);
       return;
     }
-    if (current !== undefined && serverFirst(port.protocol, current.protocol)) return;
+    if (current !== undefined && serverFirst(port.protocol, current.protocol)) {
+      drop();
+      return;
+    }
     if (kind === 'http') {
       // One HTTP listener is for all HTTP services: their routes tell them apart.
       if (current !== undefined && !isTcp(current.protocol)) return;
@@ -153,7 +176,7 @@ class OutboundPlan {
       else mergeInto(current, [http(detected)], true);
     } else if (kind === 'tcp') {
       if (current === undefined) replace(tcp(), port.protocol);
-      else mergeInto(current, tcp(), listenerProtocol(current.protocol) === 'http');
+      else if (!mergeInto(current, tcp(), listenerProtocol(current.protocol) === 'http')) drop();
     } else if (current === undefined || listenerProtocol(current.protocol) === 'http') {
       replace([...tcp(), http(true)], port.protocol);
     } else if (isTcp(current.protocol)) mergeInto(current, [...tcp(), http(true)], true);
@@ -209,12 +232,16 @@ function serverFirst(a: Protocol, b: Protocol): boolean {
   return a !== b && [a, b].some((protocol) => protocol === 'Mongo' || protocol === 'MySQL');
 }
 
-/** Adds chains that none before already is; a listener of both kinds then detects what it carries. */
-function mergeInto(entry: Entry, incoming: readonly ChainSpec[], mixed: boolean): void {
+/**
+ * Adds chains that none before already is; a listener of both kinds then detects what it carries. False if there are none.
+ */
+function mergeInto(entry: Entry, incoming: readonly ChainSpec[], mixed: boolean): boolean {
   const merged = [...entry.chains];
   for (const spec of incoming) if (!merged.some((existing) => conflict(existing, spec))) merged.push(spec);
+  const added = merged.length > entry.chains.length;
   entry.chains = merged;
   if (mixed) entry.protocol = 'Unsupported';
+  return added;
 }
 
 export function build(
