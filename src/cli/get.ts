@@ -165,7 +165,7 @@ function render(
         now: Date.now(),
       }),
     )
-    .join('\n');
+    .join(flags.headers ? '\n' : '');
 }
 
 function nothingFound(wanted: readonly Wanted[], flags: Flags): string {

@@ -86,8 +86,6 @@ export function printable(value: unknown): Printable {
 /** Sorts objects by the value that a path leads to, as `--sort-by` does; those without one come first. */
 export function sortedBy(resources: readonly Resource[], path: string): Resource[] {
   const keyed = resources.map((resource) => ({ resource, value: valuesAt(path, resource.json)[0] }));
-  if (keyed.length > 0 && keyed.every(({ value }) => value === undefined))
-    throw new UserError(`no object has the field ${path} of --sort-by`);
   const compare = (a: unknown, b: unknown) =>
     a === undefined || b === undefined
       ? Number(b === undefined) - Number(a === undefined)
