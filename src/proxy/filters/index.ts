@@ -2,6 +2,7 @@ import type { HttpFilterDefinition } from '../http/filter.ts';
 import type { NetworkFilterDefinition } from '../net/network-filter.ts';
 import { alpn } from './alpn/definition.ts';
 import { buffer } from './buffer/definition.ts';
+import { compressor } from './compressor/definition.ts';
 import { connectionLimit } from './connection_limit/definition.ts';
 import { cors } from './cors/definition.ts';
 import { extAuthz } from './ext_authz/definition.ts';
@@ -28,6 +29,7 @@ import { tcpProxy } from './tcp_proxy/definition.ts';
 export const HTTP_FILTERS = [
   alpn,
   buffer,
+  compressor,
   cors,
   extAuthz,
   fault,
