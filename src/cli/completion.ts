@@ -84,11 +84,10 @@ function walk(program: Command, words: readonly string[]): Place {
   let operands: string[] = [];
   let flag: Option | undefined;
   let isFlagFree = false;
-  for (const word of words) {
-    if (flag !== undefined) {
-      flag = undefined;
-      continue;
-    }
+  for (const [i, word] of words.entries()) {
+    const isValue = flag !== undefined || (!isFlagFree && GLOBAL_FLAGS.has(words[i - 1] ?? ''));
+    flag = undefined;
+    if (isValue) continue;
     if (word === '--') isFlagFree = true;
     else if (!isFlagFree && word.startsWith('-')) {
       const option = command.options.find(({ long, short }) => long === word || short === word);
