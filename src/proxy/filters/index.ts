@@ -9,6 +9,7 @@ import { extAuthz } from './ext_authz/definition.ts';
 import { fault } from './fault/definition.ts';
 import { grpcJsonTranscoder } from './grpc_json_transcoder/definition.ts';
 import { grpcStats } from './grpc_stats/definition.ts';
+import { grpcWeb } from './grpc_web/definition.ts';
 import { headerMutation } from './header_mutation/definition.ts';
 import { healthCheck } from './health_check/definition.ts';
 import { istioStats, istioTcpStats } from './istio_stats/definition.ts';
@@ -35,6 +36,7 @@ export const HTTP_FILTERS = [
   fault,
   grpcJsonTranscoder,
   grpcStats,
+  grpcWeb,
   headerMutation,
   healthCheck,
   istioStats,
