@@ -17,6 +17,7 @@ export function describeHost(port: number, more: Partial<HostDescription> = {}):
     metadata: NO_METADATA,
     localityMetadata: NO_METADATA,
     edsHealth: 0,
+    edsStatus: 0,
     canary: false,
     healthCheckAddress: undefined,
     healthCheckHostname: '',

@@ -107,7 +107,7 @@ export class ClusterManager implements ClusterSource {
 
   /** Clusters that cannot be used yet, and CDS while nothing has come: what the start waits for. */
   unready(): string[] {
-    const names = [...this.#warming.keys()].map((name) => `cluster ${name}`);
+    const names = this.#awaited.map(({ active }) => `cluster ${active.name}`);
     return this.#cds !== undefined && !this.#cdsAnswered ? [...names, 'CDS'] : names;
   }
 
@@ -170,16 +170,18 @@ export class ClusterManager implements ClusterSource {
     this.#checkInitialized();
   }
 
+  /** Clusters that the start waits for: not those with `wait_for_warm_on_init: false`. */
+  get #awaited(): Entry[] {
+    return [...this.#warming.values()].filter(({ active }) => active.cluster.config.warmOnInit);
+  }
+
   #checkInitialized(): void {
     const primary = this.#whenPrimaryInitialized;
-    if (
-      primary !== undefined &&
-      ![...this.#warming.values()].some((entry) => entry.active.cluster.config.discovery !== 'EDS')
-    ) {
+    if (primary !== undefined && !this.#awaited.some(({ active }) => active.cluster.config.discovery !== 'EDS')) {
       this.#whenPrimaryInitialized = undefined;
       primary();
     }
-    if (this.#whenInitialized === undefined || this.#warming.size > 0) return;
+    if (this.#whenInitialized === undefined || this.#awaited.length > 0) return;
     if (this.#cds !== undefined && !this.#cdsAnswered) return;
     const callback = this.#whenInitialized;
     this.#whenInitialized = undefined;

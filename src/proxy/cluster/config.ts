@@ -16,7 +16,7 @@ import { type BreakerConfig, breakerConfig } from './circuit-breakers.ts';
 import type { ClusterDefaults } from './defaults.ts';
 import { type DnsConfig, dnsConfig, typedDnsConfig } from './dns/config.ts';
 import { type HealthCheckConfig, healthCheckConfig } from './health/config.ts';
-import type { Metadata } from './host.ts';
+import { HostStatus, type Metadata } from './host.ts';
 import { type OutlierConfig, outlierConfig } from './outlier/config.ts';
 import { type HttpConfig, httpConfig } from './protocol-config.ts';
 import { SUPPORTED } from './supported.ts';
@@ -57,6 +57,8 @@ export interface ClusterConfig extends HttpConfig {
   readonly ignoreUnchecked: boolean;
   /** `close_connections_on_host_set_change`. */
   readonly drainOnHostSetChange: boolean;
+  /** `override_host_status`: in which states a host is used that a request insists on. */
+  readonly overrideStatuses: ReadonlySet<number>;
   /** `wait_for_warm_on_init`: the start of the proxy waits for the cluster. */
   readonly warmOnInit: boolean;
 }
@@ -128,8 +130,16 @@ export function clusterConfig(
     closeOnHealthFailure: proto.closeConnectionsOnHostHealthFailure,
     ignoreUnchecked: proto.commonLbConfig?.ignoreNewHostsUntilFirstHc ?? false,
     drainOnHostSetChange: proto.commonLbConfig?.closeConnectionsOnHostSetChange ?? false,
+    overrideStatuses: overrideStatuses(proto),
     warmOnInit: proto.waitForWarmOnInit ?? true,
   };
+}
+
+const OVERRIDE_STATUSES: ReadonlySet<number> = new Set([HostStatus.Unknown, HostStatus.Healthy, HostStatus.Degraded]);
+
+function overrideStatuses({ commonLbConfig }: ClusterProto): ReadonlySet<number> {
+  const given = commonLbConfig?.overrideHostStatus;
+  return given === undefined ? OVERRIDE_STATUSES : new Set(given.statuses);
 }
 
 interface Discovery {

@@ -185,6 +185,7 @@ function base(
     metadata,
     localityMetadata: metadataOf(group.metadata),
     edsHealth: EDS_HEALTH[endpoint.healthStatus] ?? 0,
+    edsStatus: endpoint.healthStatus,
     canary: metadata.get('envoy.lb')?.canary === true,
   };
 }

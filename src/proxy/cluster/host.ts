@@ -44,6 +44,9 @@ export const HEALTH_FLAG_NAMES: readonly string[] = [
   'eds_status_draining',
 ];
 
+/** Those of `envoy.config.core.v3.HealthStatus` that are asked for by name. */
+export const HostStatus = { Unknown: 0, Healthy: 1, Unhealthy: 2, Degraded: 5 } as const;
+
 /** Flags that EDS sets. */
 export const EDS_FLAGS = HealthFlag.FailedEdsHealth | HealthFlag.DegradedEdsHealth | HealthFlag.EdsDraining;
 
@@ -71,6 +74,8 @@ export interface HostDescription {
   readonly localityMetadata: Metadata;
   /** Bits of HealthFlag that EDS sets. */
   readonly edsHealth: number;
+  /** `LbEndpoint.health_status` itself, a number of `envoy.config.core.v3.HealthStatus`. */
+  readonly edsStatus: number;
   readonly canary: boolean;
   /** Where health checks go, if not to the address. */
   readonly healthCheckAddress: SocketAddress | undefined;
@@ -194,6 +199,14 @@ export class Host {
 
   get degraded(): boolean {
     return (this.health & UNHEALTHY) === 0 && (this.health & DEGRADED) !== 0;
+  }
+
+  /** What the host is as a number of `envoy.config.core.v3.HealthStatus`, for who insists on a host. */
+  get status(): number {
+    const { edsStatus } = this.description;
+    if (this.has(HealthFlag.FailedActiveHealthCheck | HealthFlag.FailedOutlierCheck)) return HostStatus.Unhealthy;
+    if (this.has(HealthFlag.FailedEdsHealth | HealthFlag.EdsDraining)) return edsStatus;
+    return this.has(HealthFlag.DegradedActiveHealthCheck) ? HostStatus.Degraded : edsStatus;
   }
 
   /** Whether it counts neither as there nor as missing when the health of its priority is worked out. */

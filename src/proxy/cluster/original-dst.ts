@@ -90,6 +90,7 @@ function describe(address: SocketAddress): Host['description'] {
     metadata: NO_METADATA,
     localityMetadata: NO_METADATA,
     edsHealth: 0,
+    edsStatus: 0,
     canary: false,
     healthCheckAddress: undefined,
     healthCheckHostname: '',

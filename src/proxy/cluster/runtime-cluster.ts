@@ -266,7 +266,7 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
   #overridden(addresses: string): Host | undefined {
     for (const address of addresses.split(',')) {
       const host = this.membership.at(address.trim());
-      if (host?.healthy) return host;
+      if (host !== undefined && this.config.overrideStatuses.has(host.status)) return host;
     }
     return undefined;
   }

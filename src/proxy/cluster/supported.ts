@@ -86,9 +86,11 @@ export const SUPPORTED: SupportTable = {
     'update_merge_window',
     'ignore_new_hosts_until_first_hc',
     'close_connections_on_host_set_change',
+    'override_host_status',
   ],
   'envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig': ['fail_traffic_on_panic'],
   'envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig': [],
+  'envoy.config.core.v3.HealthStatusSet': ['statuses'],
   'envoy.config.cluster.v3.CircuitBreakers': ['thresholds', 'per_host_thresholds'],
   'envoy.config.cluster.v3.CircuitBreakers.Thresholds': [
     'priority',
