@@ -6,6 +6,7 @@ import type { Rejection } from '../config/store/snapshot.ts';
 import type { AnalysisOptions } from './analyze.ts';
 import type { Analyzer } from './analyzer.ts';
 import { ANALYZERS } from './analyzers/index.ts';
+import { findPlaces, type TextOf } from './places.ts';
 import type { Resource } from './resource.ts';
 import { resourceFromJson } from './source.ts';
 
@@ -22,13 +23,20 @@ export interface RunningState {
   readonly problems: readonly ConfigMessage[];
 }
 
-/** Makes resources of what a control plane has in force, and of what it has refused. */
+/**
+ * Makes resources of what a control plane has in force, and of what it has refused. With the texts of their files,
+ * messages tell the lines of fields; without, those of objects.
+ */
 export function readRunningState(
   objects: readonly ObjectState[],
   rejected: readonly Rejection[],
   analyzers: readonly Analyzer[] = ANALYZERS,
+  textOf: TextOf = () => undefined,
 ): RunningState {
-  const underlay = objects.flatMap(({ raw, at }) => resourceFromJson(raw, at) ?? []);
+  const find = findPlaces(textOf);
+  const underlay = objects.flatMap(
+    (object) => resourceFromJson(object.raw, object.at, (path) => find(object, path)) ?? [],
+  );
   const refused: Resource[] = [];
   const problems: ConfigMessage[] = [];
   for (const { key, messages } of rejected) {

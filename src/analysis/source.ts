@@ -53,15 +53,13 @@ export function readSources(sources: readonly Source[], defaultNamespace: string
   return { resources, problems };
 }
 
-/** An object that is known as JSON, such as one of a running mesh; `at` is where its file has it. */
-export function resourceFromJson(value: unknown, at: SourceLocation): Resource | undefined {
-  return toResource(
-    readObject(value, () => at),
-    value,
-    () => at,
-    at,
-    'default',
-  );
+/** An object that is known as JSON, such as one of a running mesh; `at` is where its file has it, and `locate` a field. */
+export function resourceFromJson(
+  value: unknown,
+  at: SourceLocation,
+  locate: (path: FieldPath) => SourceLocation = () => at,
+): Resource | undefined {
+  return toResource(readObject(value, locate), value, locate, at, 'default');
 }
 
 function toResource(
@@ -150,7 +148,8 @@ function isInSystemNamespace({ id, namespace, name }: Resource): boolean {
   return isSystemNamespace(id === 'Namespace' ? name : namespace);
 }
 
-function valueAt(value: unknown, path: FieldPath): unknown {
+/** What stands at a path in JSON. */
+export function valueAt(value: unknown, path: FieldPath): unknown {
   let at = value;
   for (const part of path) {
     if (typeof at !== 'object' || at === null) return undefined;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Message } from '../../analysis/message.ts';
 import type { Resource } from '../../analysis/resource.ts';
 import type { ObjectState } from '../../config/control/api.ts';
@@ -15,7 +16,7 @@ export async function findingsAbout(
 ): Promise<Message[]> {
   const { analyze, readRunningState } = await analysis();
   // Objects that were refused are told of in other words.
-  const { options } = readRunningState(objects, []);
+  const { options } = readRunningState(objects, [], undefined, textOf);
   return analyze([], options).filter(({ level, resource }) => level !== 'Info' && wanted(resource));
 }
 
@@ -36,6 +37,16 @@ export async function findingLines(findings: readonly Message[], colours: boolea
   if (findings.length === 0) return [];
   const { formatMessage } = await analysis();
   return findings.map((finding) => formatMessage(finding, colours));
+}
+
+/** The text of a file of the mesh, in which analysis looks for the lines of fields. */
+export function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    // Analysis then tells where the object was.
+    return undefined;
+  }
 }
 
 async function analysis() {
