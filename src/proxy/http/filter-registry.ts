@@ -44,9 +44,7 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
     if (definition === undefined) {
       errors.add(
         any === undefined ? 'name' : 'typed_config',
-        any === undefined
-          ? `${JSON.stringify(name)} is not a filter of this proxy`
-          : `${configTypeName(any)} is not supported`,
+        any === undefined ? `${JSON.stringify(name)} is not a filter of this proxy` : unsupported(configTypeName(any)),
       );
       return undefined;
     }
@@ -80,7 +78,7 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
       }
       const definition = this.#byRouteType.get(configTypeName(any));
       if (definition?.routeSchema === undefined || definition.compileRoute === undefined) {
-        at.add('', `${configTypeName(any)} is not supported`);
+        at.add('', unsupported(configTypeName(any)));
         continue;
       }
       const config = decodeConfig(definition.routeSchema, any, at);
@@ -93,3 +91,19 @@ export class HttpFilterRegistry implements FilterConfigCompiler {
 }
 
 const NONE: readonly FilterConfigs[] = [];
+
+/** Filters that run programs of another kind, by the part of their type's name. */
+const LANGUAGES: Readonly<Record<string, string>> = {
+  lua: 'Lua',
+  wasm: 'WebAssembly',
+  golang: 'Go plugins',
+  dynamic_modules: 'shared libraries',
+};
+
+function unsupported(typeName: string): string {
+  const language = LANGUAGES[/^envoy\.extensions\.filters\.http\.(\w+)\.v3\./.exec(typeName)?.[1] ?? ''];
+  return language === undefined
+    ? `${typeName} is not supported`
+    : `${typeName} is not supported: this proxy does not run ${language}. Write the filter in TypeScript ` +
+        '(docs/adding-a-filter.md), or let Envoy be the proxy of this workload';
+}
