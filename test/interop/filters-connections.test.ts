@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
-import { test } from 'node:test';
-import type { JsonObject } from '@bufbuild/protobuf';
-import { any, cluster, httpListener, named, TO_BACKEND, tcpListener } from '../support/envoy-config.ts';
+import { type TestContext, test } from 'node:test';
+import { fromJson, type JsonObject } from '@bufbuild/protobuf';
+import {
+  type CheckRequest,
+  CheckRequestSchema,
+  type CheckResponse,
+  CheckResponseSchema,
+} from '../../src/api/gen/envoy/service/auth/v3/external_auth_pb.ts';
+import { any, cluster, HTTP2, httpListener, named, TO_BACKEND, tcpListener } from '../support/envoy-config.ts';
 import { until, withoutReference } from '../support/reference.ts';
 import { compare, type Twin, type TwinCase, twinProxies } from '../support/twin-proxies.ts';
+import { type UnaryAnswer, unaryServer } from '../support/unary-server.ts';
 
 const text = (format: string, more: JsonObject = {}): JsonObject => ({
   text_format_source: { inline_string: format },
@@ -193,4 +200,106 @@ test('connection limits as Envoy keeps them', { skip: withoutReference }, async 
       assert.deepEqual(await seen(twins.isthmus, listener), wanted);
     });
   }
+});
+
+test('external authorization of connections as Envoy asks for it', { skip: withoutReference }, async (t) => {
+  const asked: string[] = [];
+  const note = (request: CheckRequest) => {
+    const { source, destination } = request.attributes!;
+    const hosts = [source, destination].map((one) => {
+      const address = one?.address?.address;
+      return address?.case === 'socketAddress' ? address.value.address : '';
+    });
+    asked.push([...hosts, request.attributes?.request === undefined].join(' '));
+  };
+  const verdicts: Record<string, UnaryAnswer<CheckResponse>> = {
+    allowed: fromJson(CheckResponseSchema, { status: {} }),
+    denied: fromJson(CheckResponseSchema, { status: { code: 7 } }),
+    error: { code: 14, details: 'away' },
+    lenient: { code: 14, details: 'away' },
+    silent: 'silence',
+  };
+  const server = (verdict: UnaryAnswer<CheckResponse>) => (inner: TestContext) =>
+    unaryServer(
+      inner,
+      '/envoy.service.auth.v3.Authorization/Check',
+      { request: CheckRequestSchema, response: CheckResponseSchema },
+      (request) => {
+        note(request);
+        return verdict;
+      },
+    );
+  const names = [...Object.keys(verdicts), 'skipped'];
+  const rbac = named('envoy.filters.network.rbac', 'network.rbac.v3.RBAC', {
+    stat_prefix: 'rbac.',
+    shadow_rules_stat_prefix: 'custom_',
+    shadow_rules: {
+      action: 'DENY',
+      policies: { 'custom-all': { permissions: [{ any: true }], principals: [{ any: true }] } },
+    },
+  });
+  const enabledFor = (prefix: string) => ({
+    filter_enabled_metadata: {
+      filter: 'envoy.filters.network.rbac',
+      path: [{ key: 'custom_shadow_effective_policy_id' }],
+      value: { string_match: { prefix } },
+    },
+  });
+  const twins = await twinProxies(t, {
+    listeners: names,
+    servers: Object.fromEntries(Object.entries(verdicts).map(([name, verdict]) => [`to-${name}`, server(verdict)])),
+    bootstrap: (env) => ({
+      static_resources: {
+        listeners: names.map((name) =>
+          tcpListener(name, {
+            port: env.port(name),
+            log: env.log(name),
+            filters: [
+              rbac,
+              named('envoy.filters.network.ext_authz', 'network.ext_authz.v3.ExtAuthz', {
+                stat_prefix: name,
+                transport_api_version: 'V3',
+                failure_mode_allow: name === 'lenient',
+                grpc_service: {
+                  envoy_grpc: { cluster_name: name === 'skipped' ? 'to-denied' : `to-${name}` },
+                  timeout: '0.2s',
+                },
+                ...enabledFor(name === 'skipped' ? 'other' : 'custom-'),
+              }),
+            ],
+          }),
+        ),
+        clusters: [
+          cluster('backend', env.backend('backend')),
+          ...Object.keys(verdicts).map((name) => cluster(`to-${name}`, env.backend(`to-${name}`), HTTP2)),
+        ],
+      },
+    }),
+  });
+  const seen = async (twin: Twin, name: string) => {
+    const socket = await open(twin, name);
+    const answer = await new Promise<string>((resolve) => {
+      socket.once('data', (chunk: Buffer) => resolve(chunk.toString('latin1').slice(0, 12)));
+      socket.once('close', () => resolve('closed'));
+      socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    });
+    socket.destroy();
+    return { answer, log: await twin.logLines(name), asked: asked.splice(0) };
+  };
+  for (const name of names) {
+    await t.test(name, async () => {
+      const wanted = await seen(twins.envoy, name);
+      assert.equal(wanted.answer, ['allowed', 'lenient', 'skipped'].includes(name) ? 'HTTP/1.1 200' : 'closed');
+      assert.equal(wanted.asked.length, name === 'skipped' ? 0 : 1);
+      assert.deepEqual(await seen(twins.isthmus, name), wanted);
+    });
+  }
+  await t.test('statistics', async () => {
+    // Envoy counts each piece of data of a connection that is not asked about; ours the connection.
+    const stats = async (twin: Twin) => {
+      const lines = (await twin.admin('/stats?filter=^ext_authz')).split('\n').sort();
+      return lines.filter((line) => !line.includes('skipped.disabled'));
+    };
+    assert.deepEqual(await stats(twins.isthmus), await stats(twins.envoy));
+  });
 });

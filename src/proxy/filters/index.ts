@@ -16,6 +16,7 @@ import { istioStats, istioTcpStats } from './istio_stats/definition.ts';
 import { jwtAuthn } from './jwt_authn/definition.ts';
 import { localRatelimit } from './local_ratelimit/definition.ts';
 import { metadataExchange } from './metadata_exchange/definition.ts';
+import { networkExtAuthz } from './network_ext_authz/definition.ts';
 import { networkLocalRatelimit } from './network_local_ratelimit/definition.ts';
 import { networkRbac } from './network_rbac/definition.ts';
 import { networkSetFilterState } from './network_set_filter_state/definition.ts';
@@ -54,6 +55,7 @@ export const NETWORK_FILTERS = [
   connectionLimit,
   istioTcpStats,
   metadataExchange,
+  networkExtAuthz,
   networkLocalRatelimit,
   networkRbac,
   networkSetFilterState,

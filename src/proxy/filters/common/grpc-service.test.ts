@@ -37,7 +37,7 @@ test('a message and its answer', () => {
   const { headers, body } = clusters.last;
   assert.deepEqual([headers.path, headers.authority, headers.get('x-route')], ['/a.B/C', 'c', 'r']);
   assert.deepEqual([headers.get('x-envoy-internal'), headers.get('x-forwarded-for')], ['true', '10.0.0.9']);
-  assert.equal(headers.get('grpc-timeout'), '100000u');
+  assert.equal(headers.get('grpc-timeout'), '100m');
   assert.equal(body, '\0\0\0\0\x03ask');
   answer(clusters, '0', 'told');
   assert.deepEqual(results, ['told']);

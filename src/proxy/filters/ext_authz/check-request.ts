@@ -11,17 +11,22 @@ import {
 } from '../../../api/gen/envoy/service/auth/v3/attribute_context_pb.ts';
 import { type CheckRequest, CheckRequestSchema } from '../../../api/gen/envoy/service/auth/v3/external_auth_pb.ts';
 import { fromWireForm } from '../../../base/bytes.ts';
-import type { SocketAddress } from '../../net/connection.ts';
-import type { MetadataSource } from '../common/metadata-match.ts';
+import type { Connection, SocketAddress } from '../../net/connection.ts';
+import type { StreamInfo } from '../../observe/stream-info.ts';
+import { type MetadataSource, valueAt } from '../common/metadata-match.ts';
 import type { CheckSubject } from './authorizer.ts';
 
-/** What goes into a CheckRequest besides the request itself. */
-export interface CheckContents {
+/** What goes into a CheckRequest of the connection. */
+export interface ConnectionContents {
   readonly includePeerCertificate: boolean;
   readonly includeTlsSession: boolean;
+  readonly destinationLabels: Readonly<Record<string, string>>;
+}
+
+/** What goes into a CheckRequest besides the request itself. */
+export interface CheckContents extends ConnectionContents {
   /** Headers as a list that keeps repeated ones apart. */
   readonly rawHeaders: boolean;
-  readonly destinationLabels: Readonly<Record<string, string>>;
   /** Namespaces of dynamic metadata, and of the route's metadata, that the authorizer gets. */
   readonly metadata: readonly string[];
   readonly routeMetadata: readonly string[];
@@ -31,26 +36,38 @@ export interface CheckContents {
 export function checkRequest(subject: CheckSubject, contents: CheckContents): CheckRequest {
   const { callbacks, extensions } = subject;
   const { connection, info, requestHeaders } = callbacks;
-  const { tls } = connection;
-  const source = peer(
-    info.remoteAddress,
-    tls?.peer && principalOf(tls.peer.uriSans, tls.peer.dnsSans, tls.peer.subject),
-  );
-  source.service = requestHeaders.get('x-envoy-downstream-service-cluster') ?? '';
-  if (contents.includePeerCertificate) source.certificate = tls?.peer?.pem() ?? '';
-  const destination = peer(connection.local, tls && principalOf(tls.localUriSans, tls.localDnsSans, tls.localSubject));
-  destination.labels = { ...contents.destinationLabels };
+  const ends = connectionAttributes(connection, info, contents);
+  ends.source.service = requestHeaders.get('x-envoy-downstream-service-cluster') ?? '';
   return create(CheckRequestSchema, {
     attributes: create(AttributeContextSchema, {
-      source,
-      destination,
+      ...ends,
       request: { time: timestampFromMs(info.startTime), http: httpRequest(subject, contents) },
       contextExtensions: { ...extensions },
       metadataContext: { filterMetadata: picked(info.dynamicMetadata, contents.metadata) },
       routeMetadataContext: { filterMetadata: picked(info.routeMetadata, contents.routeMetadata) },
-      tlsSession: contents.includeTlsSession ? { sni: connection.requestedServerName || tls?.sni || '' } : undefined,
     }),
   });
+}
+
+/** The same for a connection of which no request is known. */
+export function connectionCheckRequest(
+  connection: Connection,
+  info: StreamInfo,
+  contents: ConnectionContents,
+): CheckRequest {
+  const attributes = create(AttributeContextSchema, connectionAttributes(connection, info, contents));
+  return create(CheckRequestSchema, { attributes });
+}
+
+function connectionAttributes(connection: Connection, info: StreamInfo, contents: ConnectionContents) {
+  const { tls, requestedServerName, local } = connection;
+  const from = tls?.peer && principalOf(tls.peer.uriSans, tls.peer.dnsSans, tls.peer.subject);
+  const source = peer(info.remoteAddress, from);
+  if (contents.includePeerCertificate) source.certificate = tls?.peer?.pem() ?? '';
+  const destination = peer(local, tls && principalOf(tls.localUriSans, tls.localDnsSans, tls.localSubject));
+  destination.labels = { ...contents.destinationLabels };
+  const sni = requestedServerName || (tls?.sni ?? '');
+  return { source, destination, tlsSession: contents.includeTlsSession ? { sni } : undefined };
 }
 
 function peer(address: SocketAddress, principal: string | undefined): AttributeContext_Peer {
@@ -112,4 +129,13 @@ function headerMap(headers: readonly (readonly [string, string])[]): HeaderMap {
   return create(HeaderMapSchema, {
     headers: headers.map(([key, value]) => ({ key, rawValue: Buffer.from(value, 'latin1') })),
   });
+}
+
+/** Texts under a key of the node's metadata. */
+export function nodeLabels(metadata: Readonly<Record<string, unknown>>, key: string): Record<string, string> {
+  const value = key === '' ? undefined : valueAt(metadata, [key]);
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }

@@ -12,9 +12,10 @@ import type { FilterBuildContext, HttpFilterDefinition } from '../../http/filter
 import { fraction } from '../../router/fraction.ts';
 import type { StringTest } from '../../router/string-match.ts';
 import { grpcService } from '../common/grpc-service.ts';
-import { metadataTest, valueAt } from '../common/metadata-match.ts';
+import { metadataTest } from '../common/metadata-match.ts';
 import { StatsByCluster } from '../common/stats-by-cluster.ts';
 import type { Authorizer } from './authorizer.ts';
+import { nodeLabels } from './check-request.ts';
 import { type BodySettings, type ExtAuthzConfig, ExtAuthzFilter, type ExtAuthzRouteConfig } from './filter.ts';
 import { GrpcAuthorizer } from './grpc-authorizer.ts';
 import { HttpAuthorizer, nameTest } from './http-authorizer.ts';
@@ -87,19 +88,10 @@ function authorizer(proto: ExtAuthz, context: FilterBuildContext, errors: Config
     includePeerCertificate: proto.includePeerCertificate,
     includeTlsSession: proto.includeTlsSession,
     rawHeaders: proto.encodeRawHeaders,
-    destinationLabels: labels(worker.node.metadata, proto.bootstrapMetadataLabelsKey),
+    destinationLabels: nodeLabels(worker.node.metadata, proto.bootstrapMetadataLabelsKey),
     metadata: proto.metadataContextNamespaces,
     routeMetadata: proto.routeMetadataContextNamespaces,
   });
-}
-
-/** Texts under a key of the node's metadata. */
-function labels(metadata: Readonly<Record<string, unknown>>, key: string): Record<string, string> {
-  const value = key === '' ? undefined : valueAt(metadata, [key]);
-  if (typeof value !== 'object' || value === null) return {};
-  return Object.fromEntries(
-    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  );
 }
 
 function headersTold(proto: ExtAuthz, errors: ConfigErrors): StringTest {

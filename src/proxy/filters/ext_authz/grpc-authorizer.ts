@@ -7,7 +7,7 @@ import { type Authorizer, type CheckSubject, FAILED, type Verdict } from './auth
 import { denialChange, requestChange, responseChange } from './changes.ts';
 import { type CheckContents, checkRequest } from './check-request.ts';
 
-const CHECK = '/envoy.service.auth.v3.Authorization/Check';
+export const CHECK = '/envoy.service.auth.v3.Authorization/Check';
 
 /** Asks a service that speaks `envoy.service.auth.v3.Authorization`. */
 export class GrpcAuthorizer implements Authorizer {
