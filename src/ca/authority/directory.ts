@@ -32,7 +32,8 @@ export async function openDirectory(dir: string, options: DirectoryOptions): Pro
   const files = await read();
   const issuer = await Issuer.load(files, { ...rest, clock, source: dir, locate: (name) => path.join(dir, name) });
   const onChange = (changed: typeof files) => issuer.update(changed);
-  const watch = new FileWatch(files, { read, onChange, onError, clock, intervalMs: pollMs });
+  const paths = CA_FILE_NAMES.map((name) => path.join(dir, name));
+  const watch = new FileWatch(files, { read, onChange, onError, clock, intervalMs: pollMs, paths });
   return Object.assign(issuer, { close: () => watch.close() });
 }
 

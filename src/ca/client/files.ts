@@ -89,6 +89,7 @@ export class MountedCertificates implements WorkloadSource {
       onError: (error) => this.#fail(error),
       clock,
       intervalMs: pollMs,
+      paths: Object.values(paths),
     });
   }
 

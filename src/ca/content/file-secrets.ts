@@ -45,8 +45,9 @@ export async function watchFileSecret(name: string, options: FileSecretOptions):
   if (!resource) throw new UserError(`"${name}" is neither ${CERTIFICATE}CERT${SEPARATOR}KEY nor ${ROOT}CA.`);
   const { resolve = (path) => path, onChange, onError, clock = systemClock, pollMs = POLL_MS } = options;
   const paths = resource.type === 'certificate' ? [resource.chain, resource.key] : [resource.trustedCa];
+  const real = paths.map(resolve);
   const read = async (): Promise<FileSet> => {
-    const texts = await Promise.all(paths.map((path) => readSmallFile(resolve(path))));
+    const texts = await Promise.all(real.map((path) => readSmallFile(path)));
     return new Map(paths.flatMap((path, i) => (texts[i] === undefined ? [] : [[path, texts[i]]])));
   };
   const take = (files: FileSet) => onChange(fromFiles(name, resource, files, clock.now()));
@@ -56,7 +57,7 @@ export async function watchFileSecret(name: string, options: FileSecretOptions):
   } catch (error) {
     onError(error);
   }
-  return new FileWatch(files, { read, onChange: take, onError, clock, intervalMs: pollMs });
+  return new FileWatch(files, { read, onChange: take, onError, clock, intervalMs: pollMs, paths: real });
 }
 
 function fromFiles(name: string, resource: FileResource, files: FileSet, now: number): SecretContent {

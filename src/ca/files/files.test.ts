@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { ManualClock } from '../../base/clock.ts';
+import { ManualClock, systemClock } from '../../base/clock.ts';
 import { modeOf, scratch, until } from '../openssl.test.ts';
 import { readFiles, readSmallFile } from './read.ts';
 import { FileWatch } from './watch.ts';
@@ -127,3 +127,27 @@ test('a watch offers a change when it has settled, and each problem once', async
   watch.close();
   assert.equal(clock.pending, 0);
 });
+
+test('a watch that knows the paths takes a change when the kernel tells of it, long before it would look', async (t) => {
+  const dir = scratch(t);
+  const paths = ['certs/a', 'certs/b'].map((name) => path.join(dir, name));
+  const seen: string[] = [];
+  const read = async () => new Map(Object.entries(await textsOf(paths)));
+  const onChange = (files: ReadonlyMap<string, string>) => void seen.push([...files.values()].join());
+  const onError = (error: unknown) => seen.push(String(error));
+  const options = { read, onChange, onError, clock: systemClock, intervalMs: 1_000_000, paths };
+  const watch = new FileWatch(new Map(), options);
+  t.after(() => watch.close());
+  fs.mkdirSync(path.join(dir, 'certs'));
+  for (const [i, file] of paths.entries()) fs.writeFileSync(file, String(i));
+  await until(() => seen.at(-1) === '0,1');
+  fs.writeFileSync(paths[0]!, '2');
+  await until(() => seen.at(-1) === '2,1');
+  fs.rmSync(path.join(dir, 'certs'), { recursive: true });
+  await until(() => seen.at(-1) === '');
+});
+
+async function textsOf(paths: readonly string[]): Promise<Record<string, string>> {
+  const texts = await Promise.all(paths.map(async (file) => [file, await readSmallFile(file)] as const));
+  return Object.fromEntries(texts.filter(([, text]) => text !== undefined)) as Record<string, string>;
+}

@@ -1,6 +1,7 @@
 import crypto from 'node:crypto';
 import type { Cancel, Clock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
+import { FolderEvents } from './folder-events.ts';
 import type { FileSet } from './read.ts';
 
 export interface FileWatchOptions {
@@ -10,13 +11,19 @@ export interface FileWatchOptions {
   /** Told once of each problem, however often it is met. */
   readonly onError: (error: unknown) => void;
   readonly clock: Clock;
+  /** How long at most until the files are read again. */
   readonly intervalMs: number;
+  /** Paths of the files, which are read at once when the kernel tells of a change in their folders. */
+  readonly paths?: readonly string[];
 }
 
+/** Writers of several files do not write them at once: wait this long after the last change. */
+const SETTLE_MS = 20;
+
 /**
- * Follows files by reading them again and comparing hashes: certificates are few and small, and notification by the
- * kernel misses what reaches a folder through links, mounts or the network. A change is offered when two readings in
- * a row agree on it, so that a set of files that is copied one by one is not taken half way.
+ * Follows files by reading them again and comparing hashes: when the kernel tells of a change, and at intervals, for it
+ * does not tell of all that reaches a folder through links, mounts or the network. A change is offered when two
+ * readings in a row agree on it, so that a set of files that is copied one by one is not taken half way.
  */
 export class FileWatch {
   readonly #options: FileWatchOptions;
@@ -24,26 +31,44 @@ export class FileWatch {
   #seen: string;
   #problem: string | undefined;
   #cancel: Cancel | undefined;
+  readonly #events: FolderEvents | undefined;
+  readonly #settleMs: number;
+  #reading = false;
+  /** Something has happened since the reading began that is going on. */
+  #stale = false;
   #closed = false;
 
   /** `initial` is what the owner has read already. */
   constructor(initial: FileSet, options: FileWatchOptions) {
     this.#options = options;
     this.#taken = this.#seen = hashOf(initial);
-    this.#schedule();
+    const { paths, intervalMs } = options;
+    this.#settleMs = paths ? Math.min(SETTLE_MS, intervalMs) : intervalMs;
+    this.#events = paths && new FolderEvents(paths, () => this.#lookSoon());
+    // What has happened between the reading of `initial` and now, nobody tells of.
+    this.#schedule(this.#settleMs);
   }
 
   close(): void {
     this.#closed = true;
+    this.#events?.close();
     this.#cancel?.();
   }
 
-  #schedule(): void {
+  #lookSoon(): void {
+    if (this.#reading) this.#stale = true;
+    else this.#schedule(this.#settleMs);
+  }
+
+  #schedule(ms: number): void {
     if (this.#closed) return;
-    this.#cancel = this.#options.clock.setTimer(this.#options.intervalMs, () => void this.#poll());
+    this.#cancel?.();
+    this.#cancel = this.#options.clock.setTimer(ms, () => void this.#poll());
   }
 
   async #poll(): Promise<void> {
+    this.#reading = true;
+    this.#stale = false;
     try {
       const files = await this.#options.read();
       const hash = hashOf(files);
@@ -57,8 +82,11 @@ export class FileWatch {
     } catch (error) {
       if (messageOf(error) !== this.#problem) this.#options.onError(error);
       this.#problem = messageOf(error);
+      this.#seen = this.#taken;
     } finally {
-      this.#schedule();
+      this.#reading = false;
+      const isSettled = this.#seen === this.#taken && !this.#stale;
+      this.#schedule(isSettled ? this.#options.intervalMs : this.#settleMs);
     }
   }
 }
