@@ -5,6 +5,7 @@ import { buffer } from './buffer/definition.ts';
 import { compressor } from './compressor/definition.ts';
 import { connectionLimit } from './connection_limit/definition.ts';
 import { cors } from './cors/definition.ts';
+import { decompressor } from './decompressor/definition.ts';
 import { extAuthz } from './ext_authz/definition.ts';
 import { fault } from './fault/definition.ts';
 import { grpcJsonTranscoder } from './grpc_json_transcoder/definition.ts';
@@ -33,6 +34,7 @@ export const HTTP_FILTERS = [
   buffer,
   compressor,
   cors,
+  decompressor,
   extAuthz,
   fault,
   grpcJsonTranscoder,

@@ -25,6 +25,7 @@ export class BodyTransform {
   readonly #callbacks: FilterCallbacks;
   readonly #request: boolean;
   readonly #flushQueue: FlushQueue;
+  readonly #count: TransformCounts['count'];
   #ended = false;
   #trailersWait = false;
   #paused = false;
@@ -41,10 +42,11 @@ export class BodyTransform {
     this.#callbacks = callbacks;
     this.#request = request;
     this.#flushQueue = flushQueue;
+    this.#count = counts.count;
     stream.on('data', (out: Buffer) =>
       this.#run(() => {
         counts.count(0, out.length);
-        this.#inject(out, false);
+        if (!this.#over) this.#inject(out, false);
       }),
     );
     stream.on('drain', () => this.#run(() => this.#pause(false)));
@@ -81,6 +83,7 @@ export class BodyTransform {
 
   data(chunk: Uint8Array, end: boolean): void {
     this.#ended = end;
+    this.#count(chunk.length, 0);
     if (end) {
       this.#stream.end(chunk);
       return;

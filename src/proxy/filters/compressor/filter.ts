@@ -109,7 +109,6 @@ export class CompressorFilter implements HttpFilter {
 
   requestData(chunk: Uint8Array, end: boolean): DataStatus {
     if (this.#request === undefined) return DataStatus.Continue;
-    this.#config.request.stats.total_uncompressed_bytes += chunk.length;
     this.#request.data(chunk, end);
     return DataStatus.StopNoBuffer;
   }
@@ -168,7 +167,6 @@ export class CompressorFilter implements HttpFilter {
 
   responseData(chunk: Uint8Array, end: boolean): DataStatus {
     if (this.#response === undefined) return DataStatus.Continue;
-    this.#config.response.stats.total_uncompressed_bytes += chunk.length;
     this.#response.data(chunk, end);
     return DataStatus.StopNoBuffer;
   }

@@ -1,0 +1,43 @@
+import {
+  type Decompressor_CommonDirectionConfig as Common,
+  type Decompressor,
+  DecompressorSchema,
+} from '../../../api/gen/envoy/extensions/filters/http/decompressor/v3/decompressor_pb.ts';
+import type { HttpFilterDefinition } from '../../http/filter.ts';
+import { type DecompressorConfig, DecompressorFilter, DecompressorStats, type Direction } from './filter.ts';
+import { decompressorLibrary } from './libraries.ts';
+
+const V3 = 'envoy.extensions.filters.http.decompressor.v3.Decompressor';
+
+const direction = (common: Common | undefined, stats: DecompressorStats): Direction => ({
+  enabled: common?.enabled?.defaultValue ?? true,
+  ignoreNoTransform: common?.ignoreNoTransformHeader ?? false,
+  stats,
+});
+
+export const decompressor: HttpFilterDefinition<Decompressor> = {
+  name: 'envoy.filters.http.decompressor',
+  schema: DecompressorSchema,
+  supported: {
+    [V3]: ['decompressor_library', 'request_direction_config', 'response_direction_config'],
+    [`${V3}.CommonDirectionConfig`]: ['enabled', 'ignore_no_transform_header'],
+    [`${V3}.RequestDirectionConfig`]: ['common_config', 'advertise_accept_encoding'],
+    [`${V3}.ResponseDirectionConfig`]: ['common_config'],
+    'envoy.config.core.v3.RuntimeFeatureFlag': ['default_value', 'runtime_key'],
+    'envoy.config.core.v3.TypedExtensionConfig': ['name', 'typed_config'],
+  },
+  compile(proto, context, errors) {
+    const library = decompressorLibrary(proto.decompressorLibrary, errors.at('decompressor_library'));
+    if (library === undefined) return { create: () => undefined };
+    const statName = `decompressor.${library.statName}`;
+    const { requestDirectionConfig: request, responseDirectionConfig: response } = proto;
+    const config: DecompressorConfig = {
+      library,
+      request: direction(request?.commonConfig, context.stats(`${statName}request.`, DecompressorStats)),
+      response: direction(response?.commonConfig, context.stats(`${statName}response.`, DecompressorStats)),
+      advertise: request?.advertiseAcceptEncoding ?? true,
+      flushQueue: context.worker.flushQueue,
+    };
+    return { create: (callbacks) => new DecompressorFilter(config, callbacks) };
+  },
+};
