@@ -34,5 +34,5 @@ function stringOrListMatcher(matcher: StringInit): ValueInit {
   const list: ValueInit = {
     matchPattern: { case: 'listMatch', value: { matchPattern: { case: 'oneOf', value: string } } },
   };
-  return { matchPattern: { case: 'orMatch', value: { valueMatchers: [string, list] } } };
+  return { matchPattern: { case: 'orMatch', value: { valueMatchers: [list, string] } } };
 }

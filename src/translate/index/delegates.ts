@@ -4,8 +4,8 @@ import type { HttpRule, VirtualService } from './virtual-service.ts';
 
 /**
  * Puts the routes of delegates where root VirtualServices refer to them (VirtualService `http[].delegate`). Delegates are
- * those without hosts, and leave the list; roots move behind the others, as in Istio. A delegate that is missing, or not
- * exported to the root's namespace, costs the root that one route.
+ * those without hosts, and leave the list. A delegate that is missing, or not exported to the root's namespace, costs the
+ * root that one route.
  */
 export function mergeDelegates(
   virtualServices: readonly VirtualService[],
@@ -13,13 +13,7 @@ export function mergeDelegates(
   merge: (root: VirtualService, delegates: readonly (VirtualService | undefined)[]) => VirtualService,
 ): VirtualService[] {
   const delegates = new Map<string, VirtualService>();
-  const plain: VirtualService[] = [];
-  const roots: VirtualService[] = [];
-  for (const vs of virtualServices) {
-    if (vs.hosts.length === 0) delegates.set(`${vs.namespace}/${vs.name}`, vs);
-    else if (vs.http.some(({ route }) => route.delegate !== undefined)) roots.push(vs);
-    else plain.push(vs);
-  }
+  for (const vs of virtualServices) if (vs.hosts.length === 0) delegates.set(`${vs.namespace}/${vs.name}`, vs);
   const find = (root: VirtualService, { route }: HttpRule) => {
     if (route.delegate === undefined) return undefined;
     const found = delegates.get(`${route.delegate.namespace || root.namespace}/${route.delegate.name ?? ''}`);
@@ -27,15 +21,16 @@ export function mergeDelegates(
     const exportTo = found.exportTo ?? defaultExportTo;
     return exportTo.has('*') || exportTo.has(root.namespace) ? found : undefined;
   };
-  return [
-    ...plain,
-    ...roots.map((root) =>
+  return virtualServices.flatMap((vs) => {
+    if (vs.hosts.length === 0) return [];
+    if (!vs.http.some(({ route }) => route.delegate !== undefined)) return [vs];
+    return [
       merge(
-        root,
-        root.http.map((rule) => find(root, rule)),
+        vs,
+        vs.http.map((rule) => find(vs, rule)),
       ),
-    ),
-  ];
+    ];
+  });
 }
 
 /** A root with the routes of its delegates: one delegate, or none, for each of its rules. */

@@ -7,7 +7,7 @@ import {
 import type { MetadataMatcherSchema } from '../../api/gen/envoy/type/matcher/v3/metadata_pb.ts';
 import type { StringMatch } from '../../config/kinds/shared/http-policy.ts';
 import type { HttpMatch } from '../../config/kinds/virtual-service/schema.ts';
-import { jwtClaimMatcher } from '../filters/jwt-claims.ts';
+import { jwtClaimMatcher, jwtValueMatcher } from '../filters/jwt-claims.ts';
 import type { VirtualService } from '../index/virtual-service.ts';
 import { stringMatcher } from '../proto/values.ts';
 
@@ -80,8 +80,10 @@ function queryParameterMatcher(name: string, match: StringMatch) {
 /** A header named `@request.auth.claims...` is a claim of the request's token. */
 function claimMatcher(name: string, match: StringMatch) {
   const path = claimPath(name);
+  if (path === undefined) return undefined;
   const matcher = stringMatcher(match);
-  return path === undefined || matcher === undefined ? undefined : jwtClaimMatcher(path, matcher);
+  if (matcher !== undefined) return jwtClaimMatcher(path, matcher);
+  return jwtValueMatcher(path, { matchPattern: { case: 'presentMatch', value: true } });
 }
 
 const CLAIMS = '@request.auth.claims';

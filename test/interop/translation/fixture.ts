@@ -68,6 +68,9 @@ function nodeOf(node: FixtureNode): Node {
   });
 }
 
+/** istiod serves before it has read everything: what differs is asked for again. */
+const ATTEMPTS = 4;
+
 /** Where our translation differs from a real istiod's for each proxy of a fixture, by the index of the proxy. */
 export async function compare(types: Types, { files, nodes }: Fixture): Promise<readonly Difference[][]> {
   const { snapshot, translator } = meshSnapshot(files);
@@ -75,13 +78,18 @@ export async function compare(types: Types, { files, nodes }: Fixture): Promise<
   try {
     const differences: Difference[][] = [];
     for (const node of nodes) {
-      const client = new AdsClient(istiod.address, node);
-      const expected = await fetchAll(types, (type, names) => client.fetch(type, names));
-      client.close();
       const parsed = parseNode(node);
       if ('problem' in parsed) throw new Error(`the node ${parsed.problem}`);
       const actual = await dumpOf(types, translator.translate(snapshot, parsed));
-      differences.push(diffDumps(withoutRepeatedEndpoints(expected), actual).filter((found) => !isKnown(found)));
+      let found: Difference[] = [];
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const client = new AdsClient(istiod.address, node);
+        const expected = await fetchAll(types, (type, names) => client.fetch(type, names));
+        client.close();
+        found = diffDumps(withoutRepeatedEndpoints(expected), actual).filter((difference) => !isKnown(difference));
+        if (found.length === 0) break;
+      }
+      differences.push(found);
     }
     return differences;
   } finally {
