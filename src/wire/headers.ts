@@ -149,7 +149,8 @@ export class Headers {
       const name = list[from];
       const place = names.has(name) ? first.get(name) : undefined;
       if (place !== undefined) {
-        list[place + 1] = `${list[place + 1]},${list[from + 1]}`;
+        if (list[place + 1] === '') list[place + 1] = list[from + 1];
+        else if (list[from + 1] !== '') list[place + 1] = `${list[place + 1]},${list[from + 1]}`;
         continue;
       }
       first.set(name, to);

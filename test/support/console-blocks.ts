@@ -56,7 +56,7 @@ const VARIABLE: readonly (readonly [RegExp, string])[] = [
 export function normalized(text: string, more: readonly (readonly [RegExp, string])[] = []): string {
   const plain = [...VARIABLE, ...more].reduce((rest, [pattern, name]) => rest.replace(pattern, name), text);
   // Columns are as wide as what stands in them, which may differ.
-  const lines = plain.split('\n').map((line) => line.trimEnd().replace(/ {2,}/g, '  '));
+  const lines = plain.split('\n').map((line) => line.trim().replace(/ {2,}/g, '  '));
   // Pods become ready in any order.
   const isReady = (line: string) => line.endsWith(' is ready');
   const first = lines.findIndex(isReady);

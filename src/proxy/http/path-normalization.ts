@@ -60,8 +60,12 @@ function canonicalSegment(part: string): string {
 /** `merge_slashes`: runs of slashes in the path become one. */
 export function mergeSlashes(path: string): string {
   const query = path.indexOf('?');
-  if (query < 0) return path.includes('//') ? path.replace(/\/{2,}/g, '/') : path;
-  return path.slice(0, query).replace(/\/{2,}/g, '/') + path.slice(query);
+  const end = query < 0 ? path.length : query;
+  const before = path.slice(0, end);
+  if (!before.includes('//')) return path;
+  // Where there is nothing between them, Envoy keeps the first slash and the last.
+  const merged = /^\/+$/.test(before) ? '//' : before.replace(/\/{2,}/g, '/');
+  return merged + path.slice(end);
 }
 
 /** `UNESCAPE_*`: escaped slashes and backslashes are decoded, in the path only. */

@@ -31,6 +31,7 @@ export function removeHopByHop(headers: Headers, upgrade: boolean): void {
   }
   headers.removeIf((name) => {
     if (upgrade && (name === 'connection' || name === 'upgrade')) return false;
+    if (name === 'te' && te === '') return false;
     return HOP_BY_HOP.has(name) || (nominated?.has(name) ?? false);
   });
   if (te?.split(',').some((t) => t.trim().toLowerCase() === 'trailers')) headers.add('te', 'trailers');

@@ -147,13 +147,17 @@ function applyTarget(
     headers.path = '*';
   } else {
     const scheme = /^(https?):\/\/([^/?#]+)/i.exec(target);
-    if (!scheme || !options.allowAbsoluteUrl) return BAD;
-    if (!validAuthority(scheme[2])) return BAD_URL;
-    const rest = target.slice(scheme[0].length);
-    headers.scheme = scheme[1].toLowerCase();
-    headers.authority = scheme[2];
-    headers.path = rest.startsWith('/') ? rest : `/${rest}`;
-    return undefined;
+    if (!scheme) return BAD;
+    if (options.allowAbsoluteUrl) {
+      if (!validAuthority(scheme[2])) return BAD_URL;
+      const rest = target.slice(scheme[0].length);
+      headers.scheme = scheme[1].toLowerCase();
+      headers.authority = scheme[2];
+      headers.path = rest.startsWith('/') ? rest : `/${rest}`;
+      return undefined;
+    }
+    // Left to whoever routes, who knows no such path.
+    headers.path = target;
   }
   if (headers.authority === '' && !hostSeen) return NO_HOST;
   return undefined;
