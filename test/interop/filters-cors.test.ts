@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { any, cluster, httpListener, named, percent, TO_BACKEND } from '../support/envoy-config.ts';
@@ -203,4 +204,8 @@ test('CORS as Envoy has it', { skip: withoutReference }, async (t) => {
     }),
   });
   await compare(t, twins, CASES);
+  await t.test('statistics', async () => {
+    const stats = async (twin: (typeof twins)['envoy']) => (await twin.admin('/stats?filter=cors')).split('\n').sort();
+    assert.deepEqual(await stats(twins.isthmus), await stats(twins.envoy));
+  });
 });

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { any, cluster, httpListener, named, percent, TO_BACKEND } from '../support/envoy-config.ts';
@@ -276,4 +277,8 @@ test('faults as Envoy injects them', { skip: withoutReference }, async (t) => {
     }),
   });
   await compare(t, twins, CASES);
+  await t.test('statistics', async () => {
+    const stats = async (twin: (typeof twins)['envoy']) => (await twin.admin('/stats?filter=fault')).split('\n').sort();
+    assert.deepEqual(await stats(twins.isthmus), await stats(twins.envoy));
+  });
 });

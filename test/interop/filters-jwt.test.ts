@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { any, cluster, httpListener, named, TO_BACKEND } from '../support/envoy-config.ts';
@@ -578,4 +579,9 @@ test('JWT authentication as Envoy does it', { skip: withoutReference }, async (t
     }),
   });
   await compare(t, twins, CASES);
+  await t.test('statistics', async () => {
+    const stats = async (twin: (typeof twins)['envoy']) =>
+      (await twin.admin('/stats?filter=jwt_authn')).split('\n').sort();
+    assert.deepEqual(await stats(twins.isthmus), await stats(twins.envoy));
+  });
 });

@@ -316,7 +316,13 @@ test('RBAC of requests as Envoy judges', { skip: withoutReference }, async (t) =
             port: env.port('main'),
             log: env.log('main'),
             logFormat: `${METADATA.map((key) => `%DYNAMIC_METADATA(envoy.filters.http.rbac:${key})%`).join(' ')} %DYNAMIC_METADATA(envoy.common)%`,
-            filters: [named('envoy.filters.http.rbac', 'http.rbac.v3.RBAC', allow([path(exact('/own'))]))],
+            filters: [
+              named('envoy.filters.http.rbac', 'http.rbac.v3.RBAC', {
+                ...allow([path(exact('/own'))]),
+                rules_stat_prefix: 'held_',
+                shadow_rules_stat_prefix: 'tried_',
+              }),
+            ],
             routes: [...ROUTES, TO_BACKEND],
           }),
         ],
@@ -325,6 +331,10 @@ test('RBAC of requests as Envoy judges', { skip: withoutReference }, async (t) =
     }),
   });
   await compare(t, twins, CASES);
+  await t.test('statistics', async () => {
+    const stats = async (twin: (typeof twins)['envoy']) => (await twin.admin('/stats?filter=rbac')).split('\n').sort();
+    assert.deepEqual(await stats(twins.isthmus), await stats(twins.envoy));
+  });
 });
 
 const TCP_RULES: Readonly<Record<string, JsonObject>> = {
@@ -374,4 +384,8 @@ test('RBAC of connections as Envoy judges', { skip: withoutReference }, async (t
   }
   const plain = (listener: string): TwinCase => ({ name: `${listener}: bytes pass`, listener, send: [request] });
   await compare(t, twins, ['allowed', 'port', 'shadow', 'none', 'continuous'].map(plain));
+  await t.test('statistics', async () => {
+    const stats = async (twin: (typeof twins)['envoy']) => (await twin.admin('/stats?filter=rbac')).split('\n').sort();
+    assert.deepEqual(await stats(twins.isthmus), await stats(twins.envoy));
+  });
 });

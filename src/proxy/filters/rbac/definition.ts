@@ -49,7 +49,7 @@ export const rbac: HttpFilterDefinition<RBAC, RBACPerRoute> = {
       create(callbacks) {
         const rules = callbacks.routeConfig<RbacRules>() ?? own;
         if (rules.engine === undefined && rules.shadow === undefined) return undefined;
-        return new RbacFilter(stats, rules, callbacks);
+        return new RbacFilter(stats, rules, own, callbacks);
       },
     };
   },

@@ -17,27 +17,33 @@ export interface RbacRules {
 export class RbacFilter implements HttpFilter {
   readonly #stats: RbacStats;
   readonly #rules: RbacRules;
+  readonly #shadowPrefix: string;
+  readonly #enforcedPrefix: string;
   readonly #callbacks: FilterCallbacks;
 
-  constructor(stats: RbacStats, rules: RbacRules, callbacks: FilterCallbacks) {
+  /** `own`: the rules of the filter itself, whether or not a route has put others in their place. */
+  constructor(stats: RbacStats, rules: RbacRules, own: RbacRules, callbacks: FilterCallbacks) {
     this.#stats = stats;
     this.#rules = rules;
+    // As in Envoy, a route that names no prefix has the filter's.
+    this.#shadowPrefix = rules.shadowPrefix || own.shadowPrefix;
+    this.#enforcedPrefix = rules.enforcedPrefix || own.enforcedPrefix;
     this.#callbacks = callbacks;
   }
 
   requestHeaders(headers: Headers): HeadersStatus {
     const { info, connection } = this.#callbacks;
-    const { engine, shadow, shadowPrefix, enforcedPrefix } = this.#rules;
+    const { engine, shadow } = this.#rules;
     const subject = { connection, headers, info };
     if (shadow !== undefined) {
       const verdict = shadow.judge(subject);
       this.#stats.countShadow(verdict.allowed, verdict.policy);
-      noteVerdict(info, 'envoy.filters.http.rbac', `${shadowPrefix}shadow`, verdict);
+      noteVerdict(info, 'envoy.filters.http.rbac', `${this.#shadowPrefix}shadow`, verdict);
     }
     if (engine === undefined) return HeadersStatus.Continue;
     const verdict = engine.judge(subject);
     if (engine.action === 'log') noteLogging(info, verdict);
-    noteVerdict(info, 'envoy.filters.http.rbac', `${enforcedPrefix}enforced`, verdict);
+    noteVerdict(info, 'envoy.filters.http.rbac', `${this.#enforcedPrefix}enforced`, verdict);
     this.#stats.countEnforced(verdict.allowed, verdict.policy);
     if (verdict.allowed) return HeadersStatus.Continue;
     this.#callbacks.sendLocalReply({

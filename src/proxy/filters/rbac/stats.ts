@@ -37,6 +37,11 @@ export class PolicyStats extends StatGroup {
   }
 }
 
+/** As Envoy joins prefixes and names. */
+function withDot(prefix: string): string {
+  return prefix.endsWith('.') ? prefix : `${prefix}.`;
+}
+
 /** Counts what was decided, under Envoy's names. */
 export class RbacStats {
   readonly #enforced: EnforcedStats;
@@ -45,8 +50,8 @@ export class RbacStats {
 
   /** `prefix` ends in `rbac.`; the other two are the prefixes that a configuration puts behind it. */
   constructor(acquire: AcquireStats, prefix: string, rules: string, shadowRules: string, byPolicy: boolean) {
-    this.#enforced = acquire(prefix + rules, EnforcedStats);
-    this.#shadow = acquire(prefix + shadowRules, ShadowStats);
+    this.#enforced = acquire(withDot(prefix + rules), EnforcedStats);
+    this.#shadow = acquire(withDot(prefix + shadowRules), ShadowStats);
     this.#policies = byPolicy ? acquire(prefix, PolicyStats) : undefined;
   }
 
