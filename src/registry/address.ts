@@ -1,7 +1,12 @@
 import ipaddr from 'ipaddr.js';
 
+const ZERO = 48;
+const NINE = 57;
+
 export function isIpv4(text: string): boolean {
-  return ipaddr.IPv4.isValidFourPartDecimal(text);
+  // Names of hosts are asked about far more often than addresses, and hardly one ends in a digit.
+  const last = text.charCodeAt(text.length - 1);
+  return last >= ZERO && last <= NINE && ipaddr.IPv4.isValidFourPartDecimal(text);
 }
 
 export function isIpv6(text: string): boolean {
