@@ -162,7 +162,7 @@ export class Agent {
     const { environment, proxyConfig, envoy, random, logging } = this.#options;
     if (environment.workloadIdentitySocket !== undefined) return;
     const { metrics } = this;
-    const { resolve } = this.#paths;
+    const { resolve, places } = this.#paths;
     const { caAddress, stateDir } = environment;
     const authority = caAddress === undefined ? this.#discovery : this.#serverAt(caAddress, 'CA_ADDR');
     this.#certificates = await openCertificates({
@@ -178,7 +178,7 @@ export class Agent {
     this.#secrets = new Secrets({
       source: this.#certificates,
       moreRoots: proxyConfig.caCertificatesPem ?? [],
-      resolve,
+      places,
       metrics,
       log: logging.scope('sds'),
       clock: this.#clock,

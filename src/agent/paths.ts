@@ -15,8 +15,15 @@ export class Paths {
    * such as `/etc/certs` of a workload that has a folder of its own. Else it is what it says.
    */
   readonly resolve = (written: string): string => {
+    const places = this.places(written);
+    return places.find((place) => fs.existsSync(place)) ?? places.at(-1)!;
+  };
+
+  /** Every place that {@link resolve} may find for a path, the first before the others. */
+  readonly places = (written: string): readonly string[] => {
     const inside = path.join(this.dir, written);
-    return !path.isAbsolute(written) || (this.dir !== path.sep && fs.existsSync(inside)) ? inside : written;
+    if (!path.isAbsolute(written)) return [inside];
+    return this.dir === path.sep ? [written] : [inside, written];
   };
 
   /** A path in the working folder as a program sees it that runs there. */

@@ -45,7 +45,7 @@ function setUp(more: { moreRoots?: string[]; clock?: ManualClock } = {}) {
   const metrics = new AgentMetrics();
   const lines: string[] = [];
   const log = { ...silentLogger, warn: (m: string) => lines.push(m), error: (m: string) => lines.push(m) };
-  const secrets = new Secrets({ source, moreRoots: [], resolve: (p) => p, metrics, log, ...more });
+  const secrets = new Secrets({ source, moreRoots: [], places: (p) => [p], metrics, log, ...more });
   return { holder, secrets, metrics, lines, log };
 }
 

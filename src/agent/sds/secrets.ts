@@ -16,7 +16,8 @@ export interface SecretsOptions {
   readonly source: WorkloadSource;
   /** Roots in PEM that are trusted besides the mesh's (`caCertificatesPem`). */
   readonly moreRoots: readonly string[];
-  readonly resolve: (path: string) => string;
+  /** Where a file may really lie. */
+  readonly places: (path: string) => readonly string[];
   readonly metrics: AgentMetrics;
   readonly log: Logger;
   readonly clock?: Clock;
@@ -102,7 +103,7 @@ export class Secrets {
   }
 
   #openFiles(name: string, followed: Followed): void {
-    const { resolve, metrics, log, clock = systemClock } = this.#options;
+    const { places, metrics, log, clock = systemClock } = this.#options;
     let closed = false;
     let watch: { close(): void } | undefined;
     followed.close = () => {
@@ -116,7 +117,7 @@ export class Secrets {
     const onChange = (secret: SecretContent) => {
       if (!closed) publish(followed, secret);
     };
-    watchFileSecret(name, { resolve, onChange, onError, clock }).then((opened) => {
+    watchFileSecret(name, { places, onChange, onError, clock }).then((opened) => {
       watch = opened;
       if (closed) opened.close();
     }, onError);

@@ -112,7 +112,7 @@ test('files are followed, and what is wrong with them is told while the last goo
   const file = (name: string) => path.join(dir, name);
   const told: (SecretContent | string)[] = [];
   const options = {
-    resolve: (p: string) => path.join(dir, p),
+    places: (p: string) => [path.join(dir, 'first', p), path.join(dir, p)],
     onChange: (secret: SecretContent) => told.push(secret),
     onError: (error: unknown) => told.push(String(error)),
     clock,

@@ -25,8 +25,8 @@ export function parseFileResource(name: string): FileResource | undefined {
 }
 
 export interface FileSecretOptions {
-  /** Where a path really lies, for workloads whose mounts are under a folder of their own. */
-  readonly resolve?: (path: string) => string;
+  /** Where a path may really lie, for workloads whose mounts are under a folder of their own: the first that is there counts. */
+  readonly places?: (path: string) => readonly string[];
   readonly onChange: (secret: SecretContent) => void;
   /** Told of files that are missing or not valid; the last good secret stays in use. */
   readonly onError: (error: unknown) => void;
@@ -43,11 +43,10 @@ const POLL_MS = 2000;
 export async function watchFileSecret(name: string, options: FileSecretOptions): Promise<{ close(): void }> {
   const resource = parseFileResource(name);
   if (!resource) throw new UserError(`"${name}" is neither ${CERTIFICATE}CERT${SEPARATOR}KEY nor ${ROOT}CA.`);
-  const { resolve = (path) => path, onChange, onError, clock = systemClock, pollMs = POLL_MS } = options;
+  const { places = (path) => [path], onChange, onError, clock = systemClock, pollMs = POLL_MS } = options;
   const paths = resource.type === 'certificate' ? [resource.chain, resource.key] : [resource.trustedCa];
-  const real = paths.map(resolve);
   const read = async (): Promise<FileSet> => {
-    const texts = await Promise.all(real.map((path) => readSmallFile(path)));
+    const texts = await Promise.all(paths.map((path) => readFirst(places(path))));
     return new Map(paths.flatMap((path, i) => (texts[i] === undefined ? [] : [[path, texts[i]]])));
   };
   const take = (files: FileSet) => onChange(fromFiles(name, resource, files, clock.now()));
@@ -57,7 +56,22 @@ export async function watchFileSecret(name: string, options: FileSecretOptions):
   } catch (error) {
     onError(error);
   }
-  return new FileWatch(files, { read, onChange: take, onError, clock, intervalMs: pollMs, paths: real });
+  return new FileWatch(files, {
+    read,
+    onChange: take,
+    onError,
+    clock,
+    intervalMs: pollMs,
+    paths: paths.flatMap((path) => places(path)),
+  });
+}
+
+async function readFirst(places: readonly string[]): Promise<string | undefined> {
+  for (const place of places) {
+    const text = await readSmallFile(place);
+    if (text !== undefined) return text;
+  }
+  return undefined;
 }
 
 function fromFiles(name: string, resource: FileResource, files: FileSet, now: number): SecretContent {

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import http from 'node:http';
 import { messageOf, UserError } from '../../base/errors.ts';
+import type { ApplyResponse, DeleteResponse } from '../../config/control/api.ts';
 import type {
   EnvironmentResponse,
   MeshStatus,
@@ -17,10 +18,13 @@ import type { LocalMesh } from '../mesh.ts';
 import { ObjectView } from '../object-view.ts';
 import { type DesiredPod, desiredPods, podKey } from '../pods/desired-pod.ts';
 import type { Pod } from '../pods/pod.ts';
+import { whenWarm } from './warming.ts';
 
 const MAX_BODY = 1024 * 1024;
+const MAX_ANSWER = 64 * 1024 * 1024;
 const ADMIN_PORT = 15000;
 const STATUS_PORT = 15020;
+const WARM_MS = 5000;
 
 class NotFound extends UserError {}
 
@@ -91,16 +95,32 @@ export class MeshControlServer {
         send(response, 202, {});
         this.#onDown();
         return;
+      case 'POST /v1/apply':
+      case 'POST /v1/delete':
+        this.#handOn(request, response, (answer) => this.#inForce(answer));
+        return;
       default:
         this.#handOn(request, response);
     }
   }
 
-  #handOn(request: http.IncomingMessage, response: http.ServerResponse): void {
+  /** `finish` completes an answer, which is otherwise passed through as it comes. */
+  #handOn(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    finish?: (answer: ApplyResponse | DeleteResponse) => Promise<object>,
+  ): void {
     const { method, url: path, headers } = request;
     const onward = http.request(
       { socketPath: this.#mesh.folder.discoverySocket, method, path, headers, agent: false },
       (answer) => {
+        if (finish && answer.statusCode === 200) {
+          readJson<ApplyResponse | DeleteResponse>(answer, MAX_ANSWER)
+            .then(finish)
+            .then((whole) => send(response, 200, whole))
+            .catch((error: unknown) => send(response, 502, { error: messageOf(error) }));
+          return;
+        }
         response.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(response);
       },
@@ -111,6 +131,17 @@ export class MeshControlServer {
     });
     response.on('close', () => onward.destroy());
     request.pipe(onward);
+  }
+
+  /** A change that proxies have acknowledged is in force once their listeners are at work. */
+  async #inForce(answer: ApplyResponse | DeleteResponse): Promise<object> {
+    if (!answer.convergence) return answer;
+    const pods = new Map(this.#mesh.pods.map((pod) => [`${pod.desired.name}.${pod.desired.namespace}`, pod]));
+    const adminOf = (proxy: string) => {
+      const pod = pods.get(proxy);
+      return pod && `${pod.addresses.sidecar}:${ADMIN_PORT}`;
+    };
+    return { ...answer, convergence: await whenWarm(answer.convergence, adminOf, WARM_MS) };
   }
 
   #status(): MeshStatus {
@@ -241,18 +272,18 @@ export function publishedUrls(mesh: LocalMesh): PublishedUrl[] {
   });
 }
 
-async function readJson<T>(request: http.IncomingMessage): Promise<T> {
+async function readJson<T>(message: http.IncomingMessage, maxBytes = MAX_BODY): Promise<T> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of message as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY) throw new UserError(`the request is larger than ${MAX_BODY} bytes`);
+    if (size > maxBytes) throw new UserError(`the message is larger than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   try {
     return JSON.parse(Buffer.concat(chunks).toString('utf8')) as T;
   } catch {
-    throw new UserError('the request is not JSON');
+    throw new UserError('the message is not JSON');
   }
 }
 

@@ -19,6 +19,7 @@ import { FilterChainMatcher } from './filter-chain-match.ts';
 import { compileListenerFilters, type ListenerFilters } from './listener-filters.ts';
 import type { InitTarget, ListenerFacts, NetworkFilterFactory } from './network-filter.ts';
 import type { NetworkFilterRegistry } from './network-filter-registry.ts';
+import { secretsTarget } from './secrets-target.ts';
 import { SUPPORTED } from './supported.ts';
 
 /** Compiles a downstream transport socket of the listener with this prefix of statistics; undefined is plaintext. */
@@ -191,10 +192,12 @@ function compileChain(
   }
   if (proto.useProxyProto?.valueOf())
     errors.add('use_proxy_proto', 'is not supported: use the proxy_protocol listener filter');
+  const transport = environment.buildTransport(proto.transportSocket, statPrefix, errors.at('transport_socket'));
+  if (transport && !transport.settled) pending.push(secretsTarget(transport, environment.worker.timers));
   return {
     name: proto.name,
     key,
-    transport: environment.buildTransport(proto.transportSocket, statPrefix, errors.at('transport_socket')),
+    transport,
     transportTimeoutMs: durationMs(proto.transportSocketConnectTimeout, 0),
     filters,
     drain,

@@ -72,6 +72,7 @@ class Downstream implements DownstreamTransport {
   #stale = true;
   /** Why the secrets that came last cannot be used. */
   #complaint = '';
+  #waiting: (() => void)[] = [];
   #closed = false;
 
   constructor(proto: DownstreamTlsContext, secrets: SecretManager, stats: TransportStats, errors: ConfigErrors) {
@@ -87,6 +88,7 @@ class Downstream implements DownstreamTransport {
     const changed = () => {
       this.#stale = true;
       if (this.#generation) stats.factory.ssl_context_update_by_sds++;
+      this.#tell();
     };
     const before = errors.list.length;
     const common = errors.at('common_tls_context');
@@ -129,6 +131,22 @@ class Downstream implements DownstreamTransport {
 
   get ready(): boolean {
     return this.#missing().length === 0;
+  }
+
+  get settled(): boolean {
+    return this.#material.settled && (this.#ticketKeys?.answered ?? true);
+  }
+
+  whenSettled(callback: () => void): void {
+    this.#waiting.push(callback);
+    process.nextTick(() => this.#tell());
+  }
+
+  #tell(): void {
+    if (this.#waiting.length === 0 || this.#closed || !this.settled) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const callback of waiting) callback();
   }
 
   get certificates(): CertificateFacts[] {
@@ -263,6 +281,7 @@ class Downstream implements DownstreamTransport {
 
   close(): void {
     this.#closed = true;
+    this.#waiting = [];
     this.#material.close();
     this.#stats.release();
     this.#ticketKeys?.close();

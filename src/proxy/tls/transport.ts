@@ -27,6 +27,10 @@ export interface Handshake {
 export interface DownstreamTransport {
   /** Whether its secrets have come. While they have not, connections are refused. */
   readonly ready: boolean;
+  /** Whether nobody need wait for secrets: they have come, were refused, or have not come within the time for that. */
+  readonly settled: boolean;
+  /** Calls back once, later, when `settled` is true; not after `close`. */
+  whenSettled(callback: () => void): void;
   /**
    * Makes TLS of a connected socket whose first bytes were read, parsed and `unshift`ed. The callback comes once; with
    * a socket only after the peer was admitted, before any byte of its data was delivered.
