@@ -158,6 +158,7 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
         convergence: controlPlane.convergence,
         proxies: controlPlane.proxies,
         meshSnapshot: () => controlPlane.source.snapshot.number,
+        meshWarnings: () => controlPlane.source.snapshot.config.warnings,
         defaultNamespace: 'default',
       });
       await control.listen(options.control.socket);

@@ -15,6 +15,7 @@ import type {
   WatchEvent,
 } from '../../config/control/api.ts';
 import { KINDS } from '../../config/kinds/index.ts';
+import type { ConfigMessage } from '../../config/message.ts';
 import { type ConfigObject, objectKey } from '../../config/object.ts';
 import { readObject, readObjects } from '../../config/read.ts';
 import type { ConfigChange, ConfigSnapshot } from '../../config/store/snapshot.ts';
@@ -38,6 +39,8 @@ export interface ControlContext {
   readonly proxies: ProxyRegistry;
   /** Number of the mesh snapshot that was made of the store's present one. */
   readonly meshSnapshot: () => number;
+  /** What is to be said of the configuration in force, besides of that which is refused. */
+  readonly meshWarnings: () => readonly ConfigMessage[];
   /** For objects that name no namespace. */
   readonly defaultNamespace: string;
 }
@@ -184,15 +187,15 @@ export class ControlServer {
   }
 
   #state(): StateResponse {
-    const { store, proxies, convergence, meshSnapshot } = this.#context;
-    const { size, rejected, warnings } = store.snapshot;
+    const { store, proxies, convergence, meshSnapshot, meshWarnings } = this.#context;
+    const { size, rejected } = store.snapshot;
     const snapshot = meshSnapshot();
     const lags = new Map(convergence.report(snapshot).laggards.map((l) => [l.connectionId, l.reason]));
     return {
       snapshot,
       objects: size,
       rejected,
-      warnings,
+      warnings: meshWarnings(),
       proxies: [...proxies].filter(followsConfiguration).map((proxy) => ({
         id: proxy.id,
         version: proxy.node.istioVersion,

@@ -1,3 +1,4 @@
+import { Adapters } from '../../adapters/adapters.ts';
 import type { MeshConfig } from '../../config/kinds/mesh-config/schema.ts';
 import type { ConfigSnapshot } from '../../config/store/snapshot.ts';
 import type { ConfigStore } from '../../config/store/store.ts';
@@ -36,6 +37,9 @@ export class MeshSource {
   readonly #options: MeshSourceOptions;
   readonly #listeners = new Set<(change: MeshChange) => void>();
   readonly #unsubscribe: () => void;
+  readonly #adapters = new Adapters();
+  /** As it was written, without what adapters made of it. */
+  #written: ConfigSnapshot;
   #registry: { readonly trustDomain: string; readonly builder: RegistryBuilder };
   #snapshot: MeshSnapshot;
 
@@ -43,6 +47,7 @@ export class MeshSource {
     this.#options = options;
     const { trustDomain } = meshOf(options.mesh);
     this.#registry = { trustDomain, builder: new RegistryBuilder({ ...options.registry, trustDomain }) };
+    this.#written = options.store.snapshot;
     this.#snapshot = this.#build(1, options.store.snapshot, options.mesh);
     this.#unsubscribe = options.store.subscribe(({ snapshot, added, updated, removed }) =>
       this.#change(snapshot, this.#snapshot.mesh, 'config', [...added, ...updated, ...removed]),
@@ -55,7 +60,7 @@ export class MeshSource {
 
   /** Puts another configuration of the mesh into force. */
   setMesh(mesh: MeshConfig): void {
-    this.#change(this.#snapshot.config, mesh, 'mesh', []);
+    this.#change(this.#written, mesh, 'mesh', []);
   }
 
   /** Calls `listener` with every change from now on. Returns how to stop. */
@@ -72,12 +77,14 @@ export class MeshSource {
   #change(config: ConfigSnapshot, mesh: MeshConfig, trigger: MeshChange['trigger'], keys: readonly string[]): void {
     const at = (this.#options.now ?? (() => performance.now()))();
     const before = this.#snapshot;
+    this.#written = config;
     this.#snapshot = this.#build(before.number + 1, config, mesh);
     for (const listener of [...this.#listeners]) listener({ before, after: this.#snapshot, at, trigger, keys });
   }
 
-  #build(number: number, config: ConfigSnapshot, mesh: MeshConfig): MeshSnapshot {
+  #build(number: number, written: ConfigSnapshot, mesh: MeshConfig): MeshSnapshot {
     const started = performance.now();
+    const config = this.#adapters.adapt(written, mesh);
     const { trustDomain } = meshOf(mesh);
     if (trustDomain !== this.#registry.trustDomain) {
       this.#registry = { trustDomain, builder: new RegistryBuilder({ ...this.#options.registry, trustDomain }) };
