@@ -8,8 +8,9 @@ import { sameItems } from '../registry/reuse.ts';
 import { AdaptedSnapshot, type ObjectsByKind } from './adapted-snapshot.ts';
 import type { Adapter, Warn } from './adapter.ts';
 import { ingressAdapter } from './ingress/adapter.ts';
+import { legacyAuthenticationAdapter } from './legacy-authentication/adapter.ts';
 
-const ADAPTERS: readonly Adapter[] = [ingressAdapter];
+const ADAPTERS: readonly Adapter[] = [ingressAdapter, legacyAuthenticationAdapter];
 
 interface Outcome {
   readonly inputs: readonly unknown[];

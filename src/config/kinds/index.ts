@@ -12,9 +12,11 @@ import { ingressKind } from './ingress/kind.ts';
 import { ingressClassKind } from './ingress-class/kind.ts';
 import { istioOperatorKind } from './istio-operator/kind.ts';
 import { jobKind } from './job/kind.ts';
+import { meshPolicyKind } from './mesh-policy/kind.ts';
 import { namespaceKind } from './namespace/kind.ts';
 import { peerAuthenticationKind } from './peer-authentication/kind.ts';
 import { podKind } from './pod/kind.ts';
+import { policyKind } from './policy/kind.ts';
 import { proxyConfigKind } from './proxy-config/kind.ts';
 import { replicaSetKind } from './replica-set/kind.ts';
 import { requestAuthenticationKind } from './request-authentication/kind.ts';
@@ -48,6 +50,8 @@ export const KINDS = [
   peerAuthenticationKind,
   requestAuthenticationKind,
   authorizationPolicyKind,
+  policyKind,
+  meshPolicyKind,
   telemetryKind,
   wasmPluginKind,
   trafficExtensionKind,
