@@ -5,8 +5,9 @@ import { systemClock } from '../base/clock.ts';
 import { codeOf, messageOf, UserError } from '../base/errors.ts';
 import { Logging, type LogStream } from '../base/log.ts';
 import { parseDuration } from '../config/schema/index.ts';
+import { AppliedPlaces, type Kept } from '../config/store/applied-places.ts';
 import { FileStore } from '../config/store/file-store.ts';
-import { type DeletedKeys, LayeredStore } from '../config/store/layered-store.ts';
+import { LayeredStore } from '../config/store/layered-store.ts';
 import type { ConfigStore } from '../config/store/store.ts';
 import { ControlServer } from '../discovery/control/server.ts';
 import { ControlPlane } from '../discovery/control-plane.ts';
@@ -190,31 +191,32 @@ async function openStore({ configDir, control, stateDir }: DiscoveryOptions, log
     opened.push(applied);
     const runtime = await open(control.runtimeDir, 'runtime', true);
     opened.push(runtime);
-    return new LayeredStore({ files, applied, runtime }, await openDeletedKeys(control.appliedDir));
+    const kept = <T>(name: string, initial: T) => openKept(path.join(control.appliedDir, name), initial);
+    const deleted = await kept<readonly string[]>('.deleted.json', []);
+    const places = new AppliedPlaces(await kept('.places.json', {}));
+    return new LayeredStore({ files, applied, runtime }, { deleted, places });
   } catch (error) {
     for (const store of opened) await store.close();
     throw error;
   }
 }
 
-/** A list beside what was applied, in a file that no store reads as configuration. */
-async function openDeletedKeys(directory: string): Promise<DeletedKeys> {
-  const file = path.join(directory, '.deleted.json');
-  let keys: ReadonlySet<string>;
+/** A value beside what was applied, in a file that no store reads as configuration. */
+async function openKept<T>(file: string, initial: T): Promise<Kept<T>> {
+  let value = initial;
   try {
-    keys = new Set(JSON.parse(await readFile(file, 'utf8')) as string[]);
+    value = JSON.parse(await readFile(file, 'utf8')) as T;
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw new UserError(`${file} cannot be read: ${messageOf(error)}`);
-    keys = new Set();
   }
   return {
-    get keys() {
-      return keys;
+    get value() {
+      return value;
     },
     set: async (next) => {
-      await writeFile(`${file}.new`, JSON.stringify([...next]), { mode: 0o600 });
+      await writeFile(`${file}.new`, JSON.stringify(next), { mode: 0o600 });
       await rename(`${file}.new`, file);
-      keys = next;
+      value = next;
     },
   };
 }

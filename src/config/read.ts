@@ -36,6 +36,8 @@ export interface ReadEntry {
   readonly unused: boolean;
   readonly at: SourceLocation;
   readonly place: Place;
+  /** Absolute path of the file that it is applied from, where that is not the one that the store keeps it in. */
+  readonly file?: string;
 }
 
 /** Where an object stands in its file. */

@@ -25,7 +25,9 @@ export async function readSources(
   const sources: SourceText[] = [];
   for (const name of names) {
     if (name === '-') sources.push({ name: 'STDIN', text: await text(stdin) });
-    else for (const file of await filesOf(name, recursive)) sources.push({ name: file, text: await readText(file) });
+    else
+      for (const file of await filesOf(name, recursive))
+        sources.push({ name: file, text: await readText(file), path: path.resolve(file) });
   }
   const bytes = sources.reduce((sum, source) => sum + Buffer.byteLength(source.text), 0);
   if (bytes > MAX_BYTES)

@@ -11,6 +11,8 @@ import type { ApplyResult, RemoveResult } from '../store/store.ts';
 export interface SourceText {
   readonly name: string;
   readonly text: string;
+  /** Absolute path of the file that it was read from; absent for what no file has. */
+  readonly path?: string;
 }
 
 /** `POST /v1/apply`. */

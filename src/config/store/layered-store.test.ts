@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inMemory } from '../../../test/support/kept.ts';
 import { readObjects } from '../read.ts';
+import { AppliedPlaces } from './applied-places.ts';
 import { LayeredStore } from './layered-store.ts';
 import { MemoryStore } from './memory-store.ts';
 import type { ConfigChange } from './snapshot.ts';
@@ -17,16 +19,7 @@ const KEY = 'Service/default/web';
 async function mesh() {
   const layers = { files: new MemoryStore(), applied: new MemoryStore(), runtime: new MemoryStore() };
   await layers.files.apply(parse(service('web', 80)));
-  let keys: ReadonlySet<string> = new Set();
-  const deleted = {
-    get keys() {
-      return keys;
-    },
-    async set(next: ReadonlySet<string>) {
-      keys = next;
-    },
-  };
-  const store = new LayeredStore(layers, deleted);
+  const store = new LayeredStore(layers, { deleted: inMemory([]), places: new AppliedPlaces(inMemory({})) });
   const changes: ConfigChange[] = [];
   store.subscribe((change) => changes.push(change));
   const port = () => store.snapshot.get('Service', 'default', 'web')?.spec.ports?.[0]?.port;
@@ -44,6 +37,19 @@ test('what is applied stands before the file, which is not touched', async () =>
     [[KEY]],
   );
   assert.equal((await store.apply(parse(service('web', 81))))[0]?.outcome, 'unchanged');
+});
+
+test('what is applied from a file is where that file has it', async () => {
+  const { store } = await mesh();
+  const from = (file: string) => parse(service('api', 80)).map((entry) => ({ ...entry, file }));
+  const at = () => store.snapshot.get('Service', 'default', 'api')?.locate(['spec']);
+  await store.apply(from('/home/me/api.yaml'));
+  assert.deepEqual(at(), { file: '/home/me/api.yaml', line: 5, column: 1 });
+  assert.equal((await store.apply(from('/home/me/moved.yaml')))[0]?.outcome, 'unchanged');
+  assert.equal(at()?.file, '/home/me/moved.yaml');
+  await store.remove(['Service/default/api']);
+  await store.apply(parse(service('api', 80)));
+  assert.equal(at()?.file, 'input.yaml');
 });
 
 test('an edit of the file is heard again', async () => {

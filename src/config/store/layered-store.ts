@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { ConfigMessage } from '../message.ts';
 import type { ConfigObject } from '../object.ts';
 import type { ReadEntry } from '../read.ts';
+import type { AppliedPlaces, Kept } from './applied-places.ts';
 import { refusals } from './batch.ts';
 import { canonical } from './canonical.ts';
 import { Subscribers, sameContent } from './changes.ts';
@@ -18,10 +20,12 @@ export interface Layers {
   readonly runtime: ConfigStore;
 }
 
-/** Keys of objects of the files that were deleted while the mesh runs, kept where a restart finds them. */
-export interface DeletedKeys {
-  readonly keys: ReadonlySet<string>;
-  set(keys: ReadonlySet<string>): Promise<void>;
+/** What is known beside the objects, kept where a restart finds it. */
+export interface LayerNotes {
+  /** Keys of objects of the files that were deleted while the mesh runs. */
+  readonly deleted: Kept<readonly string[]>;
+  /** Where objects that were applied come from. */
+  readonly places: AppliedPlaces;
 }
 
 /**
@@ -31,22 +35,30 @@ export interface DeletedKeys {
  */
 export class LayeredStore implements ConfigStore {
   private readonly layers: Layers;
-  private readonly deleted: DeletedKeys;
+  private readonly notes: LayerNotes;
   private readonly whole: MergedView;
   private readonly people: MergedView;
   private readonly ends: (() => void)[];
+  /** The deleted keys as a set, made again when they have changed. */
+  private hidden: { readonly list: readonly string[]; readonly keys: ReadonlySet<string> } = {
+    list: [],
+    keys: new Set(),
+  };
   private queue: Promise<unknown> = Promise.resolve();
   /** Applied objects that stand before one of a file, with the age of that one. */
   private readonly aged = new WeakMap<ConfigObject, ConfigObject>();
 
-  constructor(layers: Layers, deleted: DeletedKeys) {
+  constructor(layers: Layers, notes: LayerNotes) {
     this.layers = layers;
-    this.deleted = deleted;
+    this.notes = notes;
     const { files, applied, runtime } = layers;
-    this.people = new MergedView([files, applied], (key) => this.writtenObject(key));
+    const retell = (store: ConfigStore, message: ConfigMessage) =>
+      store === applied ? notes.places.retell(message, objectsOf(applied).get(message.key ?? '')) : message;
+    this.people = new MergedView([files, applied], (key) => this.writtenObject(key), retell);
     this.whole = new MergedView(
       [files, applied, runtime],
       (key) => objectsOf(runtime).get(key) ?? this.writtenObject(key),
+      retell,
     );
     this.ends = [
       layers.files.subscribe((change) => this.filesChanged(change)),
@@ -78,14 +90,17 @@ export class LayeredStore implements ConfigStore {
     const keys = keysOf(change);
     const spoken = [...change.added, ...change.updated];
     const stale = spoken.filter((key) => objectsOf(this.layers.applied).has(key));
-    const revived = spoken.filter((key) => this.deleted.keys.has(key));
+    const revived = spoken.filter((key) => this.isDeleted(key));
     if (stale.length === 0 && revived.length === 0) {
       this.merge(keys);
       return;
     }
     this.enqueue(async () => {
-      if (revived.length > 0) await this.deleted.set(without(this.deleted.keys, revived));
-      if (stale.length > 0) await this.layers.applied.remove(stale);
+      await this.revive(revived);
+      if (stale.length > 0) {
+        await this.layers.applied.remove(stale);
+        await this.notes.places.forget(stale);
+      }
       this.merge(keys);
     }).catch(() => this.merge(keys));
   }
@@ -96,10 +111,22 @@ export class LayeredStore implements ConfigStore {
     return outcome;
   }
 
+  private isDeleted(key: string): boolean {
+    const { value } = this.notes.deleted;
+    if (this.hidden.list !== value) this.hidden = { list: value, keys: new Set(value) };
+    return this.hidden.keys.has(key);
+  }
+
+  private async revive(keys: readonly string[]): Promise<void> {
+    const { deleted } = this.notes;
+    if (keys.length > 0) await deleted.set(deleted.value.filter((key) => !keys.includes(key)));
+  }
+
   private writtenObject(key: string): ConfigObject | undefined {
     const { files, applied } = this.layers;
-    const own = objectsOf(applied).get(key);
-    const written = this.deleted.keys.has(key) ? undefined : objectsOf(files).get(key);
+    const copy = objectsOf(applied).get(key);
+    const own = copy && this.notes.places.place(key, copy);
+    const written = this.isDeleted(key) ? undefined : objectsOf(files).get(key);
     return own !== undefined && written !== undefined ? this.changed(written, own) : (own ?? written);
   }
 
@@ -127,6 +154,7 @@ export class LayeredStore implements ConfigStore {
   apply(entries: readonly ReadEntry[], options: WriteOptions = {}): Promise<ApplyResult[]> {
     return this.enqueue(async () => {
       const refused = refusals(entries);
+      const again: ReadEntry[] = [];
       const wanted: ReadEntry[] = [];
       const results = entries.map((entry, i): ApplyResult | undefined => {
         const { key, object, warnings } = entry;
@@ -140,18 +168,19 @@ export class LayeredStore implements ConfigStore {
           return { key, outcome: 'error', errors: [{ message, at: entry.at, key }], warnings };
         }
         if (before !== undefined && isDeepStrictEqual(canonical(before), canonical(object))) {
+          if (objectsOf(this.layers.applied).has(key)) again.push(entry);
           return { key, outcome: 'unchanged', errors: [], warnings };
         }
         wanted.push(entry);
         return undefined;
       });
       const existed = new Set(wanted.map((e) => e.key!).filter((key) => this.people.snapshot.find(key) !== undefined));
+      const placed = [...wanted, ...again];
+      if (!options.dryRun) await this.notes.places.note(placed);
       const written = await this.layers.applied.apply(wanted, options);
       if (!options.dryRun) {
-        const keys = wanted.map((e) => e.key!);
-        const revived = keys.filter((key) => this.deleted.keys.has(key));
-        if (revived.length > 0) await this.deleted.set(without(this.deleted.keys, revived));
-        this.merge(keys);
+        await this.revive(wanted.map((e) => e.key!).filter((key) => this.isDeleted(key)));
+        this.merge(placed.map((e) => e.key!));
       }
       let next = 0;
       return results.map((result) => {
@@ -179,13 +208,15 @@ export class LayeredStore implements ConfigStore {
       if (options.dryRun) return results;
       const gone = results.filter((r) => r.outcome === 'deleted').map((r) => r.key);
       const hidden = gone.filter((key) => objectsOf(this.layers.files).has(key));
-      if (hidden.length > 0) await this.deleted.set(new Set([...this.deleted.keys, ...hidden]));
+      const { deleted, places } = this.notes;
+      if (hidden.length > 0) await deleted.set([...new Set([...deleted.value, ...hidden])]);
       const applied = gone.filter((key) => objectsOf(this.layers.applied).has(key));
       const failed = new Map(
         (applied.length > 0 ? await this.layers.applied.remove(applied) : [])
           .filter((r) => r.outcome === 'error')
           .map((r) => [r.key, r]),
       );
+      await places.forget(applied.filter((key) => !failed.has(key)));
       this.merge(gone);
       return results.map((result) => failed.get(result.key) ?? result);
     });
@@ -204,12 +235,18 @@ export class LayeredStore implements ConfigStore {
 class MergedView {
   private readonly stores: readonly ConfigStore[];
   private readonly winner: (key: string) => ConfigObject | undefined;
+  private readonly retell: (store: ConfigStore, message: ConfigMessage) => ConfigMessage;
   private readonly subscribers = new Subscribers();
   private current = ObjectsSnapshot.empty;
 
-  constructor(stores: readonly ConfigStore[], winner: (key: string) => ConfigObject | undefined) {
+  constructor(
+    stores: readonly ConfigStore[],
+    winner: (key: string) => ConfigObject | undefined,
+    retell: (store: ConfigStore, message: ConfigMessage) => ConfigMessage,
+  ) {
     this.stores = stores;
     this.winner = winner;
+    this.retell = retell;
     this.merge(new Set(stores.flatMap((store) => [...objectsOf(store).keys()])));
     if (this.current.number === 0) this.current = this.current.next(new Map(), [], []);
   }
@@ -240,7 +277,7 @@ class MergedView {
       else outcome[sameContent(before, after) ? 'moved' : 'updated'].push(key);
     }
     const rejected = this.stores.flatMap((store) => store.snapshot.rejected);
-    const warnings = this.stores.flatMap((store) => store.snapshot.warnings);
+    const warnings = this.stores.flatMap((store) => store.snapshot.warnings.map((w) => this.retell(store, w)));
     const told =
       !isDeepStrictEqual(rejected, this.current.rejected) || !isDeepStrictEqual(warnings, this.current.warnings);
     if (changes.size === 0 && !told) return;
@@ -265,10 +302,4 @@ function objectsOf(store: ConfigStore): {
 
 function keysOf({ added, updated, removed, moved }: ConfigChange): string[] {
   return [...added, ...updated, ...removed, ...moved];
-}
-
-function without(keys: ReadonlySet<string>, gone: readonly string[]): Set<string> {
-  const left = new Set(keys);
-  for (const key of gone) left.delete(key);
-  return left;
 }

@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { inMemory } from '../../../test/support/kept.ts';
 import { readObjects } from '../read.ts';
+import { AppliedPlaces } from './applied-places.ts';
 import { FileStore } from './file-store.ts';
 import { LayeredStore } from './layered-store.ts';
 import { MemoryStore } from './memory-store.ts';
@@ -19,18 +21,6 @@ spec: {ports: [{port: ${port}}]}
 
 const parse = (text: string) => readObjects(text, 'input.yaml').entries;
 
-function deletedInMemory() {
-  let keys: ReadonlySet<string> = new Set();
-  return {
-    get keys() {
-      return keys;
-    },
-    async set(next: ReadonlySet<string>) {
-      keys = next;
-    },
-  };
-}
-
 type Open = (t: TestContext, now: () => number) => Promise<ConfigStore>;
 
 const stores: Readonly<Record<string, Open>> = {
@@ -38,7 +28,7 @@ const stores: Readonly<Record<string, Open>> = {
   LayeredStore: async (_, now) =>
     new LayeredStore(
       { files: new MemoryStore({ now }), applied: new MemoryStore({ now }), runtime: new MemoryStore({ now }) },
-      deletedInMemory(),
+      { deleted: inMemory([]), places: new AppliedPlaces(inMemory({})) },
     ),
   FileStore: async (t, now) => {
     const directory = await mkdtemp(join(tmpdir(), 'store-'));

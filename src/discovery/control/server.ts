@@ -111,11 +111,12 @@ export class ControlServer {
 
   async #apply({ sources, namespace, dryRun, waitMs }: ApplyRequest): Promise<ApplyResponse> {
     if (!Array.isArray(sources)) throw new BadRequest('sources must be a list');
-    const read = sources.map(({ name, text }) =>
-      readObjects(text, name, { defaultNamespace: namespace ?? this.#context.defaultNamespace }),
-    );
+    const defaultNamespace = namespace ?? this.#context.defaultNamespace;
+    const read = sources.map(({ name, text, path }) => ({ path, ...readObjects(text, name, { defaultNamespace }) }));
     const problems = read.flatMap((r) => r.problems);
-    const entries = read.flatMap((r) => r.entries);
+    const entries = read.flatMap(({ path, entries }) =>
+      path === undefined ? entries : entries.map((entry) => ({ ...entry, file: path })),
+    );
     const results = await this.#context.store.apply(entries, { dryRun: dryRun ?? false });
     return { results, problems, ...(await this.#settled(waitMs, dryRun)) };
   }

@@ -26,6 +26,7 @@ export interface RecordedNack {
 }
 
 const MAX_SUSPECTS = 20;
+const MAX_PLACES = 4;
 /** Like Envoy, which cuts them as well; a proxy may be anyone. */
 const MAX_MESSAGE = 4096;
 
@@ -50,9 +51,18 @@ function mentions(text: string, name: string): boolean {
 }
 
 /** One sentence for people: who refused what, why, and where it comes from. */
-export function describeNack(nack: RecordedNack): string {
-  const places = [...new Set(nack.resources.flatMap(({ origin }) => origin.slice(0, 1).map(formatLocation)))];
-  const from = places.length > 0 ? ` (from ${places.join(', ')})` : '';
-  const names = nack.resources.map(({ name }) => name).join(', ');
-  return `${nack.proxy} rejected ${shortType(nack.typeUrl)} ${names}${from}: ${nack.message}`;
+export function describeNack({ proxy, typeUrl, resources, message }: RecordedNack): string {
+  const names = resources.map(({ name }) => name).join(', ');
+  const places = placesOf(resources);
+  const shown = places.slice(0, MAX_PLACES);
+  const more = places.length > shown.length ? ` and ${places.length - shown.length} more` : '';
+  const from = shown.length > 0 ? ` (from ${shown.join(', ')}${more})` : '';
+  return `${proxy} rejected ${shortType(typeUrl)} ${names}${from}: ${message}`;
+}
+
+/** Each place once: first the foremost of every resource, then the others. */
+function placesOf(resources: readonly RejectedResource[]): string[] {
+  const foremost = resources.flatMap(({ origin }) => origin.slice(0, 1));
+  const others = resources.flatMap(({ origin }) => origin.slice(1));
+  return [...new Set([...foremost, ...others].map(formatLocation))];
 }

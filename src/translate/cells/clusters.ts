@@ -80,7 +80,7 @@ export class ClusterCells {
       const context = proxy.isSidecar ? 'SIDECAR_OUTBOUND' : 'GATEWAY';
       const sources = [service.source, ...(rule?.from ?? [])];
       return outboundClusters(proxy, service, port, mode).flatMap((cluster) =>
-        cellOf(patchCluster(patches, context, cluster), [...sources, ...patchSources(proxy, context)]),
+        cellOf(patchCluster(patches, context, cluster), [...patchSources(proxy, context), ...sources]),
       );
     });
   }
@@ -108,7 +108,7 @@ export class ClusterCells {
       ...outbound(passthroughCluster(proxy)),
       ...this.#added(proxy, 'SIDECAR_OUTBOUND'),
       ...inboundClusters(proxy).flatMap(({ cluster, hosts, sources }) =>
-        cellOf(patchCluster(patches, 'SIDECAR_INBOUND', cluster, hosts), [...sources, ...inboundPatches]),
+        cellOf(patchCluster(patches, 'SIDECAR_INBOUND', cluster, hosts), [...inboundPatches, ...sources]),
       ),
       ...cellOf(patchCluster(patches, 'SIDECAR_INBOUND', inboundPassthroughCluster(proxy)), inboundPatches),
       ...this.#added(proxy, 'SIDECAR_INBOUND'),

@@ -32,8 +32,8 @@ export class RouteCells {
         },
         () =>
           locationsOf([
-            ...table.hosts.flatMap((host) => host.groups.flatMap((group) => group.origins)),
             ...origins.map(({ patch }) => patch.origin),
+            ...table.hosts.flatMap((host) => host.groups.flatMap((group) => group.origins)),
           ]),
       );
     });

@@ -22,11 +22,12 @@ export function listenersOf(proxy: ProxyView): BuiltListener[] {
   ];
 }
 
+/** Patches stand first among the origins of what they may have changed: a proxy that refuses it does so rather for them. */
 function patched({ patches }: ProxyView, context: PatchContext, built: readonly BuiltListener[]): BuiltListener[] {
   const origins = LISTENER_TARGETS.flatMap((target) => patches.for(target, context)).map(({ patch }) => patch.origin);
   return built.flatMap(({ conflict, listener, sources }) => {
     const result: Listener | undefined = patchListener(patches, context, listener);
-    return result === undefined ? [] : [{ conflict, listener: result, sources: [...sources, ...origins] }];
+    return result === undefined ? [] : [{ conflict, listener: result, sources: [...origins, ...sources] }];
   });
 }
 
