@@ -8,6 +8,7 @@ import { WorkloadCertificates } from '../../ca/client/workload-certificates.ts';
 import { Authority } from './authority.ts';
 import type { LastGoodCertificate } from './last-good.ts';
 import type { CertificatesOptions } from './options.ts';
+import { PublishedTrust } from './published.ts';
 
 const TOKEN_FILE = './var/run/secrets/tokens/istio-token';
 /** A certificate of an earlier run is replaced soon, but not at once: the authority was away a moment ago. */
@@ -30,6 +31,8 @@ export class IssuedCertificates implements WorkloadSource {
   #lastError: WorkloadState['lastError'];
   #failures = 0;
   #serial: string | undefined;
+  #roots = '';
+  readonly #published: PublishedTrust;
 
   /** Begins at once. `kept` is what `lastGood` had. */
   constructor(
@@ -67,6 +70,13 @@ export class IssuedCertificates implements WorkloadSource {
       random,
     });
     this.#certificates.subscribe((state) => this.#note(state));
+    this.#published = new PublishedTrust({
+      resolve,
+      onRoots: (pem) => this.#certificates.publish(pem),
+      onRevocations: (crl) => this.#certificates.setRevocations(crl),
+      log,
+      clock,
+    });
   }
 
   get state(): WorkloadState {
@@ -79,6 +89,7 @@ export class IssuedCertificates implements WorkloadSource {
 
   close(): void {
     this.#cancelRenewal();
+    this.#published.close();
     this.#certificates.close();
     this.#authority.close();
   }
@@ -113,10 +124,15 @@ export class IssuedCertificates implements WorkloadSource {
       log.warn(`no new certificate from the authority: ${lastError.message}`);
     }
     this.#lastError = lastError;
-    if (!certificate || certificate.serial === this.#serial) return;
-    this.#failures = 0;
-    this.#serial = certificate.serial;
-    log.info(`certificate ${certificate.identity} is valid until ${new Date(certificate.notAfter).toISOString()}`);
+    if (!certificate) return;
+    const isNew = certificate.serial !== this.#serial;
+    if (!isNew && state.roots === this.#roots) return;
+    this.#roots = state.roots;
+    if (isNew) {
+      this.#failures = 0;
+      this.#serial = certificate.serial;
+      log.info(`certificate ${certificate.identity} is valid until ${new Date(certificate.notAfter).toISOString()}`);
+    } else log.info('the roots of the mesh have changed');
     void this.#lastGood?.write(state);
     void this.#output?.write(state).catch((error) => log.error(`OUTPUT_CERTS: ${messageOf(error)}`));
   }

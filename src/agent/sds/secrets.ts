@@ -148,5 +148,5 @@ function publish(followed: Followed, secret: SecretContent): void {
 function isSame(a: SecretContent | undefined, b: SecretContent): boolean {
   if (a?.type === 'certificate' && b.type === 'certificate')
     return a.certificateChain === b.certificateChain && a.privateKey === b.privateKey;
-  return a?.type === 'validation' && b.type === 'validation' && a.trustedCa === b.trustedCa;
+  return a?.type === 'validation' && b.type === 'validation' && a.trustedCa === b.trustedCa && a.crl === b.crl;
 }

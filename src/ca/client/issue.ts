@@ -70,9 +70,11 @@ export function acceptChain(
     throw new UserError(
       `The certificate from the authority is for ${JSON.stringify(uris)}, and not for "${formatWorkloadIdentity(identity)}".`,
     );
+  let root: Certificate | undefined;
   for (const purpose of ['server', 'client'] as const) {
-    const { problem } = verifyChain(leaf, { intermediates: rest, roots, now, purpose });
+    const { path, problem } = verifyChain(leaf, { intermediates: rest, roots, now, purpose });
     if (problem) throw new UserError(`The certificate from the authority does not verify: ${problem}.`);
+    root = path?.at(-1);
   }
   return {
     certificate: {
@@ -82,6 +84,7 @@ export function acceptChain(
       serial: leaf.serial,
       notBefore: leaf.notBefore,
       notAfter: Math.min(...[leaf, ...rest.filter((c) => !roots.some((r) => r.equals(c)))].map((c) => c.notAfter)),
+      root: root?.pem,
     },
     roots: toPem(roots),
   };

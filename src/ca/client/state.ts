@@ -11,6 +11,8 @@ export interface WorkloadCertificate {
   /** Milliseconds since 1970. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** The root that it stands under, PEM; absent where that was not looked for. */
+  readonly root?: string;
 }
 
 /** What a source of certificates has to offer at a moment. A state is never changed, only replaced. */
@@ -21,6 +23,10 @@ export interface WorkloadState {
   readonly roots: string;
   /** When the certificate was obtained, milliseconds since 1970. */
   readonly lastRenewal: number | undefined;
+  /** By when it should have been renewed, milliseconds since 1970; undefined without a certificate. */
+  readonly renewalDue?: number;
+  /** Lists of revoked certificates in PEM, if the mesh publishes any. */
+  readonly crl?: string;
   /** The last failure since then. */
   readonly lastError: { readonly message: string; readonly at: number } | undefined;
 }

@@ -25,6 +25,22 @@ export class TrustBundle {
     this.#given = given;
   }
 
+  /**
+   * Takes what the mesh has published as its bundle (Istio's `istio-ca-root-cert`). It counts only if it shares a root
+   * with what the authority has given, for the file may belong to another mesh. A root that it leaves out is distrusted
+   * at once, except `own`, under which this workload's certificate stands: then the mesh has not waited for us, nor for
+   * others perhaps, and that one is kept until `keepUntil`. Returns whether it counts.
+   */
+  publish(pem: string, own: string | undefined, keepUntil: number): boolean {
+    const published = parseCertificates(pem, 'The trust bundle of the mesh').map((c) => c.pem);
+    if (!published.some((root) => this.#given.includes(root))) return false;
+    const isKept = own !== undefined && this.#given.includes(own) && !published.includes(own);
+    const kept = this.#kept.filter((k) => !published.includes(k.pem) && k.pem !== own);
+    this.#kept = isKept ? [{ pem: own, until: keepUntil }, ...kept].slice(0, MAX_KEPT) : kept;
+    this.#given = published;
+    return true;
+  }
+
   /** The bundle in PEM at a moment; forgets what is kept no longer. */
   at(now: number): string {
     this.#kept = this.#kept.filter((k) => k.until > now);

@@ -42,7 +42,7 @@ async function scene(options: Partial<WorkloadCertificatesOptions> = {}) {
     requests,
     rootA,
     rootB,
-    grant: (roots = rootA, lifeMs = 24 * HOUR) =>
+    grant: (roots = rootA, lifeMs = 24 * HOUR, root?: string) =>
       settle(() => {
         const now = clock.now();
         const certificate = {
@@ -52,6 +52,7 @@ async function scene(options: Partial<WorkloadCertificatesOptions> = {}) {
           serial: String(++serial),
           notBefore: now - 120_000,
           notAfter: now + lifeMs,
+          root,
         };
         requests.shift()!.resolve({ certificate, roots });
       }),
@@ -230,4 +231,78 @@ test('renewal on request happens once at a time, and nothing happens after closi
   await new Promise((resolve) => setImmediate(resolve));
   clock.advance(48 * HOUR);
   assert.deepEqual([states.length, requests.length, clock.pending], [seen, 1, 0]);
+});
+
+test('what the mesh publishes is trusted, and its first root is the one to be under', async () => {
+  const { clock, certificates, requests, rootA, rootB, grant } = await scene({ random: () => 1 });
+  const life = 24 * HOUR;
+  certificates.publish(rootA);
+  await grant(rootA, life, rootA);
+  certificates.publish(rootA + rootB);
+  assert.equal(certificates.state.roots, rootA + rootB, 'both, before anything is under the new one');
+  assert.equal(certificates.nextRenewal, certificates.state.renewalDue, 'no reason to hurry');
+  certificates.publish(rootB + rootA);
+  assert.equal(certificates.nextRenewal! - clock.now(), 2000, 'spread over two seconds');
+  clock.advance(2000);
+  await grant(rootB + rootA, life, rootA);
+  assert.equal(certificates.nextRenewal! - clock.now(), 4000, 'the authority did not know yet');
+  clock.advance(4000);
+  await grant(rootB + rootA, life, rootB);
+  assert.equal(certificates.nextRenewal, certificates.state.renewalDue);
+  certificates.publish(rootB);
+  assert.equal(certificates.state.roots, rootB, 'dropped at once, for nothing of ours is under it');
+  assert.equal(requests.length, 0);
+  certificates.close();
+});
+
+test('an early renewal is tried a few times only, where the order of the bundle means nothing', async () => {
+  const { clock, certificates, rootA, rootB, grant } = await scene({ random: () => 1 });
+  await grant(rootB + rootA, 24 * HOUR, rootA);
+  certificates.publish(rootB + rootA);
+  let attempts = 0;
+  while (certificates.nextRenewal! < clock.now() + HOUR) {
+    clock.advance(certificates.nextRenewal! - clock.now());
+    await grant(rootB + rootA, 24 * HOUR, rootA);
+    attempts++;
+  }
+  assert.equal(attempts, 4);
+  certificates.close();
+});
+
+test('a bundle that comes while a certificate is asked for is newer than the answer', async () => {
+  const { certificates, rootA, rootB, grant } = await scene();
+  await grant(rootA + rootB, 24 * HOUR, rootB);
+  certificates.renew();
+  certificates.publish(rootB);
+  await grant(rootA + rootB, 24 * HOUR, rootB);
+  assert.equal(certificates.state.roots, rootB);
+  certificates.close();
+});
+
+test('when renewal is due does not move with attempts that fail', async () => {
+  const { clock, certificates, grant, refuse, advanceToRenewal } = await scene();
+  await grant();
+  const due = clock.now() + 12 * HOUR;
+  assert.equal(certificates.state.renewalDue, due);
+  advanceToRenewal();
+  await refuse();
+  assert.equal(certificates.state.renewalDue, due);
+  advanceToRenewal();
+  await grant();
+  assert.ok(certificates.state.renewalDue! > due);
+  certificates.close();
+});
+
+test('revocation lists are told when they change', async () => {
+  const { certificates, states } = await scene();
+  certificates.setRevocations(undefined);
+  assert.equal(states.length, 0);
+  certificates.setRevocations('crl');
+  certificates.setRevocations('crl');
+  certificates.setRevocations(undefined);
+  assert.deepEqual(
+    states.map(({ crl }) => crl),
+    ['crl', undefined],
+  );
+  certificates.close();
 });

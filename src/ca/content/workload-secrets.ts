@@ -18,6 +18,7 @@ export function workloadCertificateSecret({ certificate }: WorkloadState): Certi
 }
 
 /** The secret `ROOTCA`; undefined while no roots are known. */
-export function workloadRootsSecret({ roots }: WorkloadState): ValidationSecret | undefined {
-  return roots === '' ? undefined : { type: 'validation', name: WORKLOAD_ROOTS, trustedCa: roots };
+export function workloadRootsSecret({ roots, crl }: WorkloadState): ValidationSecret | undefined {
+  if (roots === '') return undefined;
+  return { type: 'validation', name: WORKLOAD_ROOTS, trustedCa: roots, ...(crl !== undefined && { crl }) };
 }

@@ -56,6 +56,16 @@ export function describeKey(key: KeyObject): string {
   return key.asymmetricKeyType === 'ed25519' ? 'Ed25519' : String(key.asymmetricKeyType);
 }
 
+/** The type of which a new key is like this one; ECDSA P-256 for those that are not made here. */
+export function keyTypeOf(key: KeyObject): KeyType {
+  const { modulusLength, namedCurve } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === 'rsa') {
+    if ((modulusLength ?? 0) > 3072) return 'rsa-4096';
+    return modulusLength === 3072 ? 'rsa-3072' : 'rsa-2048';
+  }
+  return namedCurve === 'secp384r1' ? 'ecdsa-p384' : 'ecdsa-p256';
+}
+
 /** Why a public key must not be certified, or undefined. */
 export function weakKeyProblem(key: KeyObject): string | undefined {
   const details = key.asymmetricKeyDetails;

@@ -29,8 +29,10 @@ export async function writePodFiles(folder: PodFolder, facts: PodFacts, around: 
     ]),
   );
   const root = folder.resolve('/var/run/secrets/istio/root-cert.pem');
-  fs.mkdirSync(path.dirname(root), { recursive: true, mode: 0o700 });
-  if (!fs.existsSync(root)) fs.symlinkSync(rootCertificate, root);
+  link(root, rootCertificate);
+  // Lists of revoked certificates that are plugged in beside it, as the ConfigMap istio-ca-crl has them.
+  const crl = folder.resolve('/var/run/secrets/istio/crl/ca-crl.pem');
+  link(crl, path.join(path.dirname(rootCertificate), 'ca-crl.pem'));
   const expiries: number[] = [];
   const token = async (request: TokenRequest) => {
     expiries.push(request.expirationSeconds);
@@ -65,6 +67,12 @@ export async function writePodFiles(folder: PodFolder, facts: PodFacts, around: 
     }
   }
   return Math.min(...expiries);
+}
+
+/** Makes a link, whether or not there is anything yet where it leads. */
+function link(file: string, target: string): void {
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  if (!fs.lstatSync(file, { throwIfNoEntry: false })) fs.symlinkSync(target, file);
 }
 
 function issueToken(

@@ -1,0 +1,119 @@
+import { CA_FILES, type SigningBundle } from '../authority/bundle.ts';
+import type { NewFile } from '../files/write.ts';
+import type { Certificate } from '../x509/certificate.ts';
+import { verifyChain } from '../x509/chain.ts';
+import { privateKeyPem } from '../x509/keys.ts';
+
+/**
+ * How far the change from one authority to the next has got.
+ *
+ * - `trust`: the old authority signs, the roots of both are published.
+ * - `issue`: the new authority signs, the roots of both are published.
+ * - `drop`: only the new roots are published.
+ * - `withdraw`: the change is taken back: the old authority signs again, the roots of both are still published.
+ */
+export type Phase = 'trust' | 'issue' | 'drop' | 'withdraw';
+
+/** The two authorities of a rotation. */
+export interface Authorities {
+  readonly old: SigningBundle;
+  readonly next: SigningBundle;
+}
+
+/** What one workload serves and trusts at a moment, as its proxy has it. */
+export interface Served {
+  /** `NAME.NAMESPACE`. */
+  readonly workload: string;
+  /** Why it could not be asked, in which case the rest is unknown. */
+  readonly problem?: string;
+  /** Its certificate; undefined if it has none. */
+  readonly leaf?: Certificate;
+  /** SHA-256 of the roots that it trusts; undefined for one that only serves. */
+  readonly trusted?: readonly string[];
+}
+
+/** What is to change for a rotation to begin with: only where the roots differ they have to be trusted first. */
+export function firstPhase(authorities: Authorities): Phase {
+  return newRoots(authorities).length > 0 ? 'trust' : 'issue';
+}
+
+/** The phase after one that is complete; undefined when the rotation is over. */
+export function nextPhase(phase: Phase, authorities: Authorities): Phase | undefined {
+  if (phase === 'trust') return 'issue';
+  return phase === 'issue' && oldRoots(authorities).length > 0 ? 'drop' : undefined;
+}
+
+/**
+ * Where a rotation goes that is given up: back to the old authority alone while nothing has been signed by the new one,
+ * over `withdraw` once something may have been. Null if it is too late.
+ */
+export function abortedPhase(phase: Phase): Phase | undefined | null {
+  if (phase === 'issue') return 'withdraw';
+  return phase === 'trust' ? undefined : null;
+}
+
+/** Why a phase is not complete, a sentence for each workload that it waits for; empty if it is. */
+export function blockers(phase: Phase, authorities: Authorities, served: readonly Served[]): string[] {
+  return served.flatMap((one) => {
+    const reason = one.problem === undefined ? lag(phase, authorities, one) : `cannot be asked: ${one.problem}`;
+    return reason === undefined ? [] : [`${one.workload} ${reason}`];
+  });
+}
+
+function lag(phase: Phase, authorities: Authorities, { leaf, trusted }: Served): string | undefined {
+  const { old, next } = authorities;
+  switch (phase) {
+    case 'trust': {
+      const missing = newRoots(authorities).find((root) => trusted && !trusted.includes(root.fingerprint));
+      return missing && `does not trust the new root "${missing.displayName}" yet`;
+    }
+    case 'drop': {
+      const left = oldRoots(authorities).find((root) => trusted?.includes(root.fingerprint));
+      return left && `still trusts the old root "${left.displayName}"`;
+    }
+    case 'issue':
+      return servesOther(leaf, next, 'new');
+    case 'withdraw':
+      return servesOther(leaf, old, 'old');
+  }
+}
+
+function servesOther(leaf: Certificate | undefined, wanted: SigningBundle, which: string): string | undefined {
+  if (leaf === undefined) return 'has no certificate yet';
+  return leaf.isSignedBy(wanted.certificate) ? undefined : `does not serve a certificate of the ${which} authority yet`;
+}
+
+/** Which authority signs in a phase; undefined is after the end. */
+export function signerOf(phase: Phase, { old, next }: Authorities): SigningBundle {
+  return phase === 'trust' || phase === 'withdraw' ? old : next;
+}
+
+/** The files of the authority in a phase, as in a folder `cacerts`. The root of the signer stands first in the bundle. */
+export function filesOf(phase: Phase, authorities: Authorities): Map<string, NewFile> {
+  const signer = signerOf(phase, authorities);
+  const other = signer === authorities.old ? authorities.next : authorities.old;
+  return authorityFiles(signer, phase === 'drop' ? [] : other.roots);
+}
+
+/** The files of an authority that publishes further roots after its own. */
+export function authorityFiles(signer: SigningBundle, more: readonly Certificate[] = []): Map<string, NewFile> {
+  const { certificate, key, chain, roots } = signer;
+  const { path } = verifyChain(certificate, { intermediates: chain, roots, now: certificate.notBefore });
+  const own = path?.at(-1);
+  const first = own && roots.some((root) => root.equals(own)) ? [own] : [];
+  const all = [...new Map([...first, ...roots, ...more].map((root) => [root.fingerprint, root])).values()];
+  const pem = (list: readonly Certificate[]) => list.map((c) => c.pem).join('');
+  return new Map<string, NewFile>([
+    [CA_FILES.key, { text: privateKeyPem(key), secret: true }],
+    [CA_FILES.certificate, { text: certificate.pem, secret: false }],
+    [CA_FILES.chain, { text: pem(chain), secret: false }],
+    [CA_FILES.roots, { text: pem(all), secret: false }],
+  ]);
+}
+
+const newRoots = ({ old, next }: Authorities) => without(next.roots, old.roots);
+const oldRoots = ({ old, next }: Authorities) => without(old.roots, next.roots);
+
+function without(roots: readonly Certificate[], others: readonly Certificate[]): Certificate[] {
+  return roots.filter((root) => !others.some((other) => other.equals(root)));
+}
