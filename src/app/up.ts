@@ -1,9 +1,14 @@
 import path from 'node:path';
+import { messageOf } from '../base/errors.ts';
 import type { MeshStatus } from '../config/control/mesh-api.ts';
 import { MeshControlServer, publishedUrls } from '../local/control/server.ts';
+import { hostAddresses } from '../local/dns/host-names.ts';
+import { HostNameServer } from '../local/dns/server.ts';
 import { LocalMesh, type MeshEvent } from '../local/mesh.ts';
 import { isthmusHome, meshName } from '../local/mesh-folder.ts';
 import type { OwnProgram } from '../local/own-program.ts';
+
+export { resolveOptions } from '../local/dns/host-names.ts';
 
 export interface UpOptions {
   /** The folder of YAML. */
@@ -23,11 +28,20 @@ export interface RunningMesh {
   readonly folder: string;
   readonly startedAt: number;
   /** Resolves when it is ready: everything has come as far as it will. */
-  readonly ready: Promise<{ readonly ms: number; readonly urls: MeshStatus['urls']; readonly notReady: string[] }>;
+  readonly ready: Promise<{
+    readonly ms: number;
+    readonly urls: MeshStatus['urls'];
+    /** Where the hosts of gateways are found by DNS, `IP:PORT`; undefined if they are not. */
+    readonly dns: string | undefined;
+    readonly notReady: string[];
+  }>;
   /** Resolves when somebody asks it to stop by its control interface. */
   readonly asked: Promise<void>;
   stop(): Promise<void>;
 }
+
+/** DNS, 8000 higher, as ports of gateways are. */
+const DNS_PORT = 8053;
 
 /** Starts the mesh of a folder. Throws a UserError in one line if it cannot be. */
 export async function startMesh(options: UpOptions): Promise<RunningMesh> {
@@ -50,13 +64,18 @@ export async function startMesh(options: UpOptions): Promise<RunningMesh> {
     await mesh.stop();
     throw error;
   }
-  const ready = mesh.whenSettled().then(() => {
+  let names: HostNameServer | undefined;
+  let stopped = false;
+  const ready = mesh.whenSettled().then(async () => {
     const ms = Date.now() - mesh.startedAt;
     control.readyAfterMs = ms;
+    names = await serveNames(mesh, options);
+    if (stopped) names?.close();
     const notReady = mesh.pods.filter((pod) => !pod.ready && pod.phase !== 'Succeeded');
     return {
       ms,
       urls: publishedUrls(mesh),
+      dns: names?.address,
       notReady: notReady.map(({ desired }) => `${desired.namespace}/${desired.name}`),
     };
   });
@@ -67,10 +86,23 @@ export async function startMesh(options: UpOptions): Promise<RunningMesh> {
     ready,
     asked,
     stop: async () => {
+      stopped = true;
       control.close();
+      names?.close();
       await mesh.stop();
     },
   };
+}
+
+/** Without it the mesh works all the same, so a port that is taken is told and no more. */
+async function serveNames(mesh: LocalMesh, { address, onEvent }: UpOptions): Promise<HostNameServer | undefined> {
+  if (mesh.publishedPorts.length === 0) return undefined;
+  try {
+    return await HostNameServer.listen(address, DNS_PORT, () => hostAddresses(publishedUrls(mesh)));
+  } catch (error) {
+    onEvent({ kind: 'problem', text: `hosts of gateways are not served by DNS: ${messageOf(error)}` });
+    return undefined;
+  }
 }
 
 /** This program, as it was started: built or from its sources. */

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
-import { type RunningMesh, startMesh } from '../app/up.ts';
+import { type RunningMesh, resolveOptions, startMesh } from '../app/up.ts';
 import { UserError } from '../base/errors.ts';
 
 interface Flags {
@@ -94,12 +94,15 @@ class Output {
     for (const line of text.split('\n')) process.stderr.write(`${this.#paint(31, 'problem:')} ${line}\n`);
   }
 
-  readyLine(mesh: RunningMesh, { ms, urls, notReady }: Awaited<RunningMesh['ready']>): void {
+  readyLine(mesh: RunningMesh, { ms, urls, dns, notReady }: Awaited<RunningMesh['ready']>): void {
     const low = urls
       .filter(({ port }) => port < 1024)
       .map(({ port, url }) => `${port} is ${url.replace(/^.*\/\//, '')}`);
     if (low.length > 0) this.line(`ports of gateways below 1024 are published 8000 higher: ${low.join(', ')}`);
     this.line(`paths such as /etc/... of a pod are in ${path.join(mesh.folder, 'pods', 'NAMESPACE.POD')}`);
+    const resolve = resolveOptions(urls);
+    if (dns !== undefined && resolve.length > 0)
+      this.line(`hosts of gateways are served by DNS at ${dns}; for curl: ${resolve.join(' ')}`);
     if (notReady.length > 0) this.problem(`not ready: ${notReady.join(', ')}; see "isthmus status"`);
     const served = urls.filter(({ hosts }) => hosts.length > 0);
     const list = served.map(({ url, hosts }) => (hosts.includes('*') ? url : `${url} (${hosts.join(', ')})`));

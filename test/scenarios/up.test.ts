@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Resolver } from 'node:dns/promises';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -40,6 +41,23 @@ test('coolstore: ready, served by its host, with mutual TLS inside; Ctrl-C leave
     /^mesh ready in \d+\.\d s: http:\/\/127\.[\d.]+:8080 \(apiserver\.istioinaction\.io\)$/,
   );
   assert.equal(mesh.stderr, '');
+  const resolve = `--resolve ${HOST}:8080:${mesh.address}`;
+  assert.ok(
+    mesh.stdout.includes(`hosts of gateways are served by DNS at ${mesh.address}:8053; for curl: ${resolve}\n`),
+  );
+  const byName = await mesh.curl([
+    '-o',
+    '/dev/null',
+    '-w',
+    '%{http_code}',
+    ...resolve.split(' '),
+    `http://${HOST}:8080/api/catalog`,
+  ]);
+  assert.equal(byName.stdout, '200');
+  const resolver = new Resolver();
+  resolver.setServers([`${mesh.address}:8053`]);
+  assert.deepEqual(await resolver.resolve4(HOST), [mesh.address]);
+  await assert.rejects(resolver.resolve4('other.example'), { code: 'EREFUSED' });
   const ask = async (...args: string[]) => (await mesh.curl(['-w', '\n%{http_code}', ...args])).stdout.split('\n');
   const [list = '', , status] = await ask('-H', `Host: ${HOST}`, `${url}/api/catalog`);
   assert.equal(status, '200');

@@ -104,7 +104,7 @@ export async function replay(
   const own = (command: string) =>
     blocks
       .reduce((text, [usual, actual]) => text.replaceAll(usual, actual), command)
-      .replace(/\b127\.0\.0\.1(?=:(8\d{3}|3\d{4})\b)/g, mesh.address);
+      .replace(/\b127\.0\.0\.1(?=:(8\d{3}|3\d{4})\b)|(?<=:(8\d{3}|3\d{4}):)127\.0\.0\.1\b/g, mesh.address);
   const usual = (output: string) =>
     blocks
       .reduce((text, [expected, actual]) => text.replaceAll(actual, expected), output)
