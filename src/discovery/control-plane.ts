@@ -11,6 +11,9 @@ import type { ProxyNode } from '../translate/node.ts';
 import type { Translator } from '../translate/translation.ts';
 import type { DebugContext } from './debug/handler.ts';
 import { debugQuestions } from './debug/questions.ts';
+import { discoverKeySet, fetchKeySet } from './jwks/fetch.ts';
+import { KeySets } from './jwks/key-sets.ts';
+import { locateService } from './jwks/locate.ts';
 import { PilotMetrics } from './metrics/pilot.ts';
 import type { Sample } from './metrics/registry.ts';
 import { followsConfiguration } from './proxies/connected-proxy.ts';
@@ -49,6 +52,7 @@ export class ControlPlane {
   readonly debug: DebugContext;
   readonly #options: ControlPlaneOptions;
   readonly #scheduler: PushScheduler;
+  readonly #keySets: KeySets;
   #rejected = new Set<string>();
 
   constructor(options: ControlPlaneOptions) {
@@ -96,13 +100,24 @@ export class ControlPlane {
       questions: (identity, who) => debugQuestions(this.debug, identity, who, log),
     });
     this.metrics.observe(this.#gauges());
+    const locate = locateService(() => this.source.snapshot.registry, registry.domain);
+    this.#keySets = new KeySets({
+      clock,
+      fetcher: {
+        keySet: (uri) => fetchKeySet(uri, locate),
+        discover: (issuer) => discoverKeySet(issuer, locate),
+      },
+      log: logging.scope('jwks'),
+      onChange: (keySets) => this.source.setKeySets(keySets),
+    });
     this.source.subscribe(({ after, trigger, keys }) => {
       this.metrics.changed(trigger, keys);
-      logging
-        .scope('model')
-        .info(`snapshot ${after.number}: ${trigger === 'mesh' ? 'mesh configuration' : keys.join(', ')}`);
+      const what = { config: keys.join(', '), mesh: 'mesh configuration', keys: 'keys of token issuers' }[trigger];
+      logging.scope('model').info(`snapshot ${after.number}: ${what}`);
       this.#reportRejected(after.config);
+      if (trigger === 'config') this.#wantKeySets();
     });
+    this.#wantKeySets();
     this.#reportRejected(store.snapshot);
   }
 
@@ -131,7 +146,12 @@ export class ControlPlane {
     for (const proxy of [...this.proxies]) proxy.disconnect('the control plane is shutting down');
     this.#scheduler.close();
     this.convergence.close();
+    this.#keySets.close();
     this.source.close();
+  }
+
+  #wantKeySets(): void {
+    this.#keySets.update(this.source.snapshot.config.list('RequestAuthentication').map(({ spec }) => spec));
   }
 
   /** Says what is not in force and why, once. */

@@ -1,12 +1,15 @@
 import type { SentResponse } from '../../xds/server/discovery-stream.ts';
 import type { ConnectedProxy } from '../proxies/connected-proxy.ts';
 import { metricType } from '../proxies/type-names.ts';
+import type { MeshChange } from '../snapshot/mesh-source.ts';
 import { type Histogram, MetricsRegistry, type Sample, type Value } from './registry.ts';
 
 /** Seconds; istiod's buckets of the same metrics, with finer ones below: it is meant to take milliseconds. */
 const PUSH_BUCKETS = [0.001, 0.005, 0.01, 0.1, 1, 3, 5, 10, 20, 30];
 const CONVERGENCE_BUCKETS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30];
 const BUILD_BUCKETS = [0.001, 0.005, 0.01, 0.1, 0.5, 1, 3, 5];
+/** Istio's words for why something is pushed. */
+const TRIGGERS = { config: 'config', mesh: 'global', keys: 'unknown' } as const;
 const SIZE_BUCKETS = [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000];
 
 /** What the mesh looks like now, for gauges that are asked for when they are scraped. */
@@ -105,8 +108,8 @@ export class PilotMetrics {
     this.#build.observe(seconds);
   }
 
-  changed(trigger: 'config' | 'mesh', keys: readonly string[]): void {
-    this.#triggers.add(1, { type: trigger === 'mesh' ? 'global' : 'config' });
+  changed(trigger: MeshChange['trigger'], keys: readonly string[]): void {
+    this.#triggers.add(1, { type: TRIGGERS[trigger] });
     for (const key of keys) this.#updates.add(1, { type: updateType(key) });
   }
 

@@ -12,8 +12,8 @@ export interface MeshChange {
   readonly after: MeshSnapshot;
   /** When the change became known, milliseconds of a clock that only goes forward. */
   readonly at: number;
-  /** What changed: objects, or the configuration of the mesh. */
-  readonly trigger: 'config' | 'mesh';
+  /** What changed: objects, the configuration of the mesh, or keys of token issuers. */
+  readonly trigger: 'config' | 'mesh' | 'keys';
   /** Keys of the objects that changed. */
   readonly keys: readonly string[];
 }
@@ -41,6 +41,7 @@ export class MeshSource {
   /** As it was written, without what adapters made of it. */
   #written: ConfigSnapshot;
   #registry: { readonly trustDomain: string; readonly builder: RegistryBuilder };
+  #jwks: ReadonlyMap<string, string> | undefined;
   #snapshot: MeshSnapshot;
 
   constructor(options: MeshSourceOptions) {
@@ -61,6 +62,12 @@ export class MeshSource {
   /** Puts another configuration of the mesh into force. */
   setMesh(mesh: MeshConfig): void {
     this.#change(this.#written, mesh, 'mesh', []);
+  }
+
+  /** Puts other keys of token issuers into force; see {@link MeshSnapshot.jwks}. */
+  setKeySets(jwks: ReadonlyMap<string, string>): void {
+    this.#jwks = jwks;
+    this.#change(this.#written, this.#snapshot.mesh, 'keys', []);
   }
 
   /** Calls `listener` with every change from now on. Returns how to stop. */
@@ -91,6 +98,6 @@ export class MeshSource {
     }
     const registry = this.#registry.builder.build(config);
     this.#options.onBuilt?.((performance.now() - started) / 1000);
-    return { number, config, registry, mesh };
+    return { number, config, registry, mesh, ...(this.#jwks === undefined ? {} : { jwks: this.#jwks }) };
   }
 }
