@@ -67,8 +67,8 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
         this.#startDrain();
       });
     }
-    this.#stopWatching = drain.onDrain(() => this.#startDrain());
-    if (drain.draining) this.#startDrain();
+    this.#stopWatching = drain.onDrain(() => this.#startDrain(drain.urgent));
+    if (drain.draining) this.#startDrain(drain.urgent);
   }
 
   get protocol(): 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' {
@@ -94,6 +94,7 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
       stats.downstream_cx_http1_active++;
       this.#codec = new Http1ServerCodec(this.connection, this, this.config.http1);
     }
+    if (this.#draining) this.#drainCodec(this.#codec);
     return this.#codec;
   }
 
@@ -186,22 +187,28 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     });
   }
 
-  /** No new requests: HTTP/2 clients are told twice, a drain timeout apart, so that none that are on their way are lost. */
-  #startDrain(): void {
-    if (this.#draining || this.#closing) return;
-    this.#draining = true;
-    this.config.stats.downstream_cx_drain_close++;
+  /** The connection is to end with its next response, and at once if it has nothing to do and `endsIdle`. */
+  #startDrain(endsIdle = true): void {
+    if (this.#closing) return;
+    if (!this.#draining) {
+      this.#draining = true;
+      this.config.stats.downstream_cx_drain_close++;
+      if (this.#codec) this.#drainCodec(this.#codec);
+    }
+    if (!endsIdle) return;
     const codec = this.#codec;
     if (codec === undefined) {
       this.connection.close();
-      return;
-    }
-    codec.drain();
-    if (codec instanceof Http1ServerCodec) {
+    } else if (codec instanceof Http1ServerCodec) {
       this.#goneAway = true;
       if (codec.idle) this.#closeGently();
-      return;
     }
+  }
+
+  /** No new requests: HTTP/2 clients are told twice, a drain timeout apart, so that none that are on their way are lost. */
+  #drainCodec(codec: ServerCodec): void {
+    codec.drain();
+    if (codec instanceof Http1ServerCodec) return;
     this.#drainTimer = this.worker.timers.start(this.config.drainTimeoutMs, () => {
       codec.goAway();
       this.#goneAway = true;

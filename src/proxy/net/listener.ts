@@ -154,7 +154,7 @@ export class Listener implements AcceptingListener {
   /** Asks all connections to end when they can, without closing the listener. */
   drain(): void {
     this.#worker.flushQueue.run(() => {
-      for (const chain of this.config.chains) chain.drain.begin();
+      for (const chain of this.config.chains) chain.drain.begin(true);
     });
   }
 

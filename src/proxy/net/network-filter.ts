@@ -109,7 +109,12 @@ export interface ListenerFacts {
 /** Tells connections that their listener, or their filter chain, is going away. */
 export interface DrainSignal {
   readonly draining: boolean;
-  /** Called when draining begins; the returned function unsubscribes. */
+  /**
+   * Whether the process is to end, and connections that nobody uses end at once. Otherwise a client may be about to use
+   * one, and there is time to tell it with the next response.
+   */
+  readonly urgent: boolean;
+  /** Called when draining begins, and when it becomes urgent; the returned function unsubscribes. */
   onDrain(listener: () => void): () => void;
 }
 

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import {
+  apply,
+  backend,
+  byName,
+  curl,
+  gateway,
+  meshFiles,
+  routeTo,
+  service,
+  virtualService,
+} from '../support/ingress.ts';
+import { Load } from '../support/load.ts';
+import { execute, TestedMesh } from '../support/local-mesh.ts';
+import { referenceProgram, scratch, withoutReference } from '../support/reference.ts';
+
+const GATEWAY_POD = 'deploy/istio-ingressgateway.istio-system';
+const HTTP = { port: 80, protocol: 'HTTP', name: 'http' };
+const HOST = 'api.example.com';
+
+/** What istioctl 1.31 prints of a gateway that serves nothing. */
+const NO_LISTENERS = `ADDRESSES PORT  MATCH DESTINATION
+0.0.0.0   15021 ALL   Inline Route: /healthz/ready*
+0.0.0.0   15090 ALL   Inline Route: /stats/prometheus*
+`;
+const NO_ROUTES = `NAME     VHOST NAME     DOMAINS     MATCH                  VIRTUAL SERVICE
+         backend        *           /stats/prometheus*     
+         backend        *           /healthz/ready*        
+`;
+
+test('ingress of HTTP: nothing, a Gateway, a VirtualService, an Ingress beside them', async (t) => {
+  const mesh = await TestedMesh.start(t, meshFiles(backend('web', 'v1'), service('web')));
+  const url = `http://${mesh.gateway(80)}/`;
+  const show = async (...args: string[]) => (await mesh.isthmus(['proxy-config', ...args])).stdout;
+
+  await t.test('without a Gateway there are the listeners of every proxy, and nothing is served', async () => {
+    assert.equal(await show('listener', GATEWAY_POD), NO_LISTENERS);
+    assert.equal(await show('route', GATEWAY_POD), NO_ROUTES);
+    assert.equal((await curl(mesh, url)).code, 7, 'the connection is refused');
+  });
+
+  await t.test('as istioctl shows it', { skip: withoutReference }, async () => {
+    const dump = path.join(scratch(t), 'dump.json');
+    fs.writeFileSync(dump, await show('all', GATEWAY_POD, '-o', 'json'));
+    for (const [what, expected] of [
+      ['listener', NO_LISTENERS],
+      ['route', NO_ROUTES],
+    ] as const) {
+      const { stdout } = await execute(referenceProgram('istioctl'), ['proxy-config', what, '--file', dump]);
+      assert.equal(stdout, expected);
+    }
+  });
+
+  await t.test('a Gateway alone opens the port and answers 404', async () => {
+    await apply(mesh, gateway('edge', { ...HTTP, hosts: [HOST] }));
+    assert.match(await show('listener', GATEWAY_POD), /^0\.0\.0\.0 +8080 +ALL +Route: http\.8080$/m);
+    assert.match(await show('route', GATEWAY_POD), /^http\.8080 +blackhole:80 +\* +\/\* +404$/m);
+    const [config] = JSON.parse(await show('route', GATEWAY_POD, '--name', 'http.8080', '-o', 'json'));
+    assert.deepEqual(config.virtualHosts, [{ name: 'blackhole:80', domains: ['*'] }]);
+    for (const host of [HOST, 'other.example.com']) {
+      const { status, body } = await curl(mesh, '-H', `Host: ${host}`, url);
+      assert.deepEqual([status, body], [404, ''], host);
+    }
+  });
+
+  await t.test('a VirtualService serves its host, and no other', async () => {
+    await apply(mesh, virtualService('web', HOST, 'edge', routeTo('web')));
+    const { status, body, headers } = await curl(mesh, '-H', `Host: ${HOST}`, `${url}items?a=b`);
+    assert.equal(status, 200, headers);
+    const { path: asked, headers: sent } = JSON.parse(body);
+    assert.equal(asked, '/items?a=b');
+    assert.equal(sent.host, HOST);
+    assert.equal(sent['x-forwarded-proto'], 'http');
+    assert.match(sent['x-request-id'], /^[0-9a-f-]{36}$/);
+    assert.match(headers, /^server: istio-envoy\r?$/m);
+    for (const host of ['other.example.com', `sub.${HOST}`, mesh.gateway(80), mesh.address]) {
+      assert.equal((await curl(mesh, '-H', `Host: ${host}`, url)).status, 404, host);
+    }
+    assert.equal((await curl(mesh, url)).status, 404, 'the address as Host');
+    assert.equal((await curl(mesh, ...byName(mesh, 80, HOST))).status, 200, 'with a port in the Host');
+  });
+
+  await t.test('while 1,000 requests a second come, hosts come and go and none of them fails', async (st) => {
+    const load = Load.start(st, { url, host: HOST });
+    await load.see('200');
+    for (let round = 1; round <= 3; round++) {
+      const host = `more-${round}.example.com`;
+      await apply(
+        mesh,
+        gateway('edge', { ...HTTP, hosts: [HOST, host] }),
+        virtualService('more', host, 'edge', routeTo('web')),
+      );
+      assert.equal((await curl(mesh, '-H', `Host: ${host}`, url)).status, 200, host);
+    }
+    // A route that is new to those who are under load: 418 for a path of its own, and 200 as before.
+    await apply(
+      mesh,
+      virtualService('web', HOST, 'edge', {
+        http: [{ match: [{ uri: { exact: '/tea' } }], directResponse: { status: 418 } }, ...routeTo('web').http],
+      }),
+    );
+    assert.equal((await curl(mesh, '-H', `Host: ${HOST}`, `${url}tea`)).status, 418);
+    await load.more(1000);
+    await load.stop();
+    assert.deepEqual([load.failed, load.failures], [0, []]);
+    assert.deepEqual([...load.answers.keys()], ['200']);
+    assert.ok(load.sent >= 2000, `${load.sent} requests`);
+    assert.equal(load.count('200'), load.sent, 'each had its answer');
+  });
+
+  await t.test('a Gateway goes and comes again under load: 404 between, and no request is lost', async (st) => {
+    const load = Load.start(st, { url, host: HOST });
+    await load.see('200');
+    await apply(mesh, virtualService('web', `moved.${HOST}`, 'edge', routeTo('web')));
+    await load.see('404');
+    await apply(mesh, virtualService('web', HOST, 'edge', routeTo('web')));
+    await load.see('200');
+    await load.stop();
+    assert.deepEqual([load.failed, load.failures], [0, []]);
+    assert.equal(load.count('200') + load.count('404'), load.sent);
+  });
+
+  await t.test('an Ingress serves the same service beside the Gateway', async (st) => {
+    const load = Load.start(st, { url, host: HOST });
+    await load.see('200');
+    const host = 'ingress.example.com';
+    const rules = [
+      {
+        host,
+        http: {
+          paths: [
+            { path: '/items', pathType: 'Prefix', backend: { service: { name: 'web', port: { name: 'http' } } } },
+          ],
+        },
+      },
+    ];
+    const ingress = {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name: 'web', annotations: { 'kubernetes.io/ingress.class': 'istio' } },
+      spec: { rules },
+    };
+    await apply(mesh, JSON.stringify(ingress));
+    const ask = async (path_: string) => (await curl(mesh, '-H', `Host: ${host}`, `${url}${path_}`)).status;
+    assert.deepEqual([await ask('items'), await ask('items/1')], [200, 200]);
+    assert.deepEqual([await ask('itemsx'), await ask('')], [404, 404], 'prefixes end at a slash');
+    assert.equal((await curl(mesh, '-H', `Host: ${HOST}`, url)).status, 200, 'the Gateway serves its host');
+    const { code } = await mesh.isthmus(['delete', 'ingress', 'web', '--wait']);
+    assert.equal(code, 0);
+    await load.more(500);
+    assert.equal(await ask('items'), 404);
+    await load.stop();
+    assert.deepEqual([load.failed, load.failures], [0, []]);
+    assert.equal(load.count('200'), load.sent);
+    assert.ok(load.sent >= 1000, `${load.sent} requests`);
+  });
+});
