@@ -48,6 +48,12 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./apply.ts'),
   },
   {
+    name: 'create',
+    group: OBJECTS,
+    summary: 'Create secrets, config maps and the like out of files, as kubectl create does',
+    load: () => import('./create/index.ts'),
+  },
+  {
     name: 'get',
     group: OBJECTS,
     summary: 'Show objects that are in force, as kubectl get does',

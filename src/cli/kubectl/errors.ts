@@ -6,7 +6,7 @@ import { pluralName } from './resource-type.ts';
 
 /** What an API server would answer, in the words in which kubectl passes it on. */
 export class ServerError extends UserError {
-  constructor(reason: 'NotFound' | 'BadRequest', message: string) {
+  constructor(reason: 'NotFound' | 'BadRequest' | 'AlreadyExists', message: string) {
     super(`Error from server (${reason}): ${message}`);
   }
 }
