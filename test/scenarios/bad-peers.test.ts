@@ -232,8 +232,8 @@ spec: {address: ${address}, ports: {http: ${port}}, serviceAccount: NAME, labels
   assert.equal(heard.length, 0, 'the impostor has heard something');
   // The same server is spoken to once its workload is said to be what its certificate says.
   fs.writeFileSync(path.join(mesh.dir, 'impostor.yaml'), objects.replace('NAME', 'other'));
-  await until('the server hears the request', () => {
-    void ask();
+  await until('the server hears the request', async () => {
+    await ask();
     return heard.some((text) => text.includes('/secret')) || undefined;
   });
 });

@@ -20,6 +20,8 @@ import { localResponse, type RequestKind } from './local-reply.ts';
 import { canonicalizePath, mutateRequestHeaders, normalizeHost } from './request-headers.ts';
 import { cleanUpstreamHeaders, finishResponseHeaders } from './response-headers.ts';
 
+const UPGRADE_TOKEN = /(^|,)[ \t]*upgrade[ \t]*(,|$)/i;
+
 /** The connection that a stream belongs to, as the stream needs it. */
 export interface StreamOwner {
   readonly config: HcmConfig;
@@ -268,7 +270,10 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   #upgradeType(headers: Headers, end: boolean): string | undefined {
     if (headers.method === 'CONNECT') return headers.protocol === '' ? 'connect' : headers.protocol.toLowerCase();
     if (end) return undefined;
-    return headers.get('upgrade')?.toLowerCase();
+    const type = headers.get('upgrade');
+    // An offer that the connection does not name is none (RFC 9110 section 7.8).
+    if (type === undefined || !UPGRADE_TOKEN.test(headers.getJoined('connection') ?? '')) return undefined;
+    return type.toLowerCase();
   }
 
   /** The filters for an upgrade, or undefined if it is not allowed here. */

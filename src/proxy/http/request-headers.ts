@@ -31,7 +31,7 @@ export function removeHopByHop(headers: Headers, upgrade: boolean): void {
   }
   headers.removeIf((name) => {
     if (upgrade && (name === 'connection' || name === 'upgrade')) return false;
-    if (name === 'te' && te === '') return false;
+    if (name === 'te' && te === '') return nominated?.has('te') ?? false;
     return HOP_BY_HOP.has(name) || (nominated?.has(name) ?? false);
   });
   if (te?.split(',').some((t) => t.trim().toLowerCase() === 'trailers')) headers.add('te', 'trailers');
@@ -152,7 +152,7 @@ export function appendVia(headers: Headers, via: string): void {
 
 function setRequestId(headers: Headers, info: StreamInfo, config: HcmConfig, edge: boolean): void {
   let id = headers.get('x-request-id');
-  if (config.generateRequestId && (id === undefined || (edge && !config.preserveExternalRequestId))) {
+  if (config.generateRequestId && (!id || (edge && !config.preserveExternalRequestId))) {
     id = crypto.randomUUID();
     headers.set('x-request-id', id);
   }

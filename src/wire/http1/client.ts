@@ -35,6 +35,8 @@ export class Http1ClientCodec implements ClientCodec, OutgoingStream, ReaderSink
   #informational = 0;
   #reusable = true;
   #drainTold = false;
+  #receiving = false;
+  #exchangeOver = false;
   #pauses = 0;
   #wantedPause = false;
   bodyLength = 0;
@@ -56,7 +58,7 @@ export class Http1ClientCodec implements ClientCodec, OutgoingStream, ReaderSink
   }
 
   get canOpen(): boolean {
-    return this.#handler === undefined && this.#reusable;
+    return this.#handler === undefined && this.#reusable && !this.#exchangeOver;
   }
 
   get wantsPause(): boolean {
@@ -83,8 +85,10 @@ export class Http1ClientCodec implements ClientCodec, OutgoingStream, ReaderSink
       if (!this.#reader.dead) this.#connectionError('http1.unsolicited_response');
       return;
     }
+    this.#receiving = true;
     this.#reader.receive(bytes, start, end);
-    if (this.#reader.hasRest && this.#handler === undefined) this.#connectionError('http1.unsolicited_response');
+    this.#receiving = false;
+    if (this.#exchangeOver) this.#offerAgain();
   }
 
   receiveEnd(): void {
@@ -181,7 +185,16 @@ export class Http1ClientCodec implements ClientCodec, OutgoingStream, ReaderSink
     // An answer before the end of the request: what is left of the request cannot be taken back.
     if (!this.#requestComplete) this.#reusable = false;
     this.#endStream();
-    if (this.#reusable) this.#callbacks.onStreamAvailable();
+    this.#exchangeOver = true;
+    // Until all that has come is read it is not known whether there is more than was asked for.
+    if (!this.#receiving) this.#offerAgain();
+  }
+
+  #offerAgain(): void {
+    this.#exchangeOver = false;
+    // Bytes behind an answer would be taken for the answer to whoever comes next.
+    if (this.#reader.hasRest) this.#connectionError('http1.unsolicited_response');
+    else if (this.#reusable) this.#callbacks.onStreamAvailable();
     else this.#drained();
   }
 

@@ -143,16 +143,18 @@ function applyTarget(
   if (first === 47) {
     headers.path = target;
   } else if (target === '*') {
-    if (headers.method !== 'OPTIONS') return BAD;
+    if (headers.method !== 'OPTIONS' && options.allowAbsoluteUrl) return BAD;
     headers.path = '*';
   } else {
     const scheme = /^(https?):\/\/([^/?#]+)/i.exec(target);
     if (!scheme) return BAD;
     if (options.allowAbsoluteUrl) {
-      if (!validAuthority(scheme[2])) return BAD_URL;
+      // User information is for clients alone (RFC 9110 section 4.2.4).
+      const authority = scheme[2].slice(scheme[2].lastIndexOf('@') + 1);
+      if (!validAuthority(authority)) return BAD_URL;
       const rest = target.slice(scheme[0].length);
       headers.scheme = scheme[1].toLowerCase();
-      headers.authority = scheme[2];
+      headers.authority = authority;
       headers.path = rest.startsWith('/') ? rest : `/${rest}`;
       return undefined;
     }

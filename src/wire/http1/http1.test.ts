@@ -360,7 +360,7 @@ test('how a server delimits what it sends', () => {
     response(Headers.response(200), ['ab'], `GET / HTTP/1.0\r\n${H}Connection: keep-alive\r\n\r\n`, {
       acceptHttp10: true,
     }),
-    'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nab|closed',
+    'HTTP/1.0 200 OK\r\nconnection: close\r\n\r\nab|closed',
   );
   assert.equal(
     response(
@@ -503,6 +503,23 @@ test('bytes that nobody asked for end a client connection', () => {
     splits('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n')[0],
   );
   assert.equal(log.at(-1), 'connection error http1.unsolicited_response');
+});
+
+test('nobody is given a connection on which there is more than an answer', () => {
+  // The answer to HEAD has no body; what follows must not become the answer to the next request.
+  const offered: string[] = [];
+  const codec: Http1ClientCodec = new Http1ClientCodec(new Sink(), {
+    onConnectionError: (details) => offered.push(`error ${details}`),
+    onDrain: () => offered.push('drain'),
+    onStreamAvailable: () => offered.push(`available ${codec.canOpen}`),
+  });
+  const log: string[] = [];
+  codec.newStream(new Recorder(log)).sendHeaders(Headers.request('HEAD', '/', 'a'), true);
+  const answer = Buffer.from('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nHTTP/1.1 200 OK\r\n');
+  codec.receive(answer, 0, answer.length);
+  assert.deepEqual(offered, ['error http1.unsolicited_response']);
+  assert.equal(codec.canOpen, false);
+  assert.equal(log.length, 1, 'the answer itself has come');
 });
 
 test('requests as they leave', () => {

@@ -213,7 +213,10 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
     this.#responseStarted = true;
     const status = headers.status;
     const { preserveCase, properCase } = this.#options;
-    let text = statusLine(status) + headerLines(headers, preserveCase, properCase);
+    const line = statusLine(status);
+    // As Envoy answers those who speak HTTP/1.0.
+    let text = this.#framing.minor === 0 ? `HTTP/1.0${line.slice('HTTP/1.0'.length)}` : line;
+    text += headerLines(headers, preserveCase, properCase);
     const bodiless = this.#head || status === 204 || status === 304;
     if (status === 101 || (this.#upgrade && status >= 200 && status < 300)) {
       this.#writer.start(Delimiting.Raw);
@@ -222,6 +225,9 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
       if (this.#upgrade || this.#draining) this.#closing = true;
       if (bodiless) {
         this.#writer.start(Delimiting.None);
+        // HEAD is told how the answer to GET would be delimited.
+        const isUnknown = this.#head && status !== 204 && status !== 304 && !headers.has('content-length');
+        if (isUnknown && this.#framing.minor === 1) text += 'transfer-encoding: chunked\r\n';
       } else if (headers.has('content-length')) {
         this.#writer.start(Delimiting.Length);
       } else if (end) {
