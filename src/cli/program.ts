@@ -107,6 +107,19 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./validate.ts'),
   },
   {
+    name: 'workload',
+    group: CONFIGURE,
+    summary: 'Prepare virtual machines and other outside workloads to join a mesh',
+    load: () => import('./workload/index.ts'),
+  },
+  {
+    name: 'experimental',
+    aliases: ['x', 'exp'],
+    group: OTHER,
+    summary: 'Commands that istioctl keeps here',
+    load: () => import('./experimental.ts'),
+  },
+  {
     name: 'completion',
     group: OTHER,
     summary: 'Print what makes a shell complete commands and flags',

@@ -21,6 +21,9 @@ import type {
   RunEvent,
   RunRequest,
   StartedRequest,
+  TokenRequest,
+  TokenResponse,
+  TrustResponse,
 } from './mesh-api.ts';
 
 export interface ObjectsQuery {
@@ -101,6 +104,14 @@ export class ControlClient {
 
   started(request: StartedRequest): Promise<void> {
     return this.#call('POST', '/v1/started', request);
+  }
+
+  trust(): Promise<TrustResponse> {
+    return this.#call('GET', '/v1/trust');
+  }
+
+  token(request: TokenRequest): Promise<TokenResponse> {
+    return this.#call('POST', '/v1/token', request);
   }
 
   /** Makes a workload of a program that the caller runs; it lasts until the returned function is called. */

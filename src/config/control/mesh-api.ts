@@ -136,3 +136,20 @@ export interface StartedRequest {
   readonly namespace: string;
   readonly name: string;
 }
+
+/** `GET /v1/trust`: what a workload that is not of this machine must trust. */
+export interface TrustResponse {
+  /** Roots of the mesh in PEM. */
+  readonly rootCertificate: string;
+}
+
+/** `POST /v1/token`: a token with which a workload elsewhere gets its first certificate. */
+export interface TokenRequest {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly ttlMs: number;
+}
+
+export interface TokenResponse {
+  readonly token: string;
+}

@@ -12,10 +12,12 @@ import type {
   RunEvent,
   RunRequest,
   StartedRequest,
+  TokenRequest,
 } from '../../config/control/mesh-api.ts';
 import { readObject } from '../../config/read.ts';
 import type { LocalMesh } from '../mesh.ts';
 import { ObjectView } from '../object-view.ts';
+import { OutsideWorkloads } from '../outside-workloads.ts';
 import { type DesiredPod, desiredPods, podKey } from '../pods/desired-pod.ts';
 import type { Pod } from '../pods/pod.ts';
 import { whenWarm } from './warming.ts';
@@ -34,11 +36,13 @@ export class MeshControlServer {
   readonly #onDown: () => void;
   readonly #server: http.Server;
   readonly #runs = new Map<string, Pod>();
+  readonly #outside: OutsideWorkloads;
   /** Milliseconds until the mesh was ready; set by whoever waits for it. */
   readyAfterMs: number | undefined = undefined;
 
   constructor(mesh: LocalMesh, onDown: () => void) {
     this.#mesh = mesh;
+    this.#outside = new OutsideWorkloads(mesh.folder);
     this.#onDown = onDown;
     this.#server = http.createServer((request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
@@ -91,6 +95,12 @@ export class MeshControlServer {
         send(response, 200, {});
         return;
       }
+      case 'GET /v1/trust':
+        send(response, 200, { rootCertificate: this.#outside.rootCertificate() });
+        return;
+      case 'POST /v1/token':
+        send(response, 200, { token: await this.#outside.issueToken(await readJson<TokenRequest>(request)) });
+        return;
       case 'POST /v1/down':
         send(response, 202, {});
         this.#onDown();
