@@ -38,6 +38,9 @@ export function consoleSteps(page: string): ConsoleStep[] {
   return steps;
 }
 
+/** A step may be a whole check of an example. */
+const STEP_MS = 240_000;
+
 /** What differs from one run to the next, made equal. */
 const VARIABLE: readonly (readonly [RegExp, string])[] = [
   [/\b\d+(\.\d+)? s\b/g, 'N s'],
@@ -122,7 +125,7 @@ export async function replay(
       output = printed?.(step.command);
       if (output === undefined) continue;
     } else {
-      const result = await execute('/bin/sh', ['-c', own(step.command)], { env, cwd });
+      const result = await execute('/bin/sh', ['-c', own(step.command)], { env, cwd, timeoutMs: STEP_MS });
       output = result.stdout + result.stderr;
       ran++;
     }

@@ -41,16 +41,18 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly input?: string;
+  /** After which it is killed; a minute unless told. */
+  readonly timeoutMs?: number;
 }
 
-/** Runs a program to its end. One that takes longer than a minute is killed. */
+/** Runs a program to its end. */
 export function execute(command: string, args: readonly string[], options: RunOptions = {}): Promise<Output> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
-      timeout: 60_000,
+      timeout: options.timeoutMs ?? 60_000,
       killSignal: 'SIGKILL',
     });
     let stdout = '';
