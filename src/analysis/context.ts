@@ -87,6 +87,11 @@ export class AnalysisContext {
     return complete || kinds.some((kind) => this.list(kind).some((resource) => !implicit.has(resource)));
   }
 
+  /** Whether there is nothing beside the resources, as in a running mesh. */
+  get knowsAll(): boolean {
+    return this.#options.complete;
+  }
+
   /** The pods; of files that have none, the templates of their workloads in their place, besides implicit pods. */
   get workloads(): readonly Workload[] {
     this.#workloads ??= this.#findWorkloads();

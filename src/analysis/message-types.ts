@@ -377,6 +377,12 @@ const OWN_MESSAGES = {
     template:
       'Port %d of host %s carries TLS already (protocol %s in ServiceEntry %s), and this DestinationRule (tls mode %s) would encrypt it once more. Declare the port as HTTP or TCP, or set the mode to DISABLE.',
   },
+  ISTH0007: {
+    name: 'UnusedDelegate',
+    level: 'Warning',
+    template:
+      'The VirtualService has no hosts, and no other one delegates to it: it has no effect. Give it spec.hosts, or name it in a route of another VirtualService as its delegate.',
+  },
 } as const satisfies Readonly<Record<string, MessageType>>;
 
 export const MESSAGE_TYPES = { ...ISTIO_MESSAGES, ...OWN_MESSAGES };

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { SourceLocation } from '../base/errors.ts';
 import type { FieldPath } from '../config/object.ts';
@@ -6,6 +7,15 @@ import { valueAt } from './source.ts';
 
 /** The text of a file, or undefined when it cannot be read any more. */
 export type TextOf = (file: string) => string | undefined;
+
+/** The text of a file as it is now. */
+export function textOfFile(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
 
 /** An object that is in force, and where its file has it. */
 export interface Placed {

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { messageOf } from '../base/errors.ts';
+import type { ObjectState } from '../config/control/api.ts';
 import type { MeshStatus } from '../config/control/mesh-api.ts';
 import { MeshControlServer, publishedUrls } from '../local/control/server.ts';
 import { hostAddresses } from '../local/dns/host-names.ts';
@@ -53,6 +54,7 @@ export async function startMesh(options: UpOptions): Promise<RunningMesh> {
     publishAddress: address,
     isthmus: ownProgram(),
     env,
+    examine,
     onEvent,
   });
   let ask = () => {};
@@ -103,6 +105,19 @@ async function serveNames(mesh: LocalMesh, { address, onEvent }: UpOptions): Pro
     onEvent({ kind: 'problem', text: `hosts of gateways are not served by DNS: ${messageOf(error)}` });
     return undefined;
   }
+}
+
+/** Analysis is loaded when it is first wanted: when the mesh is there. */
+async function examine(objects: readonly ObjectState[]) {
+  const [{ describeFinding, findingsIn, summarize }, { textOfFile }] = await Promise.all([
+    import('../analysis/findings.ts'),
+    import('../analysis/places.ts'),
+  ]);
+  return findingsIn(objects, textOfFile).map((finding) => {
+    const { code, field = '', level, resource, text } = finding;
+    const id = [code, resource.id, resource.namespace, resource.name, field, text].join(' ');
+    return { id, summary: summarize(finding), text: describeFinding(finding), isError: level === 'Error' };
+  });
 }
 
 /** This program, as it was started: built or from its sources. */

@@ -46,6 +46,9 @@ Examples:
   isthmus get pods -w
 `;
 
+/** Kinds that show what runs, with nothing in them that analysis looks at. */
+const RUNNING_KINDS: ReadonlySet<string> = new Set(['Pod', 'ReplicaSet', 'Job']);
+
 /** `isthmus get`: `kubectl get` of the objects that are in force in a local mesh. */
 export function define(command: Command, streams: Streams): void {
   failAsKubectl(command, streams);
@@ -98,8 +101,8 @@ async function get(args: readonly string[], flags: Flags, streams: Streams): Pro
   else if (missing.length === 0 && format.type === 'table' && !flags.ignoreNotFound)
     streams.stderr.write(`${nothingFound(wanted, flags)}\n`);
   for (const { definition, name } of missing) printError(streams, notFound(definition, name!));
-  await warnOfRejections(client, wanted, flags, streams);
-  const keys = sorted.filter(({ definition }) => definition.unknownFields === 'error').map(({ key }) => key);
+  await warn(client, wanted, flags, streams, format);
+  const keys = sorted.filter(({ definition }) => !RUNNING_KINDS.has(definition.id)).map(({ key }) => key);
   if (format.type === 'table') await tellFindings(client, keys, streams);
   if (missing.length > 0) throw new Exit(1);
 }
@@ -174,14 +177,15 @@ function nothingFound(wanted: readonly Wanted[], flags: Flags): string {
   return inNamespace ? `No resources found in ${namespace} namespace.` : 'No resources found';
 }
 
-async function warnOfRejections(
+async function warn(
   client: ControlClient,
   wanted: readonly Wanted[],
   flags: Flags,
   streams: Streams,
+  { type }: OutputFormat,
 ): Promise<void> {
   const namespace = namespaceOf(flags);
-  const warnings = await rejectionsOf(client, (kind, itsNamespace, itsName) =>
+  const { refusals, warnings } = await rejectionsOf(client, (kind, itsNamespace, itsName) =>
     wanted.some(
       ({ definition, name }) =>
         definition.id === kind &&
@@ -189,5 +193,5 @@ async function warnOfRejections(
         (namespace === undefined || !definition.namespaced || namespace === itsNamespace),
     ),
   );
-  for (const warning of warnings) streams.stderr.write(`Warning: ${warning}\n`);
+  for (const line of [...refusals, ...(type === 'table' ? warnings : [])]) streams.stderr.write(`Warning: ${line}\n`);
 }

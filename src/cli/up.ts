@@ -45,8 +45,8 @@ async function up(dir: string, { name, address }: Flags): Promise<void> {
     address,
     env: process.env,
     onEvent: ({ kind, text }) => {
-      if (kind === 'problem') output.problem(text);
-      else output.step(begun, text);
+      if (kind === 'step') output.step(begun, text);
+      else output.tell(kind, text);
     },
   });
   const mesh = await starting;
@@ -78,6 +78,8 @@ class Signals {
   }
 }
 
+const COLOURS = { problem: 31, warning: 33, resolved: 32 };
+
 class Output {
   readonly #colours = process.stdout.isTTY === true && !process.env.NO_COLOR;
 
@@ -90,8 +92,8 @@ class Output {
     this.line(`${this.#paint(90, `${seconds} s`)}  ${text}`);
   }
 
-  problem(text: string): void {
-    for (const line of text.split('\n')) process.stderr.write(`${this.#paint(31, 'problem:')} ${line}\n`);
+  tell(kind: keyof typeof COLOURS, text: string): void {
+    for (const line of text.split('\n')) process.stderr.write(`${this.#paint(COLOURS[kind], `${kind}:`)} ${line}\n`);
   }
 
   readyLine(mesh: RunningMesh, { ms, urls, dns, notReady }: Awaited<RunningMesh['ready']>): void {
@@ -103,7 +105,7 @@ class Output {
     const resolve = resolveOptions(urls);
     if (dns !== undefined && resolve.length > 0)
       this.line(`hosts of gateways are served by DNS at ${dns}; for curl: ${resolve.join(' ')}`);
-    if (notReady.length > 0) this.problem(`not ready: ${notReady.join(', ')}; see "isthmus status"`);
+    if (notReady.length > 0) this.tell('problem', `not ready: ${notReady.join(', ')}; see "isthmus status"`);
     const served = urls.filter(({ hosts }) => hosts.length > 0);
     const list = served.map(({ url, hosts }) => (hosts.includes('*') ? url : `${url} (${hosts.join(', ')})`));
     const seconds = (ms / 1000).toFixed(1);

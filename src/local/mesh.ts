@@ -3,11 +3,15 @@ import path from 'node:path';
 import { podPort } from '../agent/pod-network.ts';
 import { UserError } from '../base/errors.ts';
 import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
-import type { StateResponse } from '../config/control/api.ts';
 import { ControlClient } from '../config/control/client.ts';
 import { formatMessage } from '../config/message.ts';
 import { Guard } from '../process/guard.ts';
 import type { ProcessStatus } from '../process/managed-process.ts';
+import {
+  type ConfigurationEvent,
+  ConfigurationReports,
+  type ConfigurationReportsOptions,
+} from './configuration-reports.ts';
 import { ControlPlaneProcess } from './control-plane-process.ts';
 import { type Installation, installationOf } from './install.ts';
 import { MeshFolder, type MeshRecord } from './mesh-folder.ts';
@@ -35,13 +39,16 @@ export interface MeshOptions {
   readonly publishAddress: string;
   readonly isthmus: OwnProgram;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Finds what does not fit together in the objects that are in force. */
+  readonly examine: ConfigurationReportsOptions['examine'];
   readonly onEvent: (event: MeshEvent) => void;
 }
 
 /** Something that happened and that a person wants to read about. */
 export type MeshEvent =
   | { readonly kind: 'step'; readonly text: string }
-  | { readonly kind: 'problem'; readonly text: string };
+  | { readonly kind: 'problem'; readonly text: string }
+  | ConfigurationEvent;
 
 const KINDS = [
   'Pod',
@@ -75,6 +82,7 @@ export class LocalMesh {
   readonly #privileged: boolean;
   readonly #discovery: ControlPlaneProcess;
   readonly #reports: PodReports;
+  readonly #configuration: ConfigurationReports;
   readonly #view = new ObjectView();
   readonly #pods = new Map<string, Pod>();
   readonly #runs = new Map<string, Pod>();
@@ -84,7 +92,8 @@ export class LocalMesh {
   #stopping: Promise<void> | undefined = undefined;
   #scheduled = false;
   #connected = false;
-  #reported = new Set<string>();
+  /** What was last told of each pod that is not as it should be. */
+  readonly #reported = new Map<string, string>();
   readonly #announced = new WeakSet<Pod>();
   #waiters: (() => void)[] = [];
 
@@ -118,6 +127,12 @@ export class LocalMesh {
     };
     this.control = new ControlClient(folder.discoverySocket);
     this.#reports = new PodReports(this.control, (problem) => this.#report(formatMessage(problem)));
+    this.#configuration = new ConfigurationReports({
+      control: this.control,
+      examine: options.examine,
+      isSettled: () => this.#hasSettled,
+      onEvent: options.onEvent,
+    });
     const { isthmus, directory, env } = options;
     const { plugged } = parts;
     const addresses = this.record.discovery;
@@ -171,6 +186,7 @@ export class LocalMesh {
     await this.#discovery.start(this.control);
     this.options.onEvent({ kind: 'step', text: `discovery at ${this.record.discovery.secureGrpc}` });
     this.#watch();
+    this.#configuration.start();
   }
 
   #watch(): void {
@@ -202,7 +218,6 @@ export class LocalMesh {
     }
     if (kinds.has('Secret')) writeCaFiles(this.#view, this.#installation.namespace, this.folder.cacerts);
     this.#reconcileSoon();
-    void this.#reportConfiguration();
   }
 
   #updateMeshConfig(): void {
@@ -220,24 +235,6 @@ export class LocalMesh {
       );
     }
     this.#installation = { ...this.#installation, meshConfig: next.meshConfig };
-  }
-
-  /** Says what is wrong with the configuration, each thing once for as long as it lasts. */
-  async #reportConfiguration(): Promise<void> {
-    let state: StateResponse;
-    try {
-      state = await this.control.state();
-    } catch {
-      return;
-    }
-    const texts = new Set<string>();
-    for (const { messages, lastGood } of state.rejected) {
-      const rest = lastGood ? ' (its last good version stays in force)' : '';
-      for (const message of messages) texts.add(`${formatMessage(message)}${rest}`);
-    }
-    for (const { message } of state.nacks) texts.add(message);
-    for (const text of texts) if (!this.#reported.has(text)) this.#report(text);
-    this.#reported = texts;
   }
 
   #report(text: string): void {
@@ -353,11 +350,12 @@ export class LocalMesh {
       this.#announced.add(pod);
       this.options.onEvent({ kind: 'step', text: `${key} is ready` });
     }
-    const text = `${key}: ${message}`;
-    if (message !== undefined && pod.settled && !pod.terminating && !this.#reported.has(text)) {
-      this.#reported.add(text);
-      this.#report(text);
+    if (message === undefined) this.#reported.delete(key);
+    else if (pod.settled && !pod.terminating && this.#reported.get(key) !== message) {
+      this.#reported.set(key, message);
+      this.#report(`${key}: ${message}`);
     }
+    if (pod.settled) this.#configuration.look();
     this.#reconcileSoon();
     this.#wake();
   }
@@ -435,11 +433,17 @@ export class LocalMesh {
 
   /** Resolves when every pod has come as far as it will, and every proxy has what the configuration says. */
   async whenSettled(): Promise<void> {
-    const settled = () => this.#connected && !this.#scheduled && this.pods.every((pod) => pod.settled);
-    while (!this.#stopping && !(settled() && this.#pods.size >= desiredPods(this.#view).length)) await this.#changed();
+    while (!this.#stopping && !this.#hasSettled) await this.#changed();
     await this.#reports.done();
     const { snapshot } = await this.control.state();
     await this.control.wait(snapshot, 5000);
+    this.#configuration.look();
+    await this.#configuration.done();
+  }
+
+  get #hasSettled(): boolean {
+    if (!this.#connected || this.#scheduled || this.#pods.size < desiredPods(this.#view).length) return false;
+    return this.pods.every((pod) => pod.settled && !pod.terminating);
   }
 
   #changed(): Promise<void> {
@@ -460,6 +464,7 @@ export class LocalMesh {
 
   async #stop(): Promise<void> {
     this.#unwatch?.();
+    this.#configuration.close();
     this.#wake();
     await Promise.all([...this.#allPods()].map((pod) => pod.stop()));
     await this.#discovery.stop();

@@ -227,7 +227,7 @@ describe('verbs of kubectl on a running mesh', { timeout: 400_000 }, () => {
   it('what does not fit together is told by apply, get and status', async () => {
     const dangling = ROUTE.replaceAll('web', 'dangling').replace('hosts:', 'gateways: [nowhere]\n  hosts:');
     const finding =
-      /^Error \[IST0101\] \(VirtualService default\/dangling .*\) Referenced gateway not found: "nowhere"$/m;
+      /^(?:Warning|error): \S+\.yaml:\d+:\d+: VirtualService\/default\/dangling: spec\.gateways\[0\]: \[IST0101\] Referenced gateway not found: "nowhere"\. Create it, or correct the name\.$/m;
     const applied = await run('apply -f -', dangling);
     assert.deepEqual([applied.code, applied.stdout], [0, 'virtualservice.networking.istio.io/dangling created\n']);
     assert.match(applied.stderr, finding);

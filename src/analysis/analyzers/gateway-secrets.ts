@@ -37,7 +37,9 @@ export const gatewayCredentialsAnalyzer: Analyzer = {
         if (secret === undefined) continue;
         const pair = pairOf(secret);
         const problem = certificateProblem(secret, context.now) ?? (pair && keyProblem(pair));
-        if (problem !== undefined) context.report('ISTH0003', secret, [fullName(secret), fullName(gateway), problem]);
+        if (problem === undefined) continue;
+        const parameters = [fullName(secret), fullName(gateway), problem.text];
+        context.report('ISTH0003', secret, parameters, problem.path);
       }
     }
   },

@@ -32,6 +32,7 @@ import { sidecarSelectorsAnalyzer } from './sidecar-selectors.ts';
 import { telemetryLightstepAnalyzer } from './telemetry-lightstep.ts';
 import { telemetryProvidersAnalyzer } from './telemetry-providers.ts';
 import { telemetryDefaultsAnalyzer, telemetrySelectorsAnalyzer } from './telemetry-selectors.ts';
+import { unusedDelegatesAnalyzer } from './unused-delegates.ts';
 import { virtualServiceDestinationsAnalyzer } from './virtual-service-destinations.ts';
 import { virtualServiceGatewayHostsAnalyzer } from './virtual-service-gateway-hosts.ts';
 import { virtualServiceGatewaysAnalyzer } from './virtual-service-gateways.ts';
@@ -84,4 +85,5 @@ export const ANALYZERS: readonly Analyzer[] = [
   gatewayCredentialsAnalyzer,
   gatewayProtocolsAnalyzer,
   virtualServiceGatewayHostsAnalyzer,
+  unusedDelegatesAnalyzer,
 ];

@@ -16,11 +16,17 @@ const RED = 31;
 const GREEN = 32;
 const YELLOW = 33;
 
-/** What `isthmus status` prints for people. `findings` are lines of the analysis. */
+/** What does not fit together in the configuration, as a line. */
+export interface Finding {
+  readonly line: string;
+  readonly isError: boolean;
+}
+
+/** What `isthmus status` prints for people. */
 export function formatStatus(
   state: MeshState,
   missing: readonly Shortcoming[],
-  findings: readonly string[],
+  findings: readonly Finding[],
   options: FormatOptions,
 ): string {
   const { now, colours, namespace } = options;
@@ -42,9 +48,14 @@ export function formatStatus(
   }
   sections.push(controlPlane(state));
   if (configuration !== undefined) {
-    const problems = configurationProblems(configuration).map((line) => `${paint(RED, 'error:')} ${line}\n`);
-    const warnings = configuration.warnings.map((w) => `${paint(YELLOW, 'warning:')} ${formatMessage(w)}\n`);
-    const told = [...problems, ...warnings, ...findings.map((line) => `${line}\n`)];
+    const error = (line: string) => `${paint(RED, 'error:')} ${line}\n`;
+    const warning = (line: string) => `${paint(YELLOW, 'warning:')} ${line}\n`;
+    const told = [
+      ...configurationProblems(configuration).map(error),
+      ...findings.filter(({ isError }) => isError).map(({ line }) => error(line)),
+      ...configuration.warnings.map((message) => warning(formatMessage(message))),
+      ...findings.filter(({ isError }) => !isError).map(({ line }) => warning(line)),
+    ];
     if (told.length > 0) sections.push(told.join(''));
   }
   return sections.join('\n');

@@ -3,7 +3,7 @@ import { originOf, referenceOf } from '../../analysis/message.ts';
 import { UserError } from '../../base/errors.ts';
 import type { ControlClient } from '../../config/control/client.ts';
 import { Exit, type Streams } from '../command.ts';
-import { findingLines, findingsAbout } from '../kubectl/findings.ts';
+import { findingsAbout } from '../kubectl/findings.ts';
 import { addMeshFlag, connect, type MeshFlags, timeoutOption } from '../kubectl/flags.ts';
 import { printable } from '../kubectl/object-output.ts';
 import { formatJson } from '../output/json.ts';
@@ -53,20 +53,21 @@ async function status(flags: Flags, streams: Streams): Promise<void> {
   const findings = await findingsAbout(state.objects);
   if (flags.output === 'json') {
     const { mesh, configuration } = state;
-    const analysis = findings.map((finding) => ({
-      code: finding.code,
-      level: finding.level,
-      origin: originOf(finding),
-      reference: referenceOf(finding) ?? '',
-      message: finding.text,
+    const analysis = findings.map(({ message }) => ({
+      code: message.code,
+      level: message.level,
+      origin: originOf(message),
+      reference: referenceOf(message) ?? '',
+      message: message.text,
     }));
     const more = { ready: missing.length === 0, notReady: missing, configuration: configuration ?? null, analysis };
     const whole = { ...mesh, ...more };
     streams.stdout.write(`${formatJson(printable(JSON.parse(JSON.stringify(whole))), '  ')}\n`);
   } else {
     const colours = streams.stdout.isTTY === true && !process.env.NO_COLOR;
+    const told = findings.map(({ message, line }) => ({ line, isError: message.level === 'Error' }));
     streams.stdout.write(
-      formatStatus(state, missing, await findingLines(findings, colours), {
+      formatStatus(state, missing, told, {
         now: Date.now(),
         colours,
         namespace: flags.namespace,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ObjectState, StateResponse } from '../../config/control/api.ts';
 import type { MeshStatus, PodStatus } from '../../config/control/mesh-api.ts';
-import { formatStatus } from './format.ts';
+import { type Finding, formatStatus } from './format.ts';
 import { configurationProblems, type MeshState, shortcomings } from './report.ts';
 
 const NOW = 1_000_000_000_000;
@@ -77,7 +77,7 @@ const state = (mesh: Partial<MeshStatus> = {}, more: Partial<MeshState> = {}): M
   ...more,
 });
 
-const print = (s: MeshState, options: { colours?: boolean; namespace?: string } = {}, findings: string[] = []) =>
+const print = (s: MeshState, options: { colours?: boolean; namespace?: string } = {}, findings: Finding[] = []) =>
   formatStatus(s, shortcomings(s), findings, { now: NOW, colours: false, namespace: undefined, ...options });
 
 describe('status', () => {
@@ -149,7 +149,14 @@ control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnin
     assert.match(text, /9 objects, 1 refused, 1 warning; in force at 0 of 2 proxies/);
     assert.match(text, /\nerror: a\.yaml:3:5: VirtualService/);
     assert.match(text, /\nwarning: a\.yaml:3:5: has no effect\n$/);
-    assert.match(print(state({}, { configuration }), {}, ['Error [IST0101] x']), /no effect\nError \[IST0101\] x\n$/);
+    const findings = [
+      { line: 'b.yaml: y', isError: false },
+      { line: 'b.yaml: x', isError: true },
+    ];
+    assert.match(
+      print(state({}, { configuration }), {}, findings),
+      /\nerror: b\.yaml: x\nwarning: a\.yaml:3:5: has no effect\nwarning: b\.yaml: y\n$/,
+    );
   });
 
   it('has colours where they are wanted, and only pods of a namespace', () => {

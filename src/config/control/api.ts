@@ -87,7 +87,10 @@ export interface ObjectsResponse {
   readonly objects: readonly ObjectState[];
 }
 
-/** Lines of `GET /v1/watch?kind=A&kind=B&written=true`: first everything, then each change. */
+/**
+ * Lines of `GET /v1/watch?kind=A&kind=B&written=true`: first everything, then each change; without a kind also when
+ * only refusals and warnings have changed.
+ */
 export interface WatchEvent {
   readonly snapshot: number;
   readonly objects: readonly ObjectState[];

@@ -174,7 +174,8 @@ export class ControlServer {
     const end = view.subscribe((change: ConfigChange) => {
       const changed = [...change.added, ...change.updated].filter(wanted);
       const removed = change.removed.filter(wanted);
-      if (changed.length === 0 && removed.length === 0) return;
+      // Who watches everything also wants to know when only what is said about it has changed.
+      if (changed.length === 0 && removed.length === 0 && kinds.size > 0) return;
       const objects = changed.flatMap((key) => {
         const object = find(change.snapshot, key);
         return object ? [stateOf(key, object)] : [];
