@@ -25,6 +25,7 @@ import { Pod } from './pods/pod.ts';
 import type { PodSurroundings } from './pods/pod-surroundings.ts';
 import { serviceLinks } from './pods/program-environment.ts';
 import { checkPorts, readInput } from './preflight.ts';
+import { programHome } from './program-home.ts';
 import { type PublishedPort, publicationOf, publishedPorts } from './publication.ts';
 import { controlPlaneObjects } from './runtime-objects.ts';
 import { mayUseLowPorts, type Slot, takeSlot } from './slot.ts';
@@ -303,6 +304,7 @@ export class LocalMesh {
       privileged,
       tokens: this.#tokens,
       values: valuesOf(this.#view, namespace),
+      home: programHome(desired.source.locate([]).file, options.directory, folder.path),
       folder: path.join(folder.pods, file),
       claims: path.join(folder.claims, namespace),
       logs: path.join(folder.logs, file),

@@ -14,6 +14,8 @@ export interface PodSurroundings {
   readonly privileged: boolean;
   readonly tokens: TokenIssuer;
   readonly values: Values;
+  /** Where its programs start, unless a container says otherwise. */
+  readonly home: string;
   /** The folder that becomes the pod's. */
   readonly folder: string;
   readonly claims: string;

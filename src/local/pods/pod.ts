@@ -389,9 +389,9 @@ export class Pod {
     return restartPolicy === 'Never' ? 'never' : restartPolicy === 'OnFailure' ? 'on-failure' : 'always';
   }
 
-  /** A program starts where its YAML lies, unless its container names a folder: one of the pod, or of the machine. */
+  /** A container may name a folder for its program to start in: one of the pod, or of the machine. */
   #workingFolder(wanted: string | undefined): string {
-    const home = path.dirname(path.resolve(this.desired.source.locate([]).file));
+    const { home } = this.#around;
     if (wanted === undefined) return fs.existsSync(home) ? home : this.folder;
     const inside = this.#folder.resolve(wanted);
     if (path.isAbsolute(wanted) && fs.existsSync(inside)) return inside;
