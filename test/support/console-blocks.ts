@@ -13,10 +13,16 @@ export interface ConsoleStep {
   readonly endLine: number;
 }
 
-/** The commands of all blocks of a page that are marked as `console`: lines that begin with `$ `, and what follows them. */
+/** The end of a here-document that a command begins, if it does. */
+const heredocEnd = (command: string): string | undefined => /<<-?\s*(['"]?)(\w+)\1/.exec(command)?.[2];
+
+/**
+ * The commands of all blocks of a page that are marked as `console`: lines that begin with `$ `, with the lines that
+ * they go on in (after a backslash, or of a here-document), and what follows them.
+ */
 export function consoleSteps(page: string): ConsoleStep[] {
   const steps: ConsoleStep[] = [];
-  let open: { command: string; line: number; output: string[] } | undefined;
+  let open: { command: string; line: number; output: string[]; heredoc: string | undefined } | undefined;
   let inBlock = false;
   const close = (endLine: number) => {
     if (open) steps.push({ command: open.command, line: open.line, expected: open.output.join('\n'), endLine });
@@ -24,13 +30,16 @@ export function consoleSteps(page: string): ConsoleStep[] {
   };
   page.split('\n').forEach((text, index) => {
     const line = index + 1;
-    if (!inBlock) inBlock = /^```console\s*$/.test(text);
+    if (open?.heredoc !== undefined) {
+      open.command += `\n${text}`;
+      if (text === open.heredoc) open.heredoc = undefined;
+    } else if (!inBlock) inBlock = /^```console\s*$/.test(text);
     else if (text.startsWith('```')) {
       close(line);
       inBlock = false;
     } else if (text.startsWith('$ ')) {
       close(line);
-      open = { command: text.slice(2), line, output: [] };
+      open = { command: text.slice(2), line, output: [], heredoc: heredocEnd(text) };
     } else if (open && open.output.length === 0 && open.command.endsWith('\\')) {
       open.command += `\n${text}`;
     } else if (open) open.output.push(text);
