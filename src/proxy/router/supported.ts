@@ -139,7 +139,7 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter': ['name'],
   'envoy.config.route.v3.RouteAction.HashPolicy.FilterState': ['key'],
   'envoy.config.route.v3.RouteAction.UpgradeConfig': ['upgrade_type', 'enabled', 'connect_config'],
-  'envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig': ['allow_post'],
+  'envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig': [],
   'envoy.config.route.v3.RouteAction.MaxStreamDuration': [
     'max_stream_duration',
     'grpc_timeout_header_max',

@@ -19,6 +19,7 @@ import type { ChosenCluster, MirrorPolicy, Route, RouteAction } from '../../rout
 import { isGrpc } from '../../router/route-entry.ts';
 import type { RequestStats } from '../../router/stats.ts';
 import type { Timer, Timers } from '../../timers.ts';
+import { openTunnel } from './connect-tunnel.ts';
 import { failureFlag, reasonText } from './failures.ts';
 import { finalizeRequest, setHost } from './finalize.ts';
 import { noteAnswer, noteEnd, serverName } from './host-outcome.ts';
@@ -26,7 +27,7 @@ import { RetryState } from './retry-state.ts';
 import { Shadow } from './shadow.ts';
 import type { RouterStats } from './stats.ts';
 import { finalTimeouts, type Timeouts } from './timeouts.ts';
-import { type AttemptOwner, UpstreamRequest } from './upstream-request.ts';
+import { type AttemptOwner, type OpenUpstream, openHttp, UpstreamRequest } from './upstream-request.ts';
 
 /** What the router's configuration decides. */
 export interface RouterConfig {
@@ -281,11 +282,17 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     const bodyless = this.#requestEnded && kept.length === 0 && this.#trailers === undefined;
     const attempt = new UpstreamRequest(this, host, headers, bodyless);
     this.#attempt = attempt;
-    attempt.start(cluster, this.#options!, this.#timeouts.perTryMs, this.#timeouts.perTryIdleMs);
+    attempt.start(cluster, this.#options!, this.#open(headers, action), this.#timeouts);
     kept.forEach((chunk, i) => {
       attempt.sendData(chunk, this.#requestEnded && this.#trailers === undefined && i === kept.length - 1);
     });
     if (this.#trailers !== undefined) attempt.sendTrailers(this.#trailers);
+  }
+
+  #open(headers: Headers, action: RouteAction): OpenUpstream {
+    if (headers.method !== 'CONNECT') return openHttp;
+    const type = headers.protocol === '' ? 'connect' : headers.protocol.toLowerCase();
+    return action.upgrades.get(type)?.terminateConnect ? openTunnel : openHttp;
   }
 
   requestData(chunk: Uint8Array, end: boolean): DataStatus {

@@ -4,6 +4,7 @@ import type { Cancelable, Cluster, UpstreamOptions, UpstreamStreamHandler } from
 import type { Host } from '../../cluster/host.ts';
 import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
 import type { Timer, Timers } from '../../timers.ts';
+import type { Timeouts } from './timeouts.ts';
 
 /** The router filter as one of its attempts sees it. */
 export interface AttemptOwner {
@@ -19,6 +20,15 @@ export interface AttemptOwner {
   /** The upstream takes the request more slowly (true) than it comes, or has caught up (false). */
   attemptBackpressure(high: boolean): void;
 }
+
+export type OpenUpstream = (
+  cluster: Cluster,
+  host: Host,
+  options: UpstreamOptions,
+  handler: UpstreamStreamHandler,
+) => Cancelable | undefined;
+
+export const openHttp: OpenUpstream = (cluster, host, options, handler) => cluster.openHttp(host, options, handler);
 
 /** One attempt to have a request answered by one host. */
 export class UpstreamRequest implements UpstreamStreamHandler {
@@ -53,10 +63,16 @@ export class UpstreamRequest implements UpstreamStreamHandler {
     this.startedAt = owner.timers.now();
   }
 
-  start(cluster: Cluster, options: UpstreamOptions, perTryMs: number, perTryIdleMs: number): void {
+  /** `open` gets a stream to the host: of HTTP, or the tunnel of a CONNECT that ends here. */
+  start(
+    cluster: Cluster,
+    options: UpstreamOptions,
+    open: OpenUpstream,
+    { perTryMs, perTryIdleMs }: Pick<Timeouts, 'perTryMs' | 'perTryIdleMs'>,
+  ): void {
     this.#perTryMs = perTryMs;
     this.#perTryIdleMs = perTryIdleMs;
-    const waiting = cluster.openHttp(this.host, options, this);
+    const waiting = open(cluster, this.host, options, this);
     if (this.#stream === undefined && !this.#over) this.#waiting = waiting;
   }
 
