@@ -141,11 +141,12 @@ function troublesOf({ rejected, nacks, warnings }: StateResponse): Trouble[] {
         return { id: idOf('refused', message), summary, text, isError: true };
       }),
     ),
-    ...nacks.map(({ message }) => ({ id: `proxy ${message}`, summary: message, text: message, isError: true })),
     ...warnings.map((message) => {
       const text = formatMessage(message);
       return { id: idOf('warned', message), summary: text, text, isError: false };
     }),
+    // They come last also when they are known at once.
+    ...nacks.map(({ message }) => ({ id: `proxy ${message}`, summary: message, text: message, isError: true })),
   ];
 }
 

@@ -21,13 +21,13 @@ export class PeerMaker {
     this.#folder = folder;
   }
 
-  async root(name: string): Promise<string> {
+  async root(name: string, ttlMs = HOUR, now = Date.now()): Promise<string> {
     const dir = path.join(this.#folder, name);
-    await makeRoot({ dir, subject: [['O', name]], keyType: 'ecdsa-p256', ttlMs: HOUR, now: Date.now(), force: false });
+    await makeRoot({ dir, subject: [['O', name]], keyType: 'ecdsa-p256', ttlMs, now, force: false });
     return dir;
   }
 
-  async leaf(authority: string, names: Partial<SubjectAltNames>, ttlMs = HOUR): Promise<PeerFiles> {
+  async leaf(authority: string, names: Partial<SubjectAltNames>, ttlMs = HOUR, now = Date.now()): Promise<PeerFiles> {
     const dir = path.join(this.#folder, `leaf${this.#count++}`);
     await makeLeaf({
       dir,
@@ -35,7 +35,7 @@ export class PeerMaker {
       subject: [['O', 'peer']],
       keyType: 'ecdsa-p256',
       ttlMs,
-      now: Date.now(),
+      now,
       force: false,
       names,
       server: true,
