@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import { messageOf, UserError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { overdueReason } from '../ca/client/overdue.ts';
 import type { WorkloadSource } from '../ca/client/state.ts';
 import { WORKLOAD_CERTIFICATE, WORKLOAD_ROOTS } from '../ca/content/workload-secrets.ts';
 import { type Discovery, discoveryOf } from './bootstrap/discovery.ts';
@@ -242,6 +243,7 @@ export class Agent {
       readiness: () => this.#readiness(),
       quit: () => this.shutdown('/quitquitquit was called'),
       drain: async () => this.#proxy?.drain(role === 'sidecar'),
+      renew: () => this.#renew(),
       isOwn: (address) => this.#network.isOwn(address),
       debug: new Map([
         ['certificates', () => this.#describeCertificates()],
@@ -263,13 +265,27 @@ export class Agent {
     });
   }
 
+  #renew(): void {
+    if (!this.#certificates?.renew) throw new UserError('the certificates here are renewed by somebody else');
+    this.#certificates.renew();
+  }
+
   #describeCertificates(): unknown {
     const state = this.#certificates?.state;
-    const { identity, serial, notBefore, notAfter } = state?.certificate ?? {};
+    const { identity, serial, notBefore, notAfter, chain } = state?.certificate ?? {};
     const time = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
     return {
-      certificate: state?.certificate && { identity, serial, notBefore: time(notBefore), notAfter: time(notAfter) },
+      certificate: state?.certificate && {
+        identity,
+        serial,
+        notBefore: time(notBefore),
+        notAfter: time(notAfter),
+        chain,
+      },
+      roots: state?.roots,
       lastRenewal: time(state?.lastRenewal),
+      renewalDue: time(state?.renewalDue),
+      overdue: state && overdueReason(state, this.#clock.now()),
       lastError: state?.lastError && { message: state.lastError.message, at: time(state.lastError.at) },
       missing: this.#secrets?.missing,
     };

@@ -16,6 +16,9 @@ import {
   toSubjectAltNames,
 } from '../app/ca.ts';
 import { UserError } from '../base/errors.ts';
+import { defineRotate } from './ca-rotate.ts';
+import type { Streams } from './command.ts';
+import { formatLeft, formatMinute } from './output/time-left.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -28,12 +31,13 @@ interface MakeFlags {
   readonly force?: true;
 }
 
-export function define(command: Command): void {
+export function define(command: Command, streams: Streams): void {
   command.addHelpText('after', OVERVIEW).action(() => command.help({ error: true }));
   defineRoot(command);
   defineIntermediate(command);
   defineIssue(command);
   defineInspect(command);
+  defineRotate(command, streams);
 }
 
 const OVERVIEW = `
@@ -48,6 +52,9 @@ Examples:
   isthmus ca issue shop.example.com --ca certs
   isthmus ca issue curl --client --ca certs
   isthmus ca issue vm1 --spiffe spiffe://cluster.local/ns/vms/sa/vm1 --ca certs/vms
+
+  # Another root for a running mesh, without an outage
+  isthmus ca rotate start && isthmus ca rotate next --wait
 
   # What there is, for whom, until when, and whether it verifies
   isthmus ca inspect certs
@@ -258,8 +265,8 @@ function toTable(found: readonly Inspected[], now: number): string {
     f.certificate.issuerName || '-',
     f.names.join(',') || '-',
     f.key,
-    formatDate(f.certificate.notBefore),
-    formatDate(f.certificate.notAfter),
+    formatMinute(f.certificate.notBefore),
+    formatMinute(f.certificate.notAfter),
     formatLeft(f.certificate.notAfter - now),
     f.certificate.fingerprint.slice(0, 16),
     f.problem ?? verdict(f),
@@ -297,22 +304,11 @@ function toJson({ file, index, certificate, key, names, path: chain, problem }: 
   };
 }
 
-const formatDate = (ms: number) => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
-
-/** `3649d23h`, `23h59m`, `59m`, or how long ago. */
-function formatLeft(ms: number): string {
-  if (ms < 0) return `expired ${formatLeft(-ms)} ago`;
-  const minutes = Math.floor(ms / 60_000);
-  const [days, hours] = [Math.floor(minutes / 1440), Math.floor(minutes / 60) % 24];
-  if (days > 0) return `${days}d${hours}h`;
-  return hours > 0 ? `${hours}h${minutes % 60}m` : `${minutes}m`;
-}
-
 function report({ certificate, files, shortened }: Made, next: readonly string[] = []): void {
   const lines = files.map(
     (file) => `Wrote ${file}${/(^|[-.])key(\.|$)/.test(path.basename(file)) ? ' (private key, mode 0600)' : ''}`,
   );
-  const until = formatDate(certificate.notAfter);
+  const until = formatMinute(certificate.notAfter);
   lines.push(shortened ? `Valid until ${until}, when its issuer expires` : `Valid until ${until}`);
   if (next.length > 0) lines.push('Next:', ...next.map((text) => `  ${text}`));
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -98,7 +98,18 @@ const commands: readonly CommandEntry[] = [
     summary: 'Find mistakes in how objects fit together, in files or in a running mesh',
     load: () => import('./analyze.ts'),
   },
-  { name: 'ca', group: CONFIGURE, summary: 'Make, issue and inspect certificates', load: () => import('./ca.ts') },
+  {
+    name: 'ca',
+    group: CONFIGURE,
+    summary: 'Make, issue and inspect certificates, and rotate the authority of a mesh',
+    load: () => import('./ca.ts'),
+  },
+  {
+    name: 'certs',
+    group: CONFIGURE,
+    summary: 'Show every certificate of a running mesh, and when it is renewed',
+    load: () => import('./certs.ts'),
+  },
   {
     name: 'validate',
     aliases: ['v'],

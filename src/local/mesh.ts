@@ -1,12 +1,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { podPort } from '../agent/pod-network.ts';
-import { UserError } from '../base/errors.ts';
+import { messageOf, UserError } from '../base/errors.ts';
 import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import { ControlClient } from '../config/control/client.ts';
 import { formatMessage } from '../config/message.ts';
 import { Guard } from '../process/guard.ts';
 import type { ProcessStatus } from '../process/managed-process.ts';
+import { MeshCertificates } from './certificates/mesh-certificates.ts';
 import {
   type ConfigurationEvent,
   ConfigurationReports,
@@ -66,6 +67,8 @@ const KINDS = [
 ] as const;
 
 const DOMAIN = 'cluster.local';
+/** Where the proxy and the agent of a pod are asked. */
+export const PROXY_PORTS = { admin: 15000, status: 15020 } as const;
 const PORTS = { grpc: 15010, secureGrpc: 15012, http: 8080, monitoring: 15014 };
 const DRAIN_WAIT_MS = 2_000;
 const RECONNECT_MS = 100;
@@ -87,7 +90,10 @@ export class LocalMesh {
   readonly #view = new ObjectView();
   readonly #pods = new Map<string, Pod>();
   readonly #runs = new Map<string, Pod>();
+  /** Folder with the files of the authority. */
+  readonly #authority: string;
   readonly #rootCertificate: string;
+  #certificates: MeshCertificates | undefined = undefined;
   #installation: Installation;
   #unwatch: (() => void) | undefined = undefined;
   #stopping: Promise<void> | undefined = undefined;
@@ -110,7 +116,8 @@ export class LocalMesh {
     this.#slot = parts.slot;
     this.#tokens = parts.tokens;
     this.#privileged = parts.privileged;
-    this.#rootCertificate = path.join(parts.plugged ? folder.cacerts : path.join(folder.state, 'ca'), 'root-cert.pem');
+    this.#authority = parts.plugged ? folder.cacerts : path.join(folder.state, 'ca');
+    this.#rootCertificate = path.join(this.#authority, 'root-cert.pem');
     const { pod } = this.#slot.pool.acquire(`${installation.namespace}/istiod`);
     const at = (port: number) => `${pod}:${port}`;
     this.record = {
@@ -164,6 +171,7 @@ export class LocalMesh {
       const privileged = await mayUseLowPorts(`${slot.pool.podPrefix}255.253`);
       const plugged = writeCaFiles(input, installation.namespace, folder.cacerts);
       const mesh = new LocalMesh(options, folder, installation, { slot, tokens, privileged, plugged });
+      await mesh.#openCertificates(plugged);
       await mesh.#begin();
       return mesh;
     } catch (error) {
@@ -171,6 +179,35 @@ export class LocalMesh {
       folder.finish();
       throw error;
     }
+  }
+
+  async #openCertificates(plugged: boolean): Promise<void> {
+    const { folder, record } = this;
+    const { namespace } = this.#installation;
+    this.#certificates = await MeshCertificates.open({
+      authority: this.#authority,
+      plugged,
+      rotation: path.join(folder.state, 'rotation'),
+      trustDomain: this.#trustDomain,
+      workloads: () =>
+        this.pods
+          .filter((pod) => pod.injection !== 'none' && !pod.terminating)
+          .map(({ desired: { name, namespace: ns }, addresses }) => ({
+            workload: `${name}.${ns}`,
+            admin: `${addresses.sidecar}:${PROXY_PORTS.admin}`,
+            status: `${addresses.pod}:${PROXY_PORTS.status}`,
+          })),
+      controlPlane: { address: record.discovery.secureGrpc, name: `istiod.${namespace}` },
+    });
+  }
+
+  /** What certificates there are, and the change of the authority. */
+  get certificates(): MeshCertificates {
+    return this.#certificates!;
+  }
+
+  get #trustDomain(): string {
+    return String(this.#installation.meshConfig.trustDomain ?? DOMAIN);
   }
 
   async #begin(): Promise<void> {
@@ -217,7 +254,9 @@ export class LocalMesh {
     if (kinds.has('Secret') || kinds.has('ConfigMap')) {
       for (const pod of this.#allPods()) pod.objectsChanged();
     }
-    if (kinds.has('Secret')) writeCaFiles(this.#view, this.#installation.namespace, this.folder.cacerts);
+    if (kinds.has('Secret') && writeCaFiles(this.#view, this.#installation.namespace, this.folder.cacerts)) {
+      this.#certificates?.authorityChanged().catch((error: unknown) => this.#report(messageOf(error)));
+    }
     this.#reconcileSoon();
   }
 
@@ -296,7 +335,7 @@ export class LocalMesh {
     const services = this.#view.list('Service', namespace);
     const privileged = this.#privileged;
     const { meshConfig } = this.#installation;
-    const trustDomain = String(meshConfig.trustDomain ?? DOMAIN);
+    const trustDomain = this.#trustDomain;
     return {
       guard: this.#guard,
       addresses,

@@ -87,6 +87,10 @@ export class IssuedCertificates implements WorkloadSource {
     return this.#certificates.subscribe(listener);
   }
 
+  renew(): void {
+    this.#certificates.renew();
+  }
+
   close(): void {
     this.#cancelRenewal();
     this.#published.close();

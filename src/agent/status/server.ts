@@ -12,6 +12,8 @@ export interface StatusOptions {
   readonly quit: () => void;
   /** Drains the proxy without ending it. */
   readonly drain: () => Promise<void>;
+  /** Asks for a new certificate before it is due; an Error in words if there is nobody to ask. */
+  readonly renew: () => void;
   /** Whether an address is of the pod itself, which alone may give orders and look inside. */
   readonly isOwn: (address: string) => boolean;
   /** What `/debug/NAME` shows, as JSON. */
@@ -66,6 +68,8 @@ export class StatusServer {
         return this.#command(request, this.#options.quit);
       case '/drain':
         return this.#command(request, this.#options.drain);
+      case '/certificates/renew':
+        return this.#command(request, this.#options.renew);
       default:
         if (path.startsWith('/app-health/') || path.startsWith('/app-lifecycle/')) return this.#probes.handle(request);
         return path.startsWith('/debug/') ? this.#debug(request) : { status: 404, body: '404 page not found\n' };

@@ -28,6 +28,7 @@ async function start(t: TestContext, more: More = {}) {
   const { scrape, probers, ...options } = more;
   const destination = (port: number) => ({ host: '127.0.0.1', port });
   const server = new StatusServer({
+    renew() {},
     readiness: async () => undefined,
     quit() {},
     drain: async () => {},
@@ -83,6 +84,7 @@ test('ending and draining are for POST', async (t) => {
   const done: string[] = [];
   const { ask } = await start(t, {
     quit: () => void done.push('quit'),
+    renew: () => void done.push('renew'),
     drain: async () => {
       done.push('drain');
       if (done.length > 2) throw new Error('no proxy');
@@ -96,7 +98,9 @@ test('ending and draining are for POST', async (t) => {
     type: 'text/plain; charset=utf-8',
     body: 'no proxy\n',
   });
-  assert.deepEqual(done, ['quit', 'drain', 'drain']);
+  assert.equal((await ask('/certificates/renew')).status, 405);
+  assert.deepEqual((await ask('/certificates/renew', { method: 'POST' })).body, 'OK');
+  assert.deepEqual(done, ['quit', 'drain', 'drain', 'renew']);
 });
 
 const PROXY = {

@@ -7,6 +7,7 @@ import { type NewFile, replaceSet } from '../files/write.ts';
 import { parseCertificates } from '../x509/certificate.ts';
 import { parsePrivateKey } from '../x509/keys.ts';
 import type { Issued } from './issue.ts';
+import { replacementDue } from './overdue.ts';
 import { StateHolder, type WorkloadSource, type WorkloadState } from './state.ts';
 
 /** Names in `OUTPUT_CERTS` and `PROV_CERT`, and in the folder `./etc/certs` that `FILE_MOUNTED_CERTS` means. */
@@ -117,7 +118,8 @@ export class MountedCertificates implements WorkloadSource {
       const { certificate, roots } = parseFiles(files, this.#paths, now);
       this.#expiry?.();
       this.#expiry = this.#clock.setTimer(certificate.notAfter - now, () => this.#expire());
-      this.#holder.update({ certificate, roots, lastRenewal: now, lastError: undefined });
+      const renewalDue = replacementDue(certificate);
+      this.#holder.update({ certificate, roots, lastRenewal: now, renewalDue, lastError: undefined });
     } catch (error) {
       this.#fail(error);
     }
@@ -129,7 +131,8 @@ export class MountedCertificates implements WorkloadSource {
 
   #expire(): void {
     const message = `The certificate in ${this.#paths.chain} has expired.`;
-    this.#holder.update({ certificate: undefined, lastError: { message, at: this.#clock.now() } });
+    const lastError = { message, at: this.#clock.now() };
+    this.#holder.update({ certificate: undefined, renewalDue: undefined, lastError });
   }
 }
 

@@ -36,6 +36,8 @@ export interface WorkloadSource {
   readonly state: WorkloadState;
   /** Calls back with every new state. Returns how to stop. */
   subscribe(listener: (state: WorkloadState) => void): () => void;
+  /** Asks for a new certificate now; absent where somebody else renews. */
+  renew?(): void;
   close(): void;
 }
 

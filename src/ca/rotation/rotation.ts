@@ -134,6 +134,15 @@ export class Rotation {
     return blockers(this.#current.record.phase, this.#current.authorities, served);
   }
 
+  /** The workloads that serve a certificate of another authority than the phase wants. */
+  lateWith(served: readonly Served[]): string[] {
+    const { record, authorities } = this.#current ?? {};
+    if (record?.phase !== 'issue' && record?.phase !== 'withdraw') return [];
+    return served
+      .filter((one) => blockers(record.phase, authorities!, [one]).length > 0)
+      .map(({ workload }) => workload);
+  }
+
   /** Goes on to the next phase, or ends. Throws {@link NotYet} if the present one is not complete. */
   async next(served: readonly Served[]): Promise<void> {
     const { record, authorities } = this.#underWay();

@@ -1,5 +1,6 @@
 import type { PodStatus } from '../../config/control/mesh-api.ts';
 import { formatMessage } from '../../config/message.ts';
+import { certificatesLine, troubles } from '../certs.ts';
 import { kubectlTable } from '../kubectl/object-table.ts';
 import { formatAge } from '../output/age.ts';
 import { configurationProblems, type MeshState, type Shortcoming } from './report.ts';
@@ -46,7 +47,11 @@ export function formatStatus(
   if (missing.length > 0) {
     sections.push(missing.map(({ object, reason }) => `${paint(RED, 'not ready:')} ${object}: ${reason}\n`).join(''));
   }
-  sections.push(controlPlane(state));
+  const { certificates } = state;
+  const colour = certificates && troubles(certificates).length > 0 ? RED : undefined;
+  const line = certificates && `certificates: ${certificatesLine(certificates, now)}`;
+  const last = line === undefined ? '' : `${colour === undefined ? line : paint(colour, line)}\n`;
+  sections.push(controlPlane(state) + last);
   if (configuration !== undefined) {
     const error = (line: string) => `${paint(RED, 'error:')} ${line}\n`;
     const warning = (line: string) => `${paint(YELLOW, 'warning:')} ${line}\n`;

@@ -52,7 +52,7 @@ async function status(flags: Flags, streams: Streams): Promise<void> {
   }
   const findings = await findingsAbout(state.objects);
   if (flags.output === 'json') {
-    const { mesh, configuration } = state;
+    const { mesh, configuration, certificates } = state;
     const analysis = findings.map(({ message }) => ({
       code: message.code,
       level: message.level,
@@ -60,7 +60,13 @@ async function status(flags: Flags, streams: Streams): Promise<void> {
       reference: referenceOf(message) ?? '',
       message: message.text,
     }));
-    const more = { ready: missing.length === 0, notReady: missing, configuration: configuration ?? null, analysis };
+    const more = {
+      ready: missing.length === 0,
+      notReady: missing,
+      configuration: configuration ?? null,
+      certificates,
+      analysis,
+    };
     const whole = { ...mesh, ...more };
     streams.stdout.write(`${formatJson(printable(JSON.parse(JSON.stringify(whole))), '  ')}\n`);
   } else {
@@ -93,8 +99,12 @@ async function connectInTime(flags: MeshFlags, deadline: number): Promise<Contro
 async function fetchState(client: ControlClient): Promise<MeshState> {
   const mesh = await client.status();
   try {
-    const [configuration, { objects }] = await Promise.all([client.state(), client.objects({})]);
-    return { mesh, configuration, objects };
+    const [configuration, { objects }, certificates] = await Promise.all([
+      client.state(),
+      client.objects({}),
+      client.certificates(),
+    ]);
+    return { mesh, configuration, objects, certificates };
   } catch {
     return { mesh, configuration: undefined, objects: [] };
   }

@@ -1,6 +1,7 @@
 import type { ObjectState, StateResponse } from '../../config/control/api.ts';
-import type { MeshStatus, PodStatus } from '../../config/control/mesh-api.ts';
+import type { CertificatesResponse, MeshStatus, PodStatus } from '../../config/control/mesh-api.ts';
 import { formatMessage } from '../../config/message.ts';
+import { troubles } from '../certs.ts';
 import { aboutProxy } from '../kubectl/convergence.ts';
 
 /** Everything that `status` is made of, at one moment. */
@@ -10,6 +11,8 @@ export interface MeshState {
   readonly configuration: StateResponse | undefined;
   /** Everything that is in force. */
   readonly objects: readonly ObjectState[];
+  /** Undefined while they cannot be asked for. */
+  readonly certificates?: CertificatesResponse;
 }
 
 /** Something that is not as it should be: what, and why. */
@@ -22,7 +25,7 @@ export interface Shortcoming {
 const WITH_REPLICAS: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'ReplicaSet']);
 
 /** What keeps a mesh from being ready; empty if it is. */
-export function shortcomings({ mesh, objects }: MeshState): Shortcoming[] {
+export function shortcomings({ mesh, objects, certificates }: MeshState): Shortcoming[] {
   const found: Shortcoming[] = [];
   const { state, lastEnd } = mesh.discovery;
   if (state !== 'Running') {
@@ -34,7 +37,9 @@ export function shortcomings({ mesh, objects }: MeshState): Shortcoming[] {
   for (const object of objects) if (WITH_REPLICAS.has(object.kind)) found.push(...missingPods(object, mesh.pods));
   // Nothing has failed so far, and not everything is there yet.
   if (found.length === 0 && mesh.readyAfterMs === undefined) found.push({ object: 'mesh', reason: 'it is starting' });
-  return found;
+  // A pod that is not ready has more to say than that it has no certificate.
+  if (found.length > 0 || certificates === undefined) return found;
+  return troubles(certificates).map((reason) => ({ object: 'certificates', reason }));
 }
 
 function isFine({ ready, size, status }: PodStatus): boolean {

@@ -122,6 +122,19 @@ control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnin
     assert.deepEqual(shortcomings(state({ readyAfterMs: undefined })), [{ object: 'mesh', reason: 'it is starting' }]);
   });
 
+  it('turns red when the renewal of a certificate is overdue', () => {
+    const problems = [{ workload: 'web.default', problem: 'renewal fails: no answer' }];
+    const s = state({}, { certificates: { certificates: [], problems } });
+    assert.deepEqual(shortcomings(s), [{ object: 'certificates', reason: 'web.default: renewal fails: no answer' }]);
+    const text = print(s, { colours: true });
+    assert.match(text, /^mesh shop of \/yaml\/shop is \u001b\[31mnot ready/);
+    assert.match(text, /\n\u001b\[31mcertificates: 0 leaves; web\.default: renewal fails: no answer\u001b\[0m\n$/);
+    assert.match(
+      print(state({}, { certificates: { certificates: [], problems: [] } })),
+      /0 leaves; none is overdue\n$/,
+    );
+  });
+
   it('shows what is wrong with the configuration', () => {
     const at = { file: 'a.yaml', line: 3, column: 5 };
     const configuration: StateResponse = {

@@ -14,10 +14,15 @@ import type {
   WatchEvent,
 } from './api.ts';
 import type {
+  CertificatesResponse,
   EnvironmentResponse,
   MeshStatus,
   ProxiesResponse,
+  RenewRequest,
+  RenewResponse,
   RestartRequest,
+  RotationRequest,
+  RotationResponse,
   RunEvent,
   RunRequest,
   StartedRequest,
@@ -96,6 +101,23 @@ export class ControlClient {
   environment(namespace: string, pod: string, container?: string): Promise<EnvironmentResponse> {
     const query = new URLSearchParams({ namespace, pod, ...(container === undefined ? {} : { container }) });
     return this.#call('GET', `/v1/environment?${query}`);
+  }
+
+  certificates(): Promise<CertificatesResponse> {
+    return this.#call('GET', '/v1/certificates');
+  }
+
+  renew(request: RenewRequest): Promise<RenewResponse> {
+    return this.#call('POST', '/v1/renew', request);
+  }
+
+  rotation(): Promise<RotationResponse> {
+    return this.#call('GET', '/v1/rotation');
+  }
+
+  /** Takes a step of a rotation. One that is too early is refused in the answer; one that makes no sense is an error. */
+  rotate(request: RotationRequest): Promise<RotationResponse> {
+    return this.#call('POST', '/v1/rotation', request);
   }
 
   restart(request: RestartRequest): Promise<void> {

@@ -153,3 +153,78 @@ export interface TokenRequest {
 export interface TokenResponse {
   readonly token: string;
 }
+
+/** `GET /v1/certificates`: every certificate that somebody in the mesh presents or trusts. */
+export interface CertificatesResponse {
+  readonly certificates: readonly CertificateEntry[];
+  /** Workloads that could not be asked, or have no certificate: which, and why. */
+  readonly problems: readonly { readonly workload: string; readonly problem: string }[];
+}
+
+export interface CertificateEntry {
+  readonly kind: 'leaf' | 'issuer' | 'root';
+  /** `NAME.NAMESPACE` of those that present it or trust it; none for what only the authority has. */
+  readonly workloads: readonly string[];
+  /** Names of the secrets that it was found in: `default`, `ROOTCA`, `kubernetes://shop`. */
+  readonly resources: readonly string[];
+  /** Subject, or the first alternative name. */
+  readonly name: string;
+  readonly issuer: string;
+  /** Hexadecimal. */
+  readonly serial: string;
+  /** SHA-256, hexadecimal. */
+  readonly fingerprint: string;
+  /** `ECDSA P-256` and the like. */
+  readonly key: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** When it was obtained, where an agent renews it. */
+  readonly lastRenewal?: number;
+  /** By when it should be renewed or replaced. */
+  readonly renewalDue: number;
+  /** Why it is not as it should be: renewal is overdue, it has expired. */
+  readonly problem?: string;
+}
+
+/** `POST /v1/renew`: new certificates before they are due. */
+export interface RenewRequest {
+  /** `NAME.NAMESPACE`; all without it. */
+  readonly workloads?: readonly string[];
+}
+
+export interface RenewResponse {
+  /** Those that were told to; they have new ones a moment later. */
+  readonly renewed: readonly string[];
+  readonly problems: readonly { readonly workload: string; readonly problem: string }[];
+}
+
+/** `POST /v1/rotation`. */
+export interface RotationRequest {
+  readonly action: 'start' | 'next' | 'abort';
+  /** Folder with the files of the new authority; without it a new self-signed root is made. */
+  readonly from?: string;
+  /** Type of the key of a new root; that of the old one without it. */
+  readonly keyType?: string;
+}
+
+/** `GET /v1/rotation`, and what each step has led to. */
+export interface RotationResponse {
+  /** Undefined when none is under way. */
+  readonly rotation: RotationState | undefined;
+  /** Whether the authority comes from the Secret `cacerts`, which says what it is when the mesh starts anew. */
+  readonly plugged: boolean;
+  /** A step was refused: `rotation.waiting` says why. */
+  readonly refused?: boolean;
+}
+
+export interface RotationState {
+  /** `trust`: both roots are trusted; `issue`: the new authority signs; `drop`: only the new root is; `withdraw`: back. */
+  readonly phase: 'trust' | 'issue' | 'drop' | 'withdraw';
+  readonly startedAt: number;
+  readonly phaseSince: number;
+  /** Subject and fingerprint of each authority. */
+  readonly old: string;
+  readonly next: string;
+  /** What the phase waits for, a sentence for each workload; empty if the next step may be taken. */
+  readonly waiting: readonly string[];
+}

@@ -8,14 +8,16 @@ import type {
   PodStatus,
   ProxiesResponse,
   PublishedUrl,
+  RenewRequest,
   RestartRequest,
+  RotationRequest,
   RunEvent,
   RunRequest,
   StartedRequest,
   TokenRequest,
 } from '../../config/control/mesh-api.ts';
 import { readObject } from '../../config/read.ts';
-import type { LocalMesh } from '../mesh.ts';
+import { type LocalMesh, PROXY_PORTS } from '../mesh.ts';
 import { ObjectView } from '../object-view.ts';
 import { OutsideWorkloads } from '../outside-workloads.ts';
 import { type DesiredPod, desiredPods, podKey } from '../pods/desired-pod.ts';
@@ -24,8 +26,6 @@ import { whenWarm } from './warming.ts';
 
 const MAX_BODY = 1024 * 1024;
 const MAX_ANSWER = 64 * 1024 * 1024;
-const ADMIN_PORT = 15000;
-const STATUS_PORT = 15020;
 const WARM_MS = 5000;
 
 class NotFound extends UserError {}
@@ -79,6 +79,18 @@ export class MeshControlServer {
         return;
       case 'GET /v1/environment':
         send(response, 200, this.#environment(url.searchParams));
+        return;
+      case 'GET /v1/certificates':
+        send(response, 200, await this.#mesh.certificates.list());
+        return;
+      case 'POST /v1/renew':
+        send(response, 200, await this.#mesh.certificates.renew((await readJson<RenewRequest>(request)).workloads));
+        return;
+      case 'GET /v1/rotation':
+        send(response, 200, await this.#mesh.certificates.rotation());
+        return;
+      case 'POST /v1/rotation':
+        send(response, 200, await this.#mesh.certificates.step(await readJson<RotationRequest>(request)));
         return;
       case 'POST /v1/restart': {
         const { namespace, pod } = await readJson<RestartRequest>(request);
@@ -149,7 +161,7 @@ export class MeshControlServer {
     const pods = new Map(this.#mesh.pods.map((pod) => [`${pod.desired.name}.${pod.desired.namespace}`, pod]));
     const adminOf = (proxy: string) => {
       const pod = pods.get(proxy);
-      return pod && `${pod.addresses.sidecar}:${ADMIN_PORT}`;
+      return pod && `${pod.addresses.sidecar}:${PROXY_PORTS.admin}`;
     };
     return { ...answer, convergence: await whenWarm(answer.convergence, adminOf, WARM_MS) };
   }
@@ -179,8 +191,8 @@ export class MeshControlServer {
         owner: ownerOf(desired),
         type: injection === 'gateway' ? 'router' : 'sidecar',
         podIp: addresses.pod,
-        admin: `${addresses.sidecar}:${ADMIN_PORT}`,
-        status: `${addresses.pod}:${STATUS_PORT}`,
+        admin: `${addresses.sidecar}:${PROXY_PORTS.admin}`,
+        status: `${addresses.pod}:${PROXY_PORTS.status}`,
       })),
     };
   }
