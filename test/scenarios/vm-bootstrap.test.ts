@@ -79,7 +79,7 @@ test('a virtual machine reaches services of the mesh by HTTP and JSON, with a bo
   fs.writeFileSync(path.join(folder, 'ca-cert.pem'), pki.roots);
   // Only addresses and paths are adapted.
   const bootstrap = fs
-    .readFileSync(path.join(EXAMPLE, 'vm/envoy.yaml'), 'utf8')
+    .readFileSync(path.join(EXAMPLE, 'vm/envoy.yaml.in'), 'utf8')
     .replaceAll('/etc/config/', `${EXAMPLE}/`)
     .replaceAll('/certs/', `${folder}/`)
     .replaceAll('eastwest-gateway.example.com', 'localhost')

@@ -91,6 +91,8 @@ export interface Replay {
   /** The folder that the mesh is a copy of, as the page calls it. */
   readonly folder: string;
   readonly more?: readonly (readonly [RegExp, string])[];
+  /** What a command has to be where the test cannot have the usual ports, and what its output would be with these. */
+  readonly adapt?: { readonly command: (text: string) => string; readonly output: (text: string) => string };
 }
 
 /**
@@ -99,7 +101,7 @@ export interface Replay {
  */
 export async function replay(
   t: { after(fn: () => void): void },
-  { page, skip, printed, mesh, cwd, folder, more }: Replay,
+  { page, skip, printed, mesh, cwd, folder, more, adapt }: Replay,
 ): Promise<number> {
   const text = fs.readFileSync(page, 'utf8');
   const lines = text.split('\n');
@@ -134,8 +136,10 @@ export async function replay(
       output = printed?.(step.command);
       if (output === undefined) continue;
     } else {
-      const result = await execute('/bin/sh', ['-c', own(step.command)], { env, cwd, timeoutMs: STEP_MS });
+      const command = adapt ? adapt.command(own(step.command)) : own(step.command);
+      const result = await execute('/bin/sh', ['-c', command], { env, cwd, timeoutMs: STEP_MS });
       output = result.stdout + result.stderr;
+      if (adapt) output = adapt.output(output);
       ran++;
     }
     const plain = usual(output).trimEnd();

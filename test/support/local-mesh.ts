@@ -117,10 +117,10 @@ export class TestedMesh {
     const folder = scratch(t, 'isthmus-mesh-');
     const dir = path.join(folder, typeof source === 'string' ? path.basename(source) : 'mesh');
     if (typeof source === 'string') fs.cpSync(source, dir, { recursive: true });
-    else {
-      fs.mkdirSync(dir);
-      for (const [name, text] of Object.entries(source)) fs.writeFileSync(path.join(dir, name), text);
-    }
+    else fs.mkdirSync(dir);
+    for (const [name, text] of Object.entries(source)) fs.writeFileSync(path.join(dir, name), text);
+    // Programs of an example find packages as they do in the repository.
+    fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
     const mesh = new TestedMesh(
       dir,
       options.home ?? path.join(folder, 'home'),
