@@ -18,11 +18,12 @@ export interface CredentialProblem {
   readonly path: FieldPath | undefined;
 }
 
-/** Names under which secrets keep a certificate and its key: Kubernetes', and those of `kubectl create secret generic`. */
+/** Names under which secrets keep a certificate and its key: Istio's own, which come first, and Kubernetes'. */
 const PAIR_KEYS = [
-  ['tls.crt', 'tls.key'],
   ['cert', 'key'],
+  ['tls.crt', 'tls.key'],
 ] as const;
+const CA_KEYS = ['cacert', 'ca.crt'];
 
 /** The pair that a gateway would use, or undefined when the secret has none. */
 export function pairOf(secret: Resource<'Secret'>): CredentialPair | undefined {
@@ -61,6 +62,14 @@ export function keyProblem(pair: CredentialPair): CredentialProblem | undefined 
   } catch {
     return { text: 'its key is not a private key in PEM', path };
   }
+}
+
+/** Why certificates of clients cannot be held against a secret, or undefined. */
+export function caProblem(secret: Resource<'Secret'>): CredentialProblem | undefined {
+  const entry = CA_KEYS.map((key) => entryOf(secret, key)).find((found) => found?.text);
+  if (entry === undefined) return { text: 'it has neither ca.crt nor cacert, which this mode needs', path: undefined };
+  if (parseCertificate(entry.text) !== undefined) return undefined;
+  return { text: 'its CA certificate is not a certificate in PEM', path: entry.path };
 }
 
 function parseCertificate(pem: string): X509Certificate | undefined {

@@ -195,4 +195,32 @@ describe('secrets of gateways', () => {
       );
     });
   }
+
+  test('the CA of clients: in the same secret, in one beside it, in one of its own', () => {
+    const mutual = (tls: string, ...secrets: string[]) => {
+      const servers = server(443, 'HTTPS', `hosts: [a.example.com], tls: {mode: MUTUAL, ${tls}}`);
+      return found('isthmus.GatewayCredentialAnalyzer', gateway('g', servers) + pod('{app: edge}') + secrets.join(''));
+    };
+    const pair = { cert: valid.cert, key: valid.key };
+    const named = (name: string, data: Readonly<Record<string, string>>) =>
+      secret(data).replace('"name":"cert"', `"name":"${name}"`);
+    const one = 'credentialName: cert';
+    assert.deepEqual(mutual(one, secret({ ...pair, cacert: valid.cert })), []);
+    assert.deepEqual(mutual(one, secret(pair), named('cert-cacert', { 'ca.crt': valid.cert })), []);
+    assert.deepEqual(mutual(`${one}, caCertCredentialName: ca`, secret(pair), named('ca', { cacert: valid.cert })), []);
+    const start =
+      /^ISTH0003 \d+ Secret edges\/cert: .* is of no use: it has neither ca\.crt nor cacert, which this mode/;
+    assert.match(mutual(one, secret(pair)).join(), start);
+    assert.match(
+      mutual(one, secret({ ...pair, cacert: 'x' })).join(),
+      / its CA certificate is not a certificate in PEM/,
+    );
+    assert.deepEqual(mutual(`${one}, caCertCredentialName: ca`, secret(pair)), [
+      'IST0101 8 Gateway default/g: Referenced caCertCredentialName not found: "ca"',
+    ]);
+    assert.match(
+      mutual(one, secret(pair), named('cert-cacert', pair)).join(),
+      /^ISTH0003 \d+ Secret edges\/cert-cacert/,
+    );
+  });
 });
