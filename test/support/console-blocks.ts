@@ -142,7 +142,7 @@ export async function replay(
       if (adapt) output = adapt.output(output);
       ran++;
     }
-    const plain = usual(output).trimEnd();
+    const plain = usual(output).replaceAll('\r', '').trimEnd();
     if (isUpdate) updates.push({ step, plain });
     else assert.equal(normalized(plain, more), normalized(step.expected, more), `${at}: $ ${step.command}`);
   }

@@ -78,12 +78,21 @@ test('deleting hides an object of a file until the file says something new', asy
 });
 
 test('applying a deleted object brings it back', async () => {
-  const { store, port } = await mesh();
+  const { store, port, changes } = await mesh();
   await store.remove([KEY]);
   assert.equal((await store.apply(parse(service('web', 84))))[0]?.outcome, 'created');
   assert.equal(port(), 84);
   await store.remove([KEY]);
   assert.equal(port(), undefined);
+  assert.deepEqual(
+    changes.map(({ added, updated, removed }) => [added, updated, removed]),
+    [
+      [[], [], [KEY]],
+      [[KEY], [], []],
+      [[], [], [KEY]],
+    ],
+    'each in one change',
+  );
 });
 
 test('the runtime adds, and wins', async () => {

@@ -122,6 +122,11 @@ export class LayeredStore implements ConfigStore {
     if (keys.length > 0) await deleted.set(deleted.value.filter((key) => !keys.includes(key)));
   }
 
+  private async hide(keys: readonly string[]): Promise<void> {
+    const { deleted } = this.notes;
+    if (keys.length > 0) await deleted.set([...new Set([...deleted.value, ...keys])]);
+  }
+
   private writtenObject(key: string): ConfigObject | undefined {
     const { files, applied } = this.layers;
     const copy = objectsOf(applied).get(key);
@@ -177,11 +182,13 @@ export class LayeredStore implements ConfigStore {
       const existed = new Set(wanted.map((e) => e.key!).filter((key) => this.people.snapshot.find(key) !== undefined));
       const placed = [...wanted, ...again];
       if (!options.dryRun) await this.notes.places.note(placed);
+      // What its file says counts again, for the age of what is written over it: both are one change.
+      const revived = options.dryRun ? [] : wanted.map((e) => e.key!).filter((key) => this.isDeleted(key));
+      await this.revive(revived);
       const written = await this.layers.applied.apply(wanted, options);
-      if (!options.dryRun) {
-        await this.revive(wanted.map((e) => e.key!).filter((key) => this.isDeleted(key)));
-        this.merge(placed.map((e) => e.key!));
-      }
+      const failed = written.flatMap(({ key, outcome }) => (outcome === 'error' && key !== undefined ? [key] : []));
+      await this.hide(revived.filter((key) => failed.includes(key)));
+      if (!options.dryRun) this.merge(placed.map((e) => e.key!));
       let next = 0;
       return results.map((result) => {
         if (result !== undefined) return result;
@@ -208,8 +215,8 @@ export class LayeredStore implements ConfigStore {
       if (options.dryRun) return results;
       const gone = results.filter((r) => r.outcome === 'deleted').map((r) => r.key);
       const hidden = gone.filter((key) => objectsOf(this.layers.files).has(key));
-      const { deleted, places } = this.notes;
-      if (hidden.length > 0) await deleted.set([...new Set([...deleted.value, ...hidden])]);
+      const { places } = this.notes;
+      await this.hide(hidden);
       const applied = gone.filter((key) => objectsOf(this.layers.applied).has(key));
       const failed = new Map(
         (applied.length > 0 ? await this.layers.applied.remove(applied) : [])
