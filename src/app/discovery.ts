@@ -22,6 +22,7 @@ import { featuresFromEnv } from '../translate/features.ts';
 import { meshOf } from '../translate/mesh.ts';
 import { MeshTranslator } from '../translate/translator.ts';
 import { certificateMethod } from './certificate-method.ts';
+import { upstreamAuthority } from './upstream-authority.ts';
 
 /** Where the control plane listens; the empty text is nowhere. */
 export interface DiscoveryAddresses {
@@ -230,22 +231,27 @@ async function openAuthority(
   const { env } = options;
   const plugged = options.cacertsDir ?? env.ROOT_CA_DIR ?? DEFAULT_CACERTS_DIR;
   const isGiven = options.cacertsDir !== undefined || (await isFolder(plugged));
+  const log = logging.scope('serverca');
+  const defaultTtlMs = duration(env, 'DEFAULT_WORKLOAD_CERT_TTL');
+  const maxTtlMs = duration(env, 'MAX_WORKLOAD_CERT_TTL');
   const security = await openSecurity({
+    upstream: await upstreamAuthority(env, { defaultTtlMs, maxTtlMs }, log),
+    trustedAccounts: (env.CA_TRUSTED_NODE_ACCOUNTS || '').split(',').map((account) => account.trim()),
     certificates: isGiven ? plugged : undefined,
     stateDirectory: options.stateDir,
     mesh: meshOf(settings.config),
     audiences: (env.TOKEN_AUDIENCES || 'istio-ca').split(','),
     jwtRule: env.JWT_RULE || undefined,
-    defaultTtlMs: duration(env, 'DEFAULT_WORKLOAD_CERT_TTL'),
-    maxTtlMs: duration(env, 'MAX_WORKLOAD_CERT_TTL'),
+    defaultTtlMs,
+    maxTtlMs,
     rootTtlMs: duration(env, 'CITADEL_SELF_SIGNED_CA_CERT_TTL'),
     clock: systemClock,
-    log: logging.scope('serverca'),
+    log,
     metrics: controlPlane.certificateMetrics(),
   });
   controlPlane.observeAuthority(security.authority);
   const { source, signer } = security.authority.describe();
-  logging.scope('serverca').info(`certificates are signed with ${source} (${signer.subject})`);
+  log.info(`certificates are signed with ${source} (${signer.subject})`);
   return security;
 }
 

@@ -7,6 +7,7 @@ import type { Logger } from '../base/log.ts';
 import { TrustDomains } from '../base/spiffe.ts';
 import type { CertificateAuthority } from '../ca/authority/authority.ts';
 import { type DirectoryAuthority, openDirectory, openSelfSigned } from '../ca/authority/directory.ts';
+import { replaceFile } from '../ca/files/write.ts';
 import { CertificateService } from '../ca/service/certificate-service.ts';
 import type { CertificateMetrics } from '../ca/service/metrics.ts';
 import type { Authenticator } from '../ca/tokens/authenticator.ts';
@@ -21,7 +22,14 @@ import {
 import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import type { Mesh } from '../translate/mesh.ts';
 
+/** An authority outside of the mesh, and the connection to it. */
+export type UpstreamAuthority = CertificateAuthority & { close(): void };
+
 export interface SecurityOptions {
+  /** Signs instead of an authority of our own (`EXTERNAL_CA`). */
+  readonly upstream?: UpstreamAuthority;
+  /** `CA_TRUSTED_NODE_ACCOUNTS`: `NAMESPACE/ACCOUNT` of those who may ask for the certificates of others. */
+  readonly trustedAccounts?: readonly string[];
   /** Folder with `ca-cert.pem`, `ca-key.pem`, `root-cert.pem`, `cert-chain.pem`; undefined makes a root of our own. */
   readonly certificates: string | undefined;
   /** Where the root and the key that signs tokens are kept; undefined forgets them with the process. */
@@ -65,6 +73,7 @@ export async function openSecurity(options: SecurityOptions): Promise<Security> 
     ...issuers.map((issuer) => new TokenAuthenticator({ issuer, trustDomain, clock })),
   ];
   const audit = log;
+  const trusted = new Set(options.trustedAccounts ?? []);
   return {
     authority,
     authenticators,
@@ -72,6 +81,7 @@ export async function openSecurity(options: SecurityOptions): Promise<Security> 
       authority,
       authenticators,
       trustDomains,
+      mayImpersonate: ({ namespace, serviceAccount }) => trusted.has(`${namespace}/${serviceAccount}`),
       clock,
       metrics,
       audit: ({ outcome, ...record }) =>
@@ -93,8 +103,21 @@ async function openState({ stateDirectory, log }: SecurityOptions) {
   return { directory, release: () => rm(directory, { recursive: true, force: true }) };
 }
 
-async function openAuthority(options: SecurityOptions, stateDirectory: string): Promise<DirectoryAuthority> {
-  const { certificates, mesh, clock, log, defaultTtlMs, maxTtlMs, rootTtlMs } = options;
+/** Where the roots of an upstream authority are kept for workloads, under the folder of the state. */
+const UPSTREAM_ROOTS = 'upstream/root-cert.pem';
+
+async function openAuthority(
+  options: SecurityOptions,
+  stateDirectory: string,
+): Promise<DirectoryAuthority | UpstreamAuthority> {
+  const { certificates, upstream, mesh, clock, log, defaultTtlMs, maxTtlMs, rootTtlMs } = options;
+  if (upstream !== undefined) {
+    const file = path.join(stateDirectory, UPSTREAM_ROOTS);
+    const publish = () => replaceFile(file, { text: upstream.roots(), secret: false });
+    await publish();
+    upstream.subscribe(() => void publish().catch((error: unknown) => log.error(messageOf(error))));
+    return upstream;
+  }
   const common = {
     trustDomain: mesh.trustDomain,
     clock,

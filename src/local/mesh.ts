@@ -116,7 +116,8 @@ export class LocalMesh {
     this.#slot = parts.slot;
     this.#tokens = parts.tokens;
     this.#privileged = parts.privileged;
-    this.#authority = parts.plugged ? folder.cacerts : path.join(folder.state, 'ca');
+    const own = installation.pilotEnv.EXTERNAL_CA ? 'upstream' : 'ca';
+    this.#authority = parts.plugged ? folder.cacerts : path.join(folder.state, own);
     this.#rootCertificate = path.join(this.#authority, 'root-cert.pem');
     const { pod } = this.#slot.pool.acquire(`${installation.namespace}/istiod`);
     const at = (port: number) => `${pod}:${port}`;

@@ -40,8 +40,11 @@ export class CsrClient {
     this.#options = options;
   }
 
-  /** Returns the answer's PEM texts as they came: leaf, intermediates, trust bundle. Nothing in them is verified yet. */
-  async request(csr: string, ttlMs: number): Promise<readonly string[]> {
+  /**
+   * Returns the answer's PEM texts as they came: leaf, intermediates, trust bundle. Nothing in them is verified yet.
+   * `onBehalfOf` is the SPIFFE ID of another workload, for a caller that the authority lets ask for others.
+   */
+  async request(csr: string, ttlMs: number, onBehalfOf?: string): Promise<readonly string[]> {
     const { token, clusterId } = this.#options;
     const metadata: [string, string][] = [];
     if (token) metadata.push(['authorization', `Bearer ${await token()}`]);
@@ -49,7 +52,11 @@ export class CsrClient {
     const validityDuration = BigInt(Math.floor(ttlMs / 1000));
     const message = toBinary(
       IstioCertificateRequestSchema,
-      create(IstioCertificateRequestSchema, { csr, validityDuration }),
+      create(IstioCertificateRequestSchema, {
+        csr,
+        validityDuration,
+        ...(onBehalfOf !== undefined && { metadata: { ImpersonatedIdentity: onBehalfOf } }),
+      }),
     );
     const response = await this.#unary(metadata, message);
     try {

@@ -7,6 +7,8 @@ interface Request {
   readonly peer: string;
   /** SPIFFE ID of the caller, once that is proven. */
   readonly caller?: string;
+  /** SPIFFE ID of the workload that the caller asks for, if that is another one. */
+  readonly onBehalfOf?: string;
   readonly via?: 'token' | 'certificate';
 }
 

@@ -7,7 +7,12 @@ import {
 } from '../../api/gen/istio/v1/auth/ca_pb.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
-import { formatWorkloadIdentity, parseWorkloadIdentity, type TrustDomains } from '../../base/spiffe.ts';
+import {
+  formatWorkloadIdentity,
+  parseWorkloadIdentity,
+  type TrustDomains,
+  type WorkloadIdentity,
+} from '../../base/spiffe.ts';
 import { GrpcCode } from '../../wire/grpc/transport.ts';
 import { type CertificateAuthority, type IssuedCertificate, SigningError } from '../authority/authority.ts';
 import { AuthenticationError, type Authenticator, bearerToken, type Caller } from '../tokens/authenticator.ts';
@@ -32,6 +37,8 @@ export interface CertificateServiceOptions {
   /** Asked in order; the first that knows the peer decides who it is. */
   readonly authenticators: readonly Authenticator[];
   readonly trustDomains: TrustDomains;
+  /** Whether a caller may ask for other workloads' certificates (`CA_TRUSTED_NODE_ACCOUNTS`); nobody may unless told. */
+  readonly mayImpersonate?: (caller: WorkloadIdentity) => boolean;
   readonly clock?: Clock;
   /** One identity may belong to all replicas of a deployment that start at once. */
   readonly perIdentity?: Rate;
@@ -78,16 +85,17 @@ export class CertificateService {
   async createCertificate(request: IstioCertificateRequest, peer: Peer): Promise<IstioCertificateResponse> {
     const { metrics, audit } = this.#options;
     metrics?.increment('citadel_server_csr_count');
-    const about: { time: number; peer: string; caller?: string; via?: Caller['via'] } = {
+    const about: { time: number; peer: string; caller?: string; onBehalfOf?: string; via?: Caller['via'] } = {
       time: this.#clock.now(),
       peer: peer.address,
     };
     try {
-      const caller = await this.#authenticate(peer);
+      const asking = await this.#authenticate(peer);
+      about.caller = this.#identify(asking);
+      about.via = asking.via;
+      const caller = this.#onBehalfOf(request, asking);
       const identity = this.#identify(caller);
-      about.caller = identity;
-      about.via = caller.via;
-      this.#refuseImpersonation(request);
+      if (caller !== asking) about.onBehalfOf = identity;
       this.#admit(identity);
       const { issued, csr } = await this.#sign(request, caller, identity);
       metrics?.increment('citadel_server_success_cert_issuance_count');
@@ -134,15 +142,19 @@ export class CertificateService {
     );
   }
 
-  /** Istio's node proxies may ask for other workloads' certificates; here nobody may. */
-  #refuseImpersonation(request: IstioCertificateRequest): void {
+  /** For whom a caller asks: itself, or another workload of the mesh if it is one that may. */
+  #onBehalfOf(request: IstioCertificateRequest, caller: Caller): Caller {
     const asked = request.metadata?.ImpersonatedIdentity;
-    if (asked === undefined || asked === '') return;
-    this.#options.metrics?.increment('citadel_server_authentication_failure_count');
+    if (asked === undefined || asked === '') return caller;
+    const { mayImpersonate = () => false, trustDomains, metrics } = this.#options;
+    const identity = typeof asked === 'string' ? parseWorkloadIdentity(asked) : undefined;
+    if (identity && trustDomains.has(identity.trustDomain) && mayImpersonate(caller.identity))
+      return { ...caller, identity };
+    metrics?.increment('citadel_server_authentication_failure_count');
     throw new Refusal(
       GrpcCode.Unauthenticated,
       'request impersonation authentication failure',
-      'impersonation is not allowed',
+      `${formatWorkloadIdentity(caller.identity)} may not ask on behalf of ${JSON.stringify(asked)}`,
     );
   }
 

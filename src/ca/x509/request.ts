@@ -28,6 +28,8 @@ export interface CertificationRequest {
   readonly publicKeyInfo: Uint8Array;
   /** What the request asks for: a wish, never an authorization. */
   readonly names: SubjectAltNames;
+  /** The request as it came, for those who hand it on. */
+  readonly pem: string;
 }
 
 /** Why a request cannot be signed. */
@@ -71,7 +73,7 @@ export function parseRequest(pem: string): CertificationRequest {
   if (blocks.length !== 1 || !LABELS.has(blocks[0].label))
     throw new RequestError('certificate signing request is not properly encoded');
   try {
-    return verified(blocks[0].der);
+    return { ...verified(blocks[0].der), pem: formatPem('CERTIFICATE REQUEST', blocks[0].der) };
   } catch (error) {
     if (error instanceof DerError)
       throw new RequestError(`failed to parse X.509 certificate signing request: ${error.message}`);
@@ -79,7 +81,7 @@ export function parseRequest(pem: string): CertificationRequest {
   }
 }
 
-function verified(der: Buffer): CertificationRequest {
+function verified(der: Buffer): Omit<CertificationRequest, 'pem'> {
   const outer = new DerReader(der);
   const request = outer.enter(Tag.Sequence, 'the request');
   outer.end('the request');
