@@ -15,7 +15,7 @@ const NOTHING: StateResponse = { snapshot: 1, objects: 0, rejected: [], warnings
 /** Reports about a control plane that says what the test says. */
 function reports() {
   const told: string[] = [];
-  const says = { state: NOTHING, found: [] as Trouble[], isSettled: true };
+  const says = { state: NOTHING, found: [] as Trouble[] | Error, isSettled: true };
   let change: (event: WatchEvent) => void = () => {};
   const answers: (() => void)[] = [];
   const subject = new ConfigurationReports({
@@ -32,7 +32,10 @@ function reports() {
           answers.push(() => resolve({ snapshot, converged: true, affected: [], synced: [], laggards: [] })),
         ),
     },
-    examine: async () => says.found,
+    examine: async () => {
+      if (says.found instanceof Error) throw says.found;
+      return says.found;
+    },
     isSettled: () => says.isSettled,
     onEvent: ({ kind, text }: ConfigurationEvent) => void told.push(`${kind}: ${text}`),
   });
@@ -77,6 +80,16 @@ test('what analysis finds counts when everything has started', async () => {
   assert.deepEqual(await after({ isSettled: true }), ['warning: nothing is there. Make it.']);
   assert.deepEqual(await after({ found: [], isSettled: false }), []);
   assert.deepEqual(await after({ isSettled: true }), ['resolved: nothing is there']);
+});
+
+test('an analysis that fails is told of, and the mesh goes on', async () => {
+  const { after } = reports();
+  const failed = 'problem: the configuration cannot be examined: no such thing';
+  assert.deepEqual(await after({ found: new Error('no such thing') }), [failed]);
+  assert.deepEqual(await after({ found: [FOUND] }), [
+    failed.replace('problem', 'resolved'),
+    'warning: nothing is there. Make it.',
+  ]);
 });
 
 test('what proxies refuse is told when they have answered', async () => {

@@ -1,3 +1,4 @@
+import { messageOf } from '../base/errors.ts';
 import type { ObjectState, StateResponse } from '../config/control/api.ts';
 import type { ControlClient } from '../config/control/client.ts';
 import { type ConfigMessage, formatMessage } from '../config/message.ts';
@@ -28,8 +29,9 @@ export interface ConfigurationReportsOptions {
 
 /** Changes come in bursts: this is how long more of one is waited for, in milliseconds. */
 const PAUSE_MS = 100;
-/** How long proxies have to refuse a change, in milliseconds, before it is no longer looked for. */
-const ANSWER_MS = 30_000;
+/** Proxies are given so long to answer a change, in milliseconds, and again as often while one of them has not. */
+const ANSWER_MS = 2_000;
+const MAX_ANSWER_WAITS = 15;
 const RECONNECT_MS = 100;
 
 /**
@@ -41,7 +43,10 @@ export class ConfigurationReports {
   #told = new Map<string, Trouble>();
   #unwatch: (() => void) | undefined = undefined;
   #looking: Promise<void> | undefined = undefined;
-  #reporting: Promise<unknown> = Promise.resolve();
+  #reporting: Promise<void> = Promise.resolve();
+  #answering: Promise<void> | undefined = undefined;
+  /** Number of the mesh snapshot that was last looked at. */
+  #snapshot = 0;
   #isStale = false;
   #isClosed = false;
 
@@ -81,56 +86,70 @@ export class ConfigurationReports {
     while (this.#isStale && !this.#isClosed) {
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       this.#isStale = false;
-      const snapshot = await this.#report();
-      if (snapshot !== undefined) void this.#reportAnswers(snapshot);
+      await this.#report();
+      this.#answering ??= this.#reportAnswers().finally(() => (this.#answering = undefined));
     }
   }
 
-  /** Proxies answer later than the control plane. */
-  async #reportAnswers(snapshot: number): Promise<void> {
-    try {
-      await this.#options.control.wait(snapshot, ANSWER_MS);
+  /** Proxies answer later than the control plane, and some of them later than others. */
+  async #reportAnswers(): Promise<void> {
+    for (let waits = 0; waits < MAX_ANSWER_WAITS && !this.#isClosed; waits++) {
+      const snapshot = this.#snapshot;
+      const begun = Date.now();
+      try {
+        await this.#options.control.wait(snapshot, ANSWER_MS);
+      } catch {
+        // The control plane is away; it is asked again when it is back.
+        return;
+      }
       await this.#report();
-    } catch {
-      // The control plane is away; it is asked again when it is back.
+      if (this.#snapshot !== snapshot) waits = 0;
+      else if (Date.now() - begun < ANSWER_MS) return;
     }
   }
 
   /** One after the other: what is told is the difference to what was told before. */
-  #report(): Promise<number | undefined> {
-    const outcome = this.#reporting.then(() => this.#reportNow());
-    this.#reporting = outcome;
-    return outcome;
+  #report(): Promise<void> {
+    this.#reporting = this.#reporting.then(() => this.#reportNow());
+    return this.#reporting;
   }
 
-  /** Tells what is new and what is over. Resolves with the number of the snapshot that it is about, if there is one. */
-  async #reportNow(): Promise<number | undefined> {
+  /** Tells what is new and what is over. */
+  async #reportNow(): Promise<void> {
     const { control, isSettled, examine, onEvent } = this.#options;
-    if (this.#isClosed) return undefined;
-    let state: StateResponse;
+    if (this.#isClosed) return;
     const before = this.#told;
     const now = new Map<string, Trouble>();
     const add = (trouble: Trouble) => now.set(trouble.id, trouble);
+    let objects: readonly ObjectState[];
     try {
-      const [asked, { objects }] = await Promise.all([control.state(), control.objects({})]);
-      state = asked;
+      const [state, whole] = await Promise.all([control.state(), control.objects({})]);
+      ({ objects } = whole);
+      this.#snapshot = state.snapshot;
       for (const trouble of troublesOf(state)) add(trouble);
-      if (isSettled()) for (const found of await examine(objects)) add({ ...found, id: `${FOUND} ${found.id}` });
-      else for (const trouble of before.values()) if (trouble.id.startsWith(FOUND)) add(trouble);
     } catch {
-      return undefined;
+      // The control plane is away; it is asked again when it is back.
+      return;
     }
-    if (this.#isClosed) return undefined;
+    const found = isSettled() ? await examine(objects).catch(failed) : undefined;
+    for (const trouble of found ?? []) add({ ...trouble, id: `${FOUND} ${trouble.id}` });
+    if (found === undefined) for (const trouble of before.values()) if (trouble.id.startsWith(FOUND)) add(trouble);
+    if (this.#isClosed) return;
     this.#told = now;
     for (const [id, { summary }] of before) if (!now.has(id)) onEvent({ kind: 'resolved', text: summary });
     for (const [id, { text, isError }] of now) {
       if (!before.has(id)) onEvent({ kind: isError ? 'problem' : 'warning', text });
     }
-    return state.snapshot;
   }
 }
 
 const FOUND = 'found';
+
+/** A mesh runs on without being examined. */
+function failed(error: unknown): Trouble[] {
+  const text = `the configuration cannot be examined: ${messageOf(error)}`;
+  return [{ id: text, summary: text, text, isError: true }];
+}
 
 function troublesOf({ rejected, nacks, warnings }: StateResponse): Trouble[] {
   return [
