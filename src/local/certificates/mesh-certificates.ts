@@ -68,10 +68,11 @@ export class MeshCertificates {
       this.#findings(),
       ...['ca-cert.pem', 'root-cert.pem'].map((name) => readSmallFile(path.join(authority, name))),
     ]);
-    const problems = findings.flatMap(({ workload, problem, secrets, renewal }) => {
+    const problems = findings.flatMap(({ workload, problem, secrets, waiting = [], renewal }) => {
       if (problem !== undefined) return [{ workload, problem }];
-      if (secrets.some(({ use }) => use === 'presents')) return [];
-      return renewal?.overdue === undefined ? [] : [{ workload, problem: renewal.overdue }];
+      const missing = waiting.map((name) => ({ workload, problem: `the secret ${name} has not come` }));
+      if (secrets.some(({ use }) => use === 'presents')) return missing;
+      return renewal?.overdue === undefined ? missing : [{ workload, problem: renewal.overdue }, ...missing];
     });
     const certificates = inventory(findings, readCertificates(own.join('')), Date.now());
     return { certificates, problems };

@@ -39,6 +39,11 @@ export function usedSecrets(dump: unknown): UsedSecret[] {
   });
 }
 
+/** Names of the secrets in Envoy's answer to `/config_dump?resource=dynamic_warming_secrets`: asked for, and not come. */
+export function waitingSecrets(dump: unknown): string[] {
+  return ((dump as Dump).configs ?? []).flatMap(({ name, secret }) => name ?? secret?.name ?? []);
+}
+
 function certificatesOf(source: Inline | undefined): Certificate[] {
   const { inline_bytes: bytes, inline_string: string } = source ?? {};
   return readCertificates(bytes === undefined ? (string ?? '') : Buffer.from(bytes, 'base64').toString('latin1'));

@@ -3,7 +3,7 @@ import { messageOf } from '../../base/errors.ts';
 import type { Served } from '../../ca/rotation/phases.ts';
 import { Certificate } from '../../ca/x509/certificate.ts';
 import { askJson } from './ask.ts';
-import { readCertificates, type UsedSecret, usedSecrets } from './secrets.ts';
+import { readCertificates, type UsedSecret, usedSecrets, waitingSecrets } from './secrets.ts';
 
 /** A workload of the mesh, and where it is asked for its certificates. */
 export interface Surveyed {
@@ -21,6 +21,8 @@ export interface Finding {
   /** Why it could not be asked. */
   readonly problem?: string;
   readonly secrets: readonly UsedSecret[];
+  /** Names of secrets that its proxy has asked for and not got. */
+  readonly waiting?: readonly string[];
   /** Of the certificate that its agent renews: times in ISO 8601. */
   readonly renewal?: Renewal;
 }
@@ -52,8 +54,11 @@ export async function survey({ workload, admin, status }: Surveyed): Promise<Fin
   const { lastRenewal, renewalDue, overdue } = agent;
   const renewal = { lastRenewal, renewalDue, overdue };
   try {
-    const used = usedSecrets(await askJson(`http://${admin}/config_dump?resource=dynamic_active_secrets`));
-    return { workload, secrets: [...used, ...notUsed(agent, used)], renewal };
+    const [active, warming] = await Promise.all(
+      ['active', 'warming'].map((state) => askJson(`http://${admin}/config_dump?resource=dynamic_${state}_secrets`)),
+    );
+    const used = usedSecrets(active);
+    return { workload, secrets: [...used, ...notUsed(agent, used)], waiting: waitingSecrets(warming), renewal };
   } catch (error) {
     return { workload, problem: messageOf(error), secrets: notUsed(agent, []), renewal };
   }
