@@ -47,6 +47,17 @@ spec:
   hosts: [secure.example.com]
   resolution: DNS
   ports: [{name: tls, number: 443, protocol: TLS}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: by-port, namespace: shop}
+spec:
+  hosts: [secure.example.com, orders]
+  http:
+  - match: [{port: 80}]
+    route: [{destination: {host: catalog}}]
+  - match: [{port: 8080}]
+    route: [{destination: {host: orders, port: {number: 8080}}}]
 `;
 
 function proxyOf(metadata: JsonObject) {
@@ -131,4 +142,18 @@ test('the HTTP proxy port of an explicit sidecar tells ports apart and tunnels t
     ['CONNECT'],
   );
   assert.equal(proxyOf({}).table('http_proxy').ignorePortInHostMatching, true);
+});
+
+test('what a VirtualService says of a port holds for it on the HTTP proxy port of an explicit sidecar', () => {
+  const hosts = proxyOf(EXPLICIT).hosts('http_proxy');
+  const clusters = (name: string) =>
+    hosts.get(name)!.routes.flatMap(({ action, match }) => {
+      if (match!.pathSpecifier.case === 'connectMatcher' || action.case !== 'route') return [];
+      return action.value.clusterSpecifier.value;
+    });
+  assert.deepEqual(clusters('orders.shop.svc.cluster.local:8080'), ['outbound|8080||orders.shop.svc.cluster.local']);
+  // Its only port is not HTTP, so that it stands for plain HTTP as a host that is no service does.
+  assert.deepEqual(clusters('secure.example.com:80'), ['outbound|80||catalog.shop.svc.cluster.local']);
+  const { domains } = hosts.get('secure.example.com:80')!;
+  assert.deepEqual(domains, ['secure.example.com', 'secure.example.com:80']);
 });

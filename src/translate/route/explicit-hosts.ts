@@ -39,6 +39,24 @@ export function withLoopbackDomains(
   });
 }
 
+const withPort = new Memo<readonly VirtualHostSpec[]>();
+
+/** The hosts of several ports in one table, where the host header tells them apart. A name without a port means port 80. */
+export function withDomainsOfPorts(
+  byPort: ReadonlyMap<number, readonly VirtualHostSpec[]>,
+): readonly VirtualHostSpec[] {
+  return withPort.get([...byPort.values()], [...byPort.keys()].join(), () =>
+    [...byPort]
+      .flatMap(([port, hosts]) =>
+        hosts.map((host) => {
+          const named = host.domains.map((domain) => `${domain}:${port}`);
+          return { ...host, domains: port === 80 ? [...host.domains, ...named] : named };
+        }),
+      )
+      .sort(byName),
+  );
+}
+
 const withConnect = new Memo<readonly VirtualHostSpec[]>();
 
 /** The hosts of the HTTP proxy port, which also tunnel (RFC 9110, section 9.3.6) to every port of every service. */

@@ -13,7 +13,7 @@ import { proxyHeaders } from '../proxy-headers.ts';
 import { type ProxyView, rulesByWorkload } from '../proxy-view.ts';
 import { defaultOutboundRoute, traceOperation } from './default-route.ts';
 import { serviceDomains } from './domains.ts';
-import { withLoopbackDomains, withTunnels } from './explicit-hosts.ts';
+import { withDomainsOfPorts, withLoopbackDomains, withTunnels } from './explicit-hosts.ts';
 import { hashOfService } from './hash-policy.ts';
 import { destinationCluster, type RouteContext } from './http-route.ts';
 import { matchAll } from './match.ts';
@@ -49,9 +49,11 @@ export function sidecarRouteTable(proxy: ProxyView, name: string): RouteTable {
   const listener = parsed && egressListenerFor(proxy, parsed.port, name);
   if (parsed === undefined) return emptyTable(name);
   if (listener === undefined) return name === HTTP_PROXY_ROUTE ? unknownOnly(proxy, name) : emptyTable(name);
-  const known = portHosts(proxy, listener, isHttpProxy(listener) ? 0 : parsed.port);
   const { explicitCapture } = proxy.node;
   const matchesPort = explicitCapture && (name === HTTP_PROXY_ROUTE || isHttpProxy(listener));
+  const known = matchesPort
+    ? everyPort(proxy, listener)
+    : portHosts(proxy, listener, isHttpProxy(listener) ? 0 : parsed.port);
   const hosts = explicitCapture ? explicitHosts(proxy, listener, known, matchesPort ? 0 : parsed.port) : known;
   if (parsed.host === undefined) {
     const rest = unknownHosts(proxy);
@@ -84,6 +86,16 @@ function explicitHosts(
   port: number,
 ): readonly VirtualHostSpec[] {
   return port === 0 ? withTunnels(proxy, listener, hosts) : withLoopbackDomains(proxy, listener, hosts, port);
+}
+
+/** The hosts of every port that the sidecar would have a listener for if all went there by itself. */
+function everyPort(proxy: ProxyView, listener: EgressListener): readonly VirtualHostSpec[] {
+  const ports = new Set([80]);
+  for (const service of listener.services) {
+    for (const { port, protocol } of service.ports) if (isHttpOrSniffed(protocol)) ports.add(port);
+  }
+  const byPort = new Map([...ports].sort((a, b) => a - b).map((port) => [port, portHosts(proxy, listener, port)]));
+  return withDomainsOfPorts(byPort);
 }
 
 const tables = new Memo<RouteTable>();
