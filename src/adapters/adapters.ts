@@ -9,8 +9,9 @@ import { AdaptedSnapshot, type ObjectsByKind } from './adapted-snapshot.ts';
 import type { Adapter, Warn } from './adapter.ts';
 import { ingressAdapter } from './ingress/adapter.ts';
 import { legacyAuthenticationAdapter } from './legacy-authentication/adapter.ts';
+import { routeAdapter } from './route/adapter.ts';
 
-const ADAPTERS: readonly Adapter[] = [ingressAdapter, legacyAuthenticationAdapter];
+const ADAPTERS: readonly Adapter[] = [ingressAdapter, legacyAuthenticationAdapter, routeAdapter];
 
 interface Outcome {
   readonly inputs: readonly unknown[];

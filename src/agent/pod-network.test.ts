@@ -61,3 +61,19 @@ test('an accepted connection has the address that the configuration knows', () =
   assert.equal(show(map.accepted(at('127.0.0.1:8080'))), '127.64.0.3:80');
   assert.equal(show(map.accepted(at('127.0.0.1:99'))), '127.0.0.1:99');
 });
+
+test('the address that stands for the gateways leads to where they are published', () => {
+  const map = podAddressMap({
+    ...parsePodNetwork(
+      '{"pod":"127.64.0.3","program":"127.128.0.3","sidecar":"127.192.0.3","podPrefix":"127.64.","privileged":false,"outside":{"address":"127.64.255.254","published":"127.0.0.1"},"hostsFile":"/pod/etc/hosts"}',
+    ),
+  });
+  const connect = (address: string, port: number) => {
+    const to = map.connect({ address, port, family: 4 });
+    return `${to.address}:${to.port}`;
+  };
+  assert.equal(connect('127.64.255.254', 443), '127.0.0.1:8443');
+  assert.equal(connect('127.64.255.254', 31400), '127.0.0.1:31400');
+  assert.equal(connect('127.64.0.9', 443), '127.64.0.9:10443');
+  assert.equal(map.hostsFile, '/pod/etc/hosts');
+});

@@ -15,6 +15,18 @@ export interface PodNetwork {
   readonly privileged: boolean;
   /** Where listeners of a gateway can be reached from outside the mesh, besides the pod's address. */
   readonly publish: Publication | undefined;
+  /** How the gateways of the mesh are reached as if from outside; undefined if they are not. */
+  readonly outside?: Outside;
+  /** The pod's own /etc/hosts. */
+  readonly hostsFile?: string;
+}
+
+/** The load balancer of the mesh's gateways, as its pods see it. */
+export interface Outside {
+  /** The address that stands for it: 443 there is the gateways' port 443, wherever that is published. */
+  readonly address: string;
+  /** Where gateways are published. */
+  readonly published: string;
 }
 
 export interface Publication {
@@ -37,11 +49,20 @@ const SIDECAR_PORTS = { first: 15_000, last: 15_099 };
 /** Reads what `up` tells an agent. Throws an Error in words if it is not that. */
 export function parsePodNetwork(text: string): PodNetwork {
   const value = JSON.parse(text) as Partial<PodNetwork>;
-  const { pod, program, sidecar, podPrefix, privileged, publish } = value;
+  const { pod, program, sidecar, podPrefix, privileged, publish, outside, hostsFile } = value;
   if ([pod, program, sidecar, podPrefix].some((part) => typeof part !== 'string')) {
     throw new Error(`${POD_NETWORK_VARIABLE} must have pod, program, sidecar and podPrefix`);
   }
-  return { pod: pod!, program: program!, sidecar: sidecar!, podPrefix: podPrefix!, privileged: !!privileged, publish };
+  return {
+    pod: pod!,
+    program: program!,
+    sidecar: sidecar!,
+    podPrefix: podPrefix!,
+    privileged: !!privileged,
+    publish,
+    ...(outside === undefined ? {} : { outside }),
+    ...(hostsFile === undefined ? {} : { hostsFile }),
+  };
 }
 
 /** The port that a port of a pod is found at. */
@@ -55,7 +76,7 @@ export function publishedPort(port: number): number {
 }
 
 export function podAddressMap(network: PodNetwork): AddressMap {
-  const { pod, program, sidecar, podPrefix, privileged, publish } = network;
+  const { pod, program, sidecar, podPrefix, privileged, publish, outside, hostsFile } = network;
   const at = (address: string, port: number): SocketAddress => ({ address, port, family: 4 });
   /** Where we listen -> what the configuration calls it. */
   const configured = new Map<string, SocketAddress>();
@@ -65,6 +86,7 @@ export function podAddressMap(network: PodNetwork): AddressMap {
     return actual;
   };
   return {
+    ...(hostsFile === undefined ? {} : { hostsFile }),
     bind(wanted) {
       const { address, port } = wanted;
       if (address === '127.0.0.1' || address === '::1') return [own(sidecar, port, wanted)];
@@ -83,6 +105,7 @@ export function podAddressMap(network: PodNetwork): AddressMap {
         const isSidecar = port >= SIDECAR_PORTS.first && port <= SIDECAR_PORTS.last;
         return at(isSidecar ? sidecar : program, podPort(port, privileged));
       }
+      if (address === outside?.address) return at(outside.published, publishedPort(port));
       if (address.startsWith(podPrefix)) return at(address, podPort(port, privileged));
       return target;
     },

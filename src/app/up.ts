@@ -2,7 +2,7 @@ import path from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import type { ObjectState } from '../config/control/api.ts';
 import type { MeshStatus } from '../config/control/mesh-api.ts';
-import { MeshControlServer, publishedUrls } from '../local/control/server.ts';
+import { MeshControlServer } from '../local/control/server.ts';
 import { hostAddresses } from '../local/dns/host-names.ts';
 import { HostNameServer } from '../local/dns/server.ts';
 import { LocalMesh, type MeshEvent } from '../local/mesh.ts';
@@ -76,7 +76,7 @@ export async function startMesh(options: UpOptions): Promise<RunningMesh> {
     const notReady = mesh.pods.filter((pod) => !pod.ready && pod.phase !== 'Succeeded');
     return {
       ms,
-      urls: publishedUrls(mesh),
+      urls: mesh.publishedUrls,
       dns: names?.address,
       notReady: notReady.map(({ desired }) => `${desired.namespace}/${desired.name}`),
     };
@@ -100,7 +100,7 @@ export async function startMesh(options: UpOptions): Promise<RunningMesh> {
 async function serveNames(mesh: LocalMesh, { address, onEvent }: UpOptions): Promise<HostNameServer | undefined> {
   if (mesh.publishedPorts.length === 0) return undefined;
   try {
-    return await HostNameServer.listen(address, DNS_PORT, () => hostAddresses(publishedUrls(mesh)));
+    return await HostNameServer.listen(address, DNS_PORT, () => hostAddresses(mesh.publishedUrls));
   } catch (error) {
     onEvent({ kind: 'problem', text: `hosts of gateways are not served by DNS: ${messageOf(error)}` });
     return undefined;

@@ -78,3 +78,28 @@ data: {mesh: "accessLogFile: ''\\ndefaultConfig: {drainDuration: 3s, statusPort:
   });
   assert.deepEqual(installation.pilotEnv, { PILOT_A: '1' });
 });
+
+test('gateways have the secrets mounted that values name, besides the usual ones', async () => {
+  const { objects } = await install(`
+apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+metadata: {name: mesh}
+spec:
+  values:
+    gateways:
+      istio-egressgateway:
+        secretVolumes:
+        - {name: client, secretName: client-certs, mountPath: /etc/client-certs}
+        - {name: nonsense}
+`);
+  const mounts = (objects as unknown as Made[])
+    .filter(({ kind }) => kind === 'Deployment')
+    .map(({ spec }) => {
+      const template = spec.template as { spec: { containers: { volumeMounts: { mountPath: string }[] }[] } };
+      return template.spec.containers[0]!.volumeMounts.map(({ mountPath }) => mountPath);
+    });
+  assert.deepEqual(mounts, [
+    ['/etc/istio/ingressgateway-certs', '/etc/istio/ingressgateway-ca-certs'],
+    ['/etc/istio/egressgateway-certs', '/etc/istio/egressgateway-ca-certs', '/etc/client-certs'],
+  ]);
+});

@@ -87,6 +87,15 @@ interface Gateway {
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly component: GatewayComponent | undefined;
+  /** Secrets that are mounted besides the usual ones. */
+  readonly secretVolumes: readonly SecretVolume[];
+}
+
+/** `values.gateways.istio-egressgateway.secretVolumes` of Istio's charts. */
+interface SecretVolume {
+  readonly name: string;
+  readonly secretName: string;
+  readonly mountPath: string;
 }
 
 function gatewaysOf(
@@ -110,7 +119,7 @@ function gatewaysOf(
     if (!enabled) return [];
     const [ns = '', name = ''] = key.split('/');
     const labels = { app: name, istio: name.replace(/^istio-/, ''), ...component?.label };
-    return [{ direction, name, namespace: ns, labels, component }];
+    return [{ direction, name, namespace: ns, labels, component, secretVolumes: secretVolumes(specs, usual) }];
   });
 }
 
@@ -129,23 +138,40 @@ const PORTS = {
   ],
 };
 
+/** Those of the last IstioOperator that names any, as a later list replaces an earlier one in Helm. */
+function secretVolumes(specs: readonly IstioOperatorSpec[], gateway: string): SecretVolume[] {
+  const lists = specs.map(({ values }) => {
+    const { gateways } = (values ?? {}) as { readonly gateways?: Json };
+    return (gateways?.[gateway] as Json | undefined)?.secretVolumes;
+  });
+  const list = lists.findLast((found) => Array.isArray(found)) as unknown[] | undefined;
+  return (list ?? []).flatMap((entry): SecretVolume[] => {
+    const { name, secretName, mountPath } = (entry ?? {}) as Record<string, unknown>;
+    const isWhole = typeof name === 'string' && typeof secretName === 'string' && typeof mountPath === 'string';
+    return isWhole ? [{ name, secretName, mountPath }] : [];
+  });
+}
+
 /** Folders in which gateways of old find certificates, and the Secrets that they are mounted from. */
-function certificateVolumes(direction: Gateway['direction'], name: string) {
-  const kinds = ['certs', 'ca-certs'].map((kind) => ({
+function certificateVolumes({ direction, name, secretVolumes }: Gateway) {
+  const usual = ['certs', 'ca-certs'].map((kind) => ({
     volume: `${direction}gateway-${kind}`,
     secretName: `${name}-${kind}`,
     mountPath: `/etc/istio/${direction}gateway-${kind}`,
   }));
+  const further = secretVolumes.map(({ name: volume, secretName, mountPath }) => ({ volume, secretName, mountPath }));
+  const kinds = [...usual.filter(({ volume }) => !further.some((f) => f.volume === volume)), ...further];
   return {
     volumes: kinds.map(({ volume, secretName }) => ({ name: volume, secret: { secretName, optional: true } })),
     volumeMounts: kinds.map(({ volume, mountPath }) => ({ name: volume, mountPath, readOnly: true })),
   };
 }
 
-function objectsOf({ direction, name, namespace, labels, component }: Gateway): Json[] {
+function objectsOf(gateway: Gateway): Json[] {
+  const { direction, name, namespace, labels, component } = gateway;
   const { k8s } = component ?? {};
   const serviceAccount = `${name}-service-account`;
-  const { volumes, volumeMounts } = certificateVolumes(direction, name);
+  const { volumes, volumeMounts } = certificateVolumes(gateway);
   const env = (k8s?.env ?? []).map(({ name: variable, value, valueFrom }) => ({ name: variable, value, valueFrom }));
   const metadata = { name, namespace, labels };
   return [

@@ -4,6 +4,7 @@ import { podPort } from '../agent/pod-network.ts';
 import { messageOf, UserError } from '../base/errors.ts';
 import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import { ControlClient } from '../config/control/client.ts';
+import type { PublishedUrl } from '../config/control/mesh-api.ts';
 import { formatMessage } from '../config/message.ts';
 import { Guard } from '../process/guard.ts';
 import type { ProcessStatus } from '../process/managed-process.ts';
@@ -21,13 +22,14 @@ import { ObjectView } from './object-view.ts';
 import type { OwnProgram } from './own-program.ts';
 import { PodReports } from './pod-reports.ts';
 import { type DesiredPod, desiredPods, podKey } from './pods/desired-pod.ts';
-import { injectedPod, injectionOf } from './pods/injection.ts';
+import { type Injection, injectedPod, injectionOf } from './pods/injection.ts';
 import { Pod } from './pods/pod.ts';
 import type { PodSurroundings } from './pods/pod-surroundings.ts';
 import { serviceLinks } from './pods/program-environment.ts';
 import { checkPorts, readInput } from './preflight.ts';
 import { programHome } from './program-home.ts';
 import { type PublishedPort, publicationOf, publishedPorts } from './publication.ts';
+import { publishedUrls } from './published-urls.ts';
 import { controlPlaneObjects } from './runtime-objects.ts';
 import { mayUseLowPorts, type Slot, takeSlot } from './slot.ts';
 
@@ -63,6 +65,7 @@ const KINDS = [
   'Secret',
   'ConfigMap',
   'Gateway',
+  'Route',
   'IstioOperator',
 ] as const;
 
@@ -70,6 +73,8 @@ const DOMAIN = 'cluster.local';
 /** Where the proxy and the agent of a pod are asked. */
 export const PROXY_PORTS = { admin: 15000, status: 15020 } as const;
 const PORTS = { grpc: 15010, secureGrpc: 15012, http: 8080, monitoring: 15014 };
+/** The end of the address that stands for the load balancer of the gateways; no pod gets it. */
+const OUTSIDE_ADDRESS = '255.254';
 const DRAIN_WAIT_MS = 2_000;
 const RECONNECT_MS = 100;
 
@@ -252,7 +257,8 @@ export class LocalMesh {
   #objectsChanged(keys: readonly string[]): void {
     const kinds = new Set(keys.map((key) => key.slice(0, key.indexOf('/'))));
     if (kinds.has('IstioOperator') || kinds.has('ConfigMap')) this.#updateMeshConfig();
-    if (kinds.has('Secret') || kinds.has('ConfigMap')) {
+    const names = ['Gateway', 'Route', 'Service', 'Deployment'];
+    if (kinds.has('Secret') || kinds.has('ConfigMap') || names.some((kind) => kinds.has(kind))) {
       for (const pod of this.#allPods()) pod.objectsChanged();
     }
     if (kinds.has('Secret') && writeCaFiles(this.#view, this.#installation.namespace, this.folder.cacerts)) {
@@ -316,8 +322,7 @@ export class LocalMesh {
   }
 
   #create(key: string, desired: DesiredPod): void {
-    const namespace = this.#view.get('Namespace', '', desired.namespace);
-    const injection = injectionOf(desired, namespace?.metadata.labels ?? {});
+    const injection = this.#injection(desired);
     const pod = new Pod(
       injectedPod(desired, injection),
       injection,
@@ -368,6 +373,8 @@ export class LocalMesh {
       proxyPort: Number(meshConfig.proxyHttpPort ?? 0),
       domain: DOMAIN,
       publish: gateway ? publicationOf(this.#published(desired)) : undefined,
+      outside: { address: `${this.#slot.pool.podPrefix}${OUTSIDE_ADDRESS}`, published: options.publishAddress },
+      outsideHosts: () => this.#outsideHosts(),
       links: serviceLinks(
         services,
         () => addresses.sidecar,
@@ -468,9 +475,24 @@ export class LocalMesh {
 
   /** Where gateways can be reached from outside. */
   get publishedPorts(): PublishedPort[] {
-    const gateways = this.pods.filter((pod) => pod.injection === 'gateway');
-    const all = gateways.flatMap((pod) => this.#published(pod.desired));
+    const gateways = desiredPods(this.#view).filter((desired) => this.#injection(desired) === 'gateway');
+    const all = gateways.flatMap((desired) => this.#published(desired));
     return [...new Map(all.map((port) => [`${port.address}:${port.published}`, port])).values()];
+  }
+
+  /** What can be typed to reach the gateways, and for which hosts. */
+  get publishedUrls(): PublishedUrl[] {
+    return publishedUrls(this.#view, this.publishedPorts);
+  }
+
+  /** Hosts that gateways serve where they are usually published, by their whole names. */
+  #outsideHosts(): string[] {
+    const urls = this.publishedUrls.filter(({ url }) => url.includes(`${this.options.publishAddress}:`));
+    return urls.flatMap(({ hosts }) => hosts).filter((host) => !host.includes('*'));
+  }
+
+  #injection(desired: DesiredPod): Injection {
+    return injectionOf(desired, this.#view.get('Namespace', '', desired.namespace)?.metadata.labels ?? {});
   }
 
   /** Resolves when every pod has come as far as it will, and every proxy has what the configuration says. */

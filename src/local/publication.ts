@@ -11,6 +11,8 @@ export interface PublishedPort {
   readonly targetPort: number;
   readonly address: string;
   readonly published: number;
+  /** Labels of the gateway that it leads to. */
+  readonly gateway: Readonly<Record<string, string>>;
 }
 
 const STATUS_PORT = 15021;
@@ -35,6 +37,7 @@ export function publishedPorts(
         targetPort: typeof port.targetPort === 'number' && port.targetPort > 0 ? port.targetPort : port.port,
         address: loopback(spec) ?? address,
         published: publishedPort(port.port),
+        gateway: gateway.labels,
       })),
     );
 }

@@ -20,6 +20,7 @@ import { policyKind } from './policy/kind.ts';
 import { proxyConfigKind } from './proxy-config/kind.ts';
 import { replicaSetKind } from './replica-set/kind.ts';
 import { requestAuthenticationKind } from './request-authentication/kind.ts';
+import { routeKind } from './route/kind.ts';
 import { secretKind } from './secret/kind.ts';
 import { serviceKind } from './service/kind.ts';
 import { serviceAccountKind } from './service-account/kind.ts';
@@ -70,6 +71,7 @@ export const KINDS = [
   configMapKind,
   ingressKind,
   ingressClassKind,
+  routeKind,
 ] as const;
 
 /** Identifiers of the kinds; see {@link KindDefinition.id}. */

@@ -7,7 +7,6 @@ import type {
   MeshStatus,
   PodStatus,
   ProxiesResponse,
-  PublishedUrl,
   RenewRequest,
   RestartRequest,
   RotationRequest,
@@ -176,7 +175,7 @@ export class MeshControlServer {
       startedAt,
       readyAfterMs: this.readyAfterMs,
       discovery: { ...discoveryStatus, addresses: discovery },
-      urls: publishedUrls(this.#mesh),
+      urls: this.#mesh.publishedUrls,
       pods: pods.map(podStatus),
     };
   }
@@ -267,31 +266,6 @@ function podStatus(pod: Pod): PodStatus {
       message: fault ?? (container.ready ? undefined : notReadyBecause),
     })),
   };
-}
-
-/** What can be typed to reach the gateways, and for which hosts. */
-export function publishedUrls(mesh: LocalMesh): PublishedUrl[] {
-  const gateways = mesh.pods.filter((pod) => pod.injection === 'gateway');
-  const configured = mesh.view.list('Gateway');
-  return mesh.publishedPorts.map(({ service, port, targetPort, address, published }) => {
-    const servers = configured.flatMap(({ spec }) => {
-      const selects = gateways.some(({ desired }) =>
-        Object.entries(spec.selector ?? {}).every(([key, value]) => desired.labels[key] === value),
-      );
-      return selects
-        ? (spec.servers ?? []).filter((s) => s.port?.number === port || s.port?.number === targetPort)
-        : [];
-    });
-    const protocol = servers[0]?.port?.protocol?.toUpperCase();
-    const scheme =
-      protocol === 'HTTPS' || (protocol === 'TLS' && port === 443)
-        ? 'https://'
-        : protocol === 'HTTP' || protocol === 'HTTP2'
-          ? 'http://'
-          : '';
-    const hosts = servers.flatMap((s) => s.hosts ?? []).map((host) => host.slice(host.indexOf('/') + 1));
-    return { gateway: service, port, url: `${scheme}${address}:${published}`, hosts: [...new Set(hosts)] };
-  });
 }
 
 async function readJson<T>(message: http.IncomingMessage, maxBytes = MAX_BODY): Promise<T> {

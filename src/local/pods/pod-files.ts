@@ -1,11 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { lines, MissingObject, type PodFacts } from './environment.ts';
+import { HOSTS_FILE, hostsText } from './hosts-file.ts';
 import type { PodFolder } from './pod-folder.ts';
 import type { PodSurroundings } from './pod-surroundings.ts';
 import { type TokenRequest, volumeContent } from './volumes.ts';
 
-type Sources = Pick<PodSurroundings, 'values' | 'rootCertificate' | 'tokens' | 'domain'>;
+type Sources = Pick<PodSurroundings, 'values' | 'rootCertificate' | 'tokens' | 'domain' | 'outside' | 'outsideHosts'>;
 
 const SERVICE_ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount';
 const TOKEN_SECONDS = 12 * 3600;
@@ -21,6 +22,7 @@ export async function writePodFiles(folder: PodFolder, facts: PodFacts, around: 
   const { spec, namespace, labels, annotations } = facts.pod;
   const { values, rootCertificate } = around;
   const text = (value: string) => Buffer.from(value);
+  writeHosts(folder.resolve(HOSTS_FILE), hostsText(around.outside.address, around.outsideHosts()));
   folder.write(
     '/etc/istio/pod',
     new Map([
@@ -73,6 +75,14 @@ export async function writePodFiles(folder: PodFolder, facts: PodFacts, around: 
 function link(file: string, target: string): void {
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
   if (!fs.lstatSync(file, { throwIfNoEntry: false })) fs.symlinkSync(target, file);
+}
+
+/** Replaced as a whole: names are looked up at any time. */
+function writeHosts(file: string, content: string): void {
+  if (fs.existsSync(file) && fs.readFileSync(file, 'utf8') === content) return;
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  fs.writeFileSync(`${file}.new`, content, { mode: 0o600 });
+  fs.renameSync(`${file}.new`, file);
 }
 
 function issueToken(

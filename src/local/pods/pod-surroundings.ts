@@ -1,4 +1,4 @@
-import type { Publication } from '../../agent/pod-network.ts';
+import type { Outside, Publication } from '../../agent/pod-network.ts';
 import type { TokenIssuer } from '../../ca/tokens/token-issuer.ts';
 import type { PodAddresses } from '../../process/address-pool.ts';
 import type { Guard } from '../../process/guard.ts';
@@ -31,6 +31,9 @@ export interface PodSurroundings {
   readonly proxyPort: number;
   readonly domain: string;
   readonly publish: Publication | undefined;
+  readonly outside: Outside;
+  /** Names that gateways serve, which pods find at {@link outside}. */
+  readonly outsideHosts: () => readonly string[];
   /** `NAME_SERVICE_HOST` and so on. */
   readonly links: Readonly<Record<string, string>>;
   /** Environment of whoever started the mesh. */

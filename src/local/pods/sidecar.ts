@@ -1,11 +1,15 @@
+import path from 'node:path';
 import { POD_NETWORK_VARIABLE, type PodNetwork } from '../../agent/pod-network.ts';
 import type { Container, PodSpec } from '../../config/kinds/shared/pod-spec.ts';
 import { containerEnvironment, type PodFacts } from './environment.ts';
+import { HOSTS_FILE } from './hosts-file.ts';
 import { type Injection, PROXY_CONTAINER } from './injection.ts';
 import type { PodSurroundings } from './pod-surroundings.ts';
 
 const READY_PATH = '/healthz/ready';
 const READY_PORT = 15021;
+/** Where Istio has always had them, and where configurations name them. */
+const CERTIFICATES = '/etc/certs';
 
 /** The container that Istio's injector would add, as far as it is not a process. */
 export const PROXY: Container = {
@@ -37,16 +41,24 @@ export function agentArguments({ pod }: PodFacts, injection: Injection, around: 
   return args;
 }
 
+/** Whether somebody has mounted certificates where a workload otherwise finds those that the mesh gives it. */
+function hasOwnCertificates({ containers }: PodSpec): boolean {
+  return containers.some(({ volumeMounts = [] }) =>
+    volumeMounts.some(({ mountPath }) => mountPath.replace(/\/+$/, '') === CERTIFICATES),
+  );
+}
+
 /** The variables by which the agent of a pod learns what it is: those of Istio's injector, and the pod's addresses. */
 export function agentEnvironment(
   facts: PodFacts,
   injection: Injection,
   around: PodSurroundings,
 ): Record<string, string> {
-  const { addresses, podPrefix, privileged, publish, agentEnv, outer } = around;
+  const { addresses, podPrefix, privileged, publish, outside, folder, agentEnv, outer } = around;
   const { namespace, name, owner, spec } = facts.pod;
   const { pod, program, sidecar } = addresses;
-  const network: PodNetwork = { pod, program, sidecar, podPrefix, privileged, publish };
+  const hostsFile = path.join(folder, HOSTS_FILE);
+  const network: PodNetwork = { pod, program, sidecar, podPrefix, privileged, publish, outside, hostsFile };
   const ports = spec.containers.flatMap((c) => c.ports ?? []);
   const kind = owner === undefined ? 'pods' : `${owner.kind.toLowerCase()}s`;
   const api = owner === undefined ? 'v1' : owner.kind === 'Job' ? 'batch/v1' : 'apps/v1';
@@ -69,6 +81,7 @@ export function agentEnvironment(
     env.ISTIO_META_INTERCEPTION_MODE = 'NONE';
     env.ISTIO_META_ISTHMUS_CAPTURE = 'explicit';
   } else env.ISTIO_META_UNPRIVILEGED_POD = 'true';
+  if (!hasOwnCertificates(spec)) env.OUTPUT_CERTS = `.${CERTIFICATES}`;
   for (const variable of ['PATH', 'HOME', 'TZ', 'LANG']) if (outer[variable]) env[variable] = outer[variable];
   const proxyContainer = spec.containers.find((c) => c.name === PROXY_CONTAINER);
   if (proxyContainer) return containerEnvironment(proxyContainer, env, facts, around.values);

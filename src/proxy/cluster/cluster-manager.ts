@@ -76,7 +76,7 @@ export class ClusterManager implements ClusterSource {
       defaults,
       ...builders,
       endpoints: new EndpointSubscriptions(worker),
-      resolvers: new DnsResolvers(worker.stats),
+      resolvers: new DnsResolvers(worker.stats, worker.addresses.hostsFile),
       files: new EventFiles(worker.log),
       local:
         localCluster === undefined

@@ -13,6 +13,8 @@ export interface AddressMap {
   source(address: SocketAddress): string | undefined;
   /** What the configuration calls the address at which a connection was accepted. */
   accepted(local: SocketAddress): SocketAddress;
+  /** A file of names as hosts(5) has them, which counts before the machine's own. */
+  readonly hostsFile?: string;
 }
 
 /** Addresses as they are. */

@@ -1,15 +1,26 @@
 import fs from 'node:fs/promises';
 
-const HOSTS_FILE = '/etc/hosts';
+/** The machine's own. */
+export const SYSTEM_HOSTS = '/etc/hosts';
 
-let known: { readonly stamp: string; readonly names: ReadonlyMap<string, readonly string[]> } | undefined;
+interface KnownFile {
+  readonly stamp: string;
+  readonly names: ReadonlyMap<string, readonly string[]>;
+}
 
-/** Addresses by name in the hosts file, read again when it has changed; nothing if it cannot be read. */
-export async function hostsFile(): Promise<ReadonlyMap<string, readonly string[]>> {
+/** By path. There are two of them at most. */
+const files = new Map<string, KnownFile>();
+
+/** Addresses by name in a hosts file, read again when it has changed; nothing if it cannot be read. */
+export async function hostsFile(file: string): Promise<ReadonlyMap<string, readonly string[]>> {
   try {
-    const { mtimeMs, size } = await fs.stat(HOSTS_FILE);
+    const { mtimeMs, size } = await fs.stat(file);
     const stamp = `${mtimeMs} ${size}`;
-    if (known?.stamp !== stamp) known = { stamp, names: parseHosts(await fs.readFile(HOSTS_FILE, 'utf8')) };
+    let known = files.get(file);
+    if (known?.stamp !== stamp) {
+      known = { stamp, names: parseHosts(await fs.readFile(file, 'utf8')) };
+      files.set(file, known);
+    }
     return known.names;
   } catch {
     return new Map();

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
+import { scratch } from '../../../../test/support/reference.ts';
 import { parseHosts } from './hosts-file.ts';
+import { DEFAULT_RESOLVER, DnsResolver, DnsStats } from './resolver.ts';
 import { candidates, parseResolvConf } from './search-domains.ts';
 
 test('hosts(5)', () => {
@@ -14,6 +18,20 @@ test('hosts(5)', () => {
       ['alias', ['127.0.0.1']],
     ],
   );
+});
+
+test("a hosts file of its own counts before the machine's, and is read again when it changes", async (t) => {
+  const file = path.join(scratch(t, 'hosts-'), 'hosts');
+  fs.writeFileSync(file, '10.0.0.1 one.test\n');
+  const resolver = new DnsResolver(DEFAULT_RESOLVER, new DnsStats(), file);
+  const resolve = async (name: string) =>
+    (await resolver.resolve(name, 'v4-only')).addresses.map(({ address }) => address);
+  assert.deepEqual(await resolve('One.test.'), ['10.0.0.1']);
+  fs.writeFileSync(file, '10.0.0.22 one.test localhost\n');
+  assert.deepEqual(await resolve('one.test'), ['10.0.0.22']);
+  assert.deepEqual(await resolve('localhost'), ['10.0.0.22']);
+  fs.rmSync(file);
+  assert.deepEqual(await resolve('localhost'), ['127.0.0.1']);
 });
 
 test('resolv.conf(5)', () => {

@@ -3,7 +3,7 @@ import os from 'node:os';
 import { codeOf } from '../../../base/errors.ts';
 import { ipFamily } from '../../config/values.ts';
 import { StatGroup } from '../../observe/stats.ts';
-import { hostsFile } from './hosts-file.ts';
+import { hostsFile, SYSTEM_HOSTS } from './hosts-file.ts';
 import { candidates, NO_SEARCH, systemSearch } from './search-domains.ts';
 
 /** `dns_lookup_family`. */
@@ -70,9 +70,12 @@ const NO_SYSTEM_SERVER = '127.0.0.1';
 export class DnsResolver {
   readonly #options: ResolverOptions;
   readonly #stats: DnsStats;
+  readonly #hostsFiles: readonly string[];
   readonly #client = new dns.Resolver();
 
-  constructor(options: ResolverOptions, stats: DnsStats) {
+  /** `hostsFile` counts before the machine's own. */
+  constructor(options: ResolverOptions, stats: DnsStats, hostsFile?: string) {
+    this.#hostsFiles = hostsFile === undefined ? [SYSTEM_HOSTS] : [hostsFile, SYSTEM_HOSTS];
     this.#options = options;
     this.#stats = stats;
     const { servers, serversAsFallback } = options;
@@ -107,7 +110,7 @@ export class DnsResolver {
       const found = await orEmpty(dns.lookup(name, { all: true, verbatim: true }));
       return { addresses: choose(found as DnsAddress[]), ttl: SYSTEM_TTL_SECONDS };
     }
-    const own = await fromHostsFile(name);
+    const own = await fromHostsFiles(this.#hostsFiles, name);
     if (own.length > 0) {
       const addresses = choose(own);
       if (addresses.length > 0) return { addresses, ttl: undefined };
@@ -174,9 +177,11 @@ export class DnsResolver {
   }
 }
 
-async function fromHostsFile(name: string): Promise<DnsAddress[]> {
+async function fromHostsFiles(files: readonly string[], name: string): Promise<DnsAddress[]> {
   const lower = name.toLowerCase().replace(/\.$/, '');
-  const listed = (await hostsFile()).get(lower) ?? (lower === 'localhost' ? ['127.0.0.1', '::1'] : []);
+  let listed: readonly string[] | undefined;
+  for (const file of files) listed ??= (await hostsFile(file)).get(lower);
+  listed ??= lower === 'localhost' ? ['127.0.0.1', '::1'] : [];
   return listed.flatMap((address) => {
     const family = ipFamily(address);
     return family ? [{ address, family }] : [];

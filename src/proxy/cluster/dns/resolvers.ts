@@ -5,17 +5,20 @@ import { DnsResolver, DnsStats, type ResolverOptions } from './resolver.ts';
 export class DnsResolvers {
   readonly #stats: StatsStore;
   readonly #byOptions = new Map<string, DnsResolver>();
+  readonly #hostsFile: string | undefined;
   #counters: DnsStats | undefined = undefined;
 
-  constructor(stats: StatsStore) {
+  /** `hostsFile` counts before the machine's own. */
+  constructor(stats: StatsStore, hostsFile: string | undefined) {
     this.#stats = stats;
+    this.#hostsFile = hostsFile;
   }
 
   get(options: ResolverOptions): DnsResolver {
     const key = JSON.stringify(options);
     let resolver = this.#byOptions.get(key);
     if (resolver === undefined) {
-      resolver = new DnsResolver(options, this.#sharedStats());
+      resolver = new DnsResolver(options, this.#sharedStats(), this.#hostsFile);
       this.#byOptions.set(key, resolver);
     }
     return resolver;

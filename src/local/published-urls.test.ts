@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { viewOf } from '../../test/support/object-view.ts';
+import type { PublishedPort } from './publication.ts';
+import { publishedUrls } from './published-urls.ts';
+
+const published = (port: number, targetPort: number, published: number, istio = 'ingressgateway'): PublishedPort => ({
+  service: istio,
+  name: '',
+  port,
+  targetPort,
+  address: '127.0.0.1',
+  published,
+  gateway: { istio },
+});
+const PORTS = [published(80, 8080, 8080), published(443, 8443, 8443), published(31400, 31400, 31400)];
+
+const urls = (text: string, ports = PORTS) =>
+  publishedUrls(viewOf(text), ports).map(({ url, hosts }) => [url, hosts.join()].join(' '));
+
+test('what Gateways serve, by the port of the service or of the gateway; only those of the gateway itself', () => {
+  const text = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: in}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - {port: {number: 8080, name: h, protocol: http}, hosts: [a.example, "ns/b.example"]}
+  - {port: {number: 443, name: t, protocol: TLS}, hosts: [c.example], tls: {mode: PASSTHROUGH}}
+  - {port: {number: 31400, name: m, protocol: TCP}, hosts: ["*"]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: out}
+spec:
+  selector: {istio: egressgateway}
+  servers: [{port: {number: 443, name: h, protocol: HTTPS}, hosts: [far.example], tls: {mode: ISTIO_MUTUAL}}]
+`;
+  assert.deepEqual(urls(text), [
+    'http://127.0.0.1:8080 a.example,b.example',
+    'https://127.0.0.1:8443 c.example',
+    '127.0.0.1:31400 *',
+  ]);
+  assert.deepEqual(urls(text, [published(443, 8443, 8443, 'egressgateway')]), ['https://127.0.0.1:8443 far.example']);
+});
+
+test('what Routes serve', () => {
+  const route = (name: string, spec: string) => `
+---
+{apiVersion: route.openshift.io/v1, kind: Route, metadata: {name: ${name}}, spec: {to: {name: web}, ${spec}}}`;
+  const text = [
+    route('a', 'host: a.example'),
+    route('b', 'host: b.example, tls: {termination: passthrough}'),
+    route(
+      'c',
+      'host: x.c.example, wildcardPolicy: Subdomain, tls: {termination: edge, insecureEdgeTerminationPolicy: Redirect}',
+    ),
+    route('d', 'subdomain: d'),
+  ].join('');
+  assert.deepEqual(urls(text), [
+    'http://127.0.0.1:8080 a.example,*.c.example',
+    'https://127.0.0.1:8443 b.example,*.c.example',
+    '127.0.0.1:31400 ',
+  ]);
+});
