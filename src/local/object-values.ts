@@ -3,10 +3,14 @@ import path from 'node:path';
 import type { ConfigSnapshot } from '../config/store/snapshot.ts';
 import type { Values } from './pods/environment.ts';
 
+const REVOCATIONS = 'ca-crl.pem';
+
 /** Writes the files of the Secret `cacerts`, by which people plug in an authority of their own. */
 export function writeCaFiles(config: Pick<ConfigSnapshot, 'get'>, namespace: string, folder: string): boolean {
   const files = valuesOf(config, namespace).secret('cacerts');
   if (files === undefined) return false;
+  // Lists that are withdrawn revoke nothing any more; everything else an authority cannot do without.
+  if (!files.has(REVOCATIONS)) fs.rmSync(path.join(folder, REVOCATIONS), { force: true });
   for (const [name, bytes] of files) {
     const file = path.join(folder, path.basename(name));
     fs.writeFileSync(`${file}.new`, bytes, { mode: 0o600 });

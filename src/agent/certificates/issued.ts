@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { type Cancel, type Clock, systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { WorkloadIdentity } from '../../base/spiffe.ts';
@@ -47,7 +48,9 @@ export class IssuedCertificates implements WorkloadSource {
     this.#clock = clock;
     this.#kept = kept;
     this.#lastGood = lastGood;
-    this.#output = certificates.outputDir ? new CertificateOutput(resolve(certificates.outputDir)) : undefined;
+    this.#output = certificates.outputDir
+      ? new CertificateOutput(outputFolder(certificates.outputDir, options))
+      : undefined;
     this.#authority = new Authority({
       ...authority,
       roots: environment.caRootCa ?? environment.xdsRootCa,
@@ -140,4 +143,9 @@ export class IssuedCertificates implements WorkloadSource {
     void this.#lastGood?.write(state);
     void this.#output?.write(state).catch((error) => log.error(`OUTPUT_CERTS: ${messageOf(error)}`));
   }
+}
+
+/** A pod that shares its machine with others has a folder of its own, and writes nowhere else. */
+function outputFolder(dir: string, { environment, resolve }: CertificatesOptions): string {
+  return resolve(environment.podNetwork && path.isAbsolute(dir) ? `.${dir}` : dir);
 }
