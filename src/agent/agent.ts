@@ -38,6 +38,7 @@ export class Agent {
   #secrets: Secrets | undefined;
   #listener: GrpcListener | undefined;
   #proxy: DataPlane | undefined;
+  #closeHealth: (() => void) | undefined;
   #ending: 'gracefully' | 'now' | undefined;
   #interrupt: () => void = () => {};
   /** Settles when the agent is told to end. */
@@ -142,6 +143,7 @@ export class Agent {
     });
     this.#proxy = proxy;
     await proxy.start();
+    await this.#openHealth();
     const end = await Promise.race([proxy.ended, this.#interrupted]);
     if (end) return end;
     if (this.#ending === 'gracefully') {
@@ -156,6 +158,20 @@ export class Agent {
     }
     await proxy.stop();
     return undefined;
+  }
+
+  /** Watches the program, where the agent is who does. */
+  async #openHealth(): Promise<void> {
+    if (this.#options.proxyConfig.readinessProbe === undefined) return;
+    const { openHealth } = await import('./health/open.ts');
+    this.#closeHealth = openHealth({
+      ...this.#options,
+      discovery: this.#discovery,
+      network: this.#network,
+      paths: this.#paths,
+      certificates: this.#certificates,
+      clock: this.#clock,
+    });
   }
 
   /** Opens what certificates come from, unless somebody else serves them. */
@@ -299,6 +315,7 @@ export class Agent {
   }
 
   async #close(): Promise<void> {
+    this.#closeHealth?.();
     await this.#proxy?.stop();
     this.#listener?.close();
     this.#secrets?.close();

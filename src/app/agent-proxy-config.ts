@@ -43,7 +43,6 @@ const DEFAULT_JSON = {
 
 /** Fields that are read and have no effect here, with the reason. */
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
-  readinessProbe: 'the health of a workload is not reported to the control plane',
   zipkinAddress: 'tracing is set up with the Telemetry API',
   tracing: 'tracing is set up with the Telemetry API',
   statsdUdpAddress: 'metrics are for Prometheus only',

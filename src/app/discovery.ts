@@ -78,6 +78,8 @@ export interface RunningDiscovery {
 const DEFAULT_CACERTS_DIR = './etc/cacerts';
 /** `PILOT_PUSH_THROTTLE`, where it is not set. */
 const DEFAULT_PUSH_THROTTLE = 100;
+/** `PILOT_WORKLOAD_ENTRY_GRACE_PERIOD`, where it is not set. */
+const DEFAULT_WORKLOAD_GRACE_MS = 10_000;
 
 export function discoveryLogging(format: 'istio' | 'json', stream: LogStream): Logging {
   return new Logging({ format, stream });
@@ -127,6 +129,11 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
       instance: env.POD_NAME || hostname(),
       maxPushes: positive(env.PILOT_PUSH_THROTTLE) ?? DEFAULT_PUSH_THROTTLE,
       checkIdentity: env.PILOT_ENABLE_XDS_IDENTITY_CHECK !== 'false',
+      runtime:
+        store instanceof LayeredStore && env.PILOT_ENABLE_WORKLOAD_ENTRY_AUTOREGISTRATION !== 'false'
+          ? store.runtime
+          : undefined,
+      workloadGraceMs: duration(env, 'PILOT_WORKLOAD_ENTRY_GRACE_PERIOD') ?? DEFAULT_WORKLOAD_GRACE_MS,
     });
     closers.push(() => controlPlane.close());
     apply = (config) => controlPlane.source.setMesh(config);

@@ -40,6 +40,12 @@ const commands: readonly CommandEntry[] = [
     summary: 'Run a proxy with its certificates: what pilot-agent is in Istio',
     load: () => import('./agent.ts'),
   },
+  {
+    name: 'vm',
+    group: RUN,
+    summary: 'Make this machine a member of a mesh elsewhere',
+    load: () => import('./vm/index.ts'),
+  },
   { name: 'discovery', group: RUN, summary: 'Run the control plane', load: () => import('./discovery.ts') },
   {
     name: 'apply',

@@ -24,6 +24,7 @@ import { GatewaySecrets } from './secrets/gateway-secrets.ts';
 import { DiscoveryService } from './server/discovery-service.ts';
 import type { MeshSettings } from './snapshot/mesh-settings.ts';
 import { MeshSource } from './snapshot/mesh-source.ts';
+import { AutoRegistration } from './workloads/auto-registration.ts';
 
 export interface ControlPlaneOptions {
   readonly store: ConfigStore;
@@ -37,6 +38,10 @@ export interface ControlPlaneOptions {
   readonly instance: string;
   readonly maxPushes: number;
   readonly checkIdentity: boolean;
+  /** Where the mesh keeps objects of its own, such as the WorkloadEntries of those that connect as members of a group. */
+  readonly runtime: ConfigStore | undefined;
+  /** How long such an entry outlasts its connection, milliseconds. */
+  readonly workloadGraceMs: number;
 }
 
 /** How long a push waits for an answer before it goes on with the next type. */
@@ -53,6 +58,8 @@ export class ControlPlane {
   readonly #options: ControlPlaneOptions;
   readonly #scheduler: PushScheduler;
   readonly #keySets: KeySets;
+  /** Undefined where there is no place for objects of the mesh's own. */
+  readonly #workloads: AutoRegistration | undefined;
   #rejected = new Set<string>();
 
   constructor(options: ControlPlaneOptions) {
@@ -98,7 +105,19 @@ export class ControlPlane {
       ackTimeoutMs: ACK_TIMEOUT_MS,
       checkIdentity: options.checkIdentity,
       questions: (identity, who) => debugQuestions(this.debug, identity, who, log),
+      onHealth: (proxy, problem) => this.#workloads?.healthOf(proxy, problem),
     });
+    this.#workloads =
+      options.runtime &&
+      new AutoRegistration({
+        proxies: this.proxies,
+        config: () => store.snapshot,
+        store: options.runtime,
+        graceMs: options.workloadGraceMs,
+        instance,
+        clock,
+        log: logging.scope('wle'),
+      });
     this.metrics.observe(this.#gauges());
     const locate = locateService(() => this.source.snapshot.registry, registry.domain);
     this.#keySets = new KeySets({
@@ -143,6 +162,7 @@ export class ControlPlane {
   }
 
   close(): void {
+    void this.#workloads?.close();
     for (const proxy of [...this.proxies]) proxy.disconnect('the control plane is shutting down');
     this.#scheduler.close();
     this.convergence.close();

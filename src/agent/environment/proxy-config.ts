@@ -28,12 +28,32 @@ export interface ProxyConfig {
   readonly runtimeValues?: Readonly<Record<string, string>>;
   /** Roots that are trusted besides the mesh's. */
   readonly caCertificatesPem?: readonly string[];
+  /** How the agent finds out whether the program is well, where there is no kubelet that does. */
+  readonly readinessProbe?: ReadinessProbe;
   /** Whatever else was set, for warnings about what has no effect. */
-  readonly readinessProbe?: object;
   readonly zipkinAddress?: string;
   readonly statsdUdpAddress?: string;
   readonly tracing?: object;
   readonly envoyAccessLogService?: object;
   readonly envoyMetricsService?: object;
   readonly privateKeyProvider?: object;
+}
+
+/** `istio.networking.v1alpha3.ReadinessProbe`; times in seconds, 0 or nothing for Kubernetes' defaults. */
+export interface ReadinessProbe {
+  readonly initialDelaySeconds?: number;
+  readonly timeoutSeconds?: number;
+  readonly periodSeconds?: number;
+  readonly successThreshold?: number;
+  readonly failureThreshold?: number;
+  readonly httpGet?: {
+    readonly path?: string;
+    readonly port?: number;
+    readonly host?: string;
+    readonly scheme?: string;
+    readonly httpHeaders?: readonly { readonly name?: string; readonly value?: string }[];
+  };
+  readonly tcpSocket?: { readonly host?: string; readonly port?: number };
+  readonly exec?: { readonly command?: readonly string[] };
+  readonly grpc?: { readonly port?: number; readonly service?: string };
 }

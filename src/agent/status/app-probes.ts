@@ -157,7 +157,7 @@ async function withSource<T>(host: string, attempt: (localAddress: string | unde
 }
 
 /** grpc.health.v1: rejects unless the service says that it serves. */
-function checkHealth(channel: GrpcChannel, service: string): Promise<void> {
+export function checkHealth(channel: GrpcChannel, service: string): Promise<void> {
   return new Promise((resolve, reject) => {
     let status = 0;
     const call = channel.call(HEALTH_CHECK, [], {

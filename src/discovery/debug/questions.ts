@@ -16,9 +16,7 @@ const DEBUG = 'istio.io/debug';
 const SYNC = 'istio.io/debug/syncz';
 /** `istioctl version`. */
 const CONNECTIONS = 'istio.io/connections';
-/** What an agent tells of the health of the workload beside it. It wants no answer, and nothing here follows it yet. */
-const HEALTH = 'type.googleapis.com/istio.v1.HealthInformation';
-const TYPES: ReadonlySet<string> = new Set([DEBUG, SYNC, CONNECTIONS, HEALTH]);
+const TYPES: ReadonlySet<string> = new Set([DEBUG, SYNC, CONNECTIONS]);
 
 /**
  * Istio's debug types over ADS, so that tools reach them through the port that they can authenticate on. Only those with
@@ -33,7 +31,6 @@ export function debugQuestions(
   return {
     handles: (typeUrl) => TYPES.has(typeUrl),
     answer: (typeUrl, names) => {
-      if (typeUrl === HEALTH) return undefined;
       if (!identity) {
         log.warn(
           `proxy ${who} is not authorized to receive debug info. Ensure you are connecting over TLS port and are authenticated.`,

@@ -36,7 +36,12 @@ export interface DiscoveryServiceOptions {
   readonly checkIdentity: boolean;
   /** Answers to Istio's debug types, for those who may ask. */
   readonly questions: (identity: WorkloadIdentity | undefined, nodeId: string) => Questions;
+  /** Told what an agent says of the program beside it; `problem` undefined is well. */
+  readonly onHealth: (proxy: ConnectedProxy, problem: string | undefined) => void;
 }
+
+/** What an agent tells of the health of its workload: a request with an error, or without one. It wants no answer. */
+const HEALTH = 'type.googleapis.com/istio.v1.HealthInformation';
 
 /** Messages that may wait while a client is authenticated: the first requests of a bootstrap. */
 const MAX_EARLY_MESSAGES = 32;
@@ -128,8 +133,12 @@ class Connection implements CallHandler, DiscoveryStreamObserver {
     this.#end = end;
     const { clock, controlPlane, ackTimeoutMs } = options;
     const questions: Questions = {
-      handles: (typeUrl) => options.questions(identity, this.#nodeId).handles(typeUrl),
-      answer: (typeUrl, names) => options.questions(identity, this.#nodeId).answer(typeUrl, names),
+      handles: (typeUrl) => typeUrl === HEALTH || options.questions(identity, this.#nodeId).handles(typeUrl),
+      answer: (typeUrl, names, error) => {
+        if (typeUrl !== HEALTH) return options.questions(identity, this.#nodeId).answer(typeUrl, names, error);
+        if (this.#proxy) options.onHealth(this.#proxy, error && (error.message || 'unhealthy'));
+        return undefined;
+      },
     };
     const common = {
       clock,

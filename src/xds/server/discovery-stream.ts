@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '../../base/clock.ts';
 import { GrpcCode, type GrpcStatus } from '../../wire/grpc/transport.ts';
 import { DecodeError } from '../session/codec.ts';
-import type { ServedResource } from '../session/messages.ts';
+import type { ServedResource, StatusDetail } from '../session/messages.ts';
 import { Resource } from '../session/resource-types.ts';
 import type { Answer } from '../session/server-session.ts';
 import { firstStepOf, isInStep, PUSH_ORDER } from './push-order.ts';
@@ -30,7 +30,11 @@ export interface DiscoveryStreamOptions<Request extends AnyRequest> {
 export interface Questions {
   handles(typeUrl: string): boolean;
   /** The answer, undefined where none is wanted, or why there is none, which ends the stream. */
-  answer(typeUrl: string, names: readonly string[]): readonly ServedResource[] | GrpcStatus | undefined;
+  answer(
+    typeUrl: string,
+    names: readonly string[],
+    error: StatusDetail | undefined,
+  ): readonly ServedResource[] | GrpcStatus | undefined;
 }
 
 /** Told what happens on a stream. */
@@ -229,7 +233,7 @@ export class DiscoveryStream<Request extends AnyRequest> {
     }
     // Only with the nonce of an answer does it say that one arrived: istioctl sends one of its own with the question.
     if (this.#answers.has(request.responseNonce)) return true;
-    const resources = questions.answer(typeUrl, variant.names(request));
+    const resources = questions.answer(typeUrl, variant.names(request), request.errorDetail);
     if (!resources) return true;
     if ('code' in resources) {
       this.#fail(resources.code, resources.message);

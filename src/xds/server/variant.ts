@@ -5,7 +5,7 @@ import {
   encodeDiscoveryResponse,
 } from '../session/codec.ts';
 import { DeltaServer } from '../session/delta-server.ts';
-import type { DeltaDiscoveryRequest, DiscoveryRequest, ServedResponse } from '../session/messages.ts';
+import type { DeltaDiscoveryRequest, DiscoveryRequest, ServedResponse, StatusDetail } from '../session/messages.ts';
 import type { ServerSession } from '../session/server-session.ts';
 import { SotwServer } from '../session/sotw-server.ts';
 
@@ -14,6 +14,7 @@ export interface AnyRequest {
   readonly typeUrl: string;
   readonly node?: Uint8Array;
   readonly responseNonce: string;
+  readonly errorDetail?: StatusDetail;
 }
 
 /** A variant of the protocol, as far as a server has to know which it speaks. */

@@ -1,0 +1,66 @@
+import { UserError } from '../base/errors.ts';
+import { runAgent } from './agent.ts';
+import { runForeground } from './foreground.ts';
+import { type MachineOptions, prepareMachine } from './virtual-machine.ts';
+
+export interface RunMachineOptions {
+  /** Program with its arguments; empty for none. */
+  readonly command: readonly string[];
+  readonly proxyLogLevel: string;
+  /** Told once, when the mesh and the machine can reach each other. */
+  readonly onReady: (ip: string) => void;
+}
+
+const LOOK_MS = 100;
+
+/** Makes this machine a member of a mesh for as long as its program, or the agent, runs. Resolves with the exit code. */
+export async function runMachine(options: MachineOptions, run: RunMachineOptions): Promise<number> {
+  const machine = prepareMachine(options);
+  const { env, dir, status, ip, programEnv } = machine;
+  let ended = false;
+  const agent = runAgent(
+    {
+      role: 'sidecar',
+      dir,
+      meshConfig: './etc/istio/config/mesh',
+      serviceCluster: 'istio-proxy',
+      concurrency: 0,
+      proxyLogLevel: run.proxyLogLevel,
+      logAsJson: false,
+      exitWithParent: false,
+      warnings: [],
+    },
+    { ...process.env, ...env },
+  ).finally(() => (ended = true));
+  const ready = untilReady(`${status}/healthz/ready`, () => ended);
+  const isReady = await Promise.race([ready, agent.then(() => false)]);
+  if (!isReady) return agent;
+  run.onReady(ip);
+  const [command, ...args] = run.command;
+  if (command === undefined) return agent;
+  const abort = new AbortController();
+  void agent.then(() => abort.abort());
+  const code = await runForeground({
+    command,
+    args,
+    env: { ...process.env, ...programEnv },
+    cwd: process.cwd(),
+    stdin: true,
+    onStart: () => {},
+    abort: abort.signal,
+  });
+  if (abort.signal.aborted) throw new UserError(`the agent has ended, and so ${command} was stopped`);
+  process.kill(process.pid, 'SIGTERM');
+  await agent;
+  return code;
+}
+
+async function untilReady(url: string, isOver: () => boolean): Promise<boolean> {
+  while (!isOver()) {
+    const response = await fetch(url).catch(() => undefined);
+    await response?.arrayBuffer();
+    if (response?.status === 200) return true;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  return false;
+}

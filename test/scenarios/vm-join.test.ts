@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { execute, isthmusProgram, ownAddress, TestedMesh } from '../support/local-mesh.ts';
+import { scratch, until } from '../support/reference.ts';
+
+/** A machine that is a member of the mesh: WorkloadGroup, five files, one command. */
+
+const PROGRAM = `
+import http from 'node:http';
+let status = 200;
+http.createServer((request, response) => {
+  if (request.url === '/healthz') response.statusCode = status;
+  if (request.url.startsWith('/status/')) status = Number(request.url.slice('/status/'.length));
+  const peer = /URI=([^;,]*)/.exec(request.headers['x-forwarded-client-cert'] ?? '')?.[1];
+  response.end(process.argv[2] + ' to ' + peer);
+}).listen(9000, process.env.HOST);
+`;
+
+const mesh = (program: string) => `
+apiVersion: v1
+kind: Namespace
+metadata: {name: vms, labels: {istio-injection: enabled}}
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: {name: legacy, namespace: vms}
+spec:
+  metadata: {labels: {app: legacy, version: v1}}
+  template: {serviceAccount: legacy, ports: {http: 9000}}
+  probe: {periodSeconds: 1, failureThreshold: 1, httpGet: {path: /healthz, port: 9000}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: legacy, namespace: vms}
+spec:
+  selector: {app: legacy}
+  ports: [{name: http, port: 80, targetPort: 9000}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: vms}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: 9000}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: vms}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: web, command: [node, ${program}, web], ports: [{containerPort: 9000}]}]
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+metadata: {name: installed, namespace: istio-system}
+spec:
+  profile: minimal
+  components: {pilot: {k8s: {env: [{name: PILOT_WORKLOAD_ENTRY_GRACE_PERIOD, value: 1s}]}}}
+`;
+
+/** `isthmus vm run`, until the test ends. */
+class Machine {
+  readonly process: ChildProcess;
+  readonly ended: Promise<unknown>;
+  output = '';
+
+  constructor(t: TestContext, args: readonly string[]) {
+    const [node, main] = isthmusProgram();
+    const child = spawn(node, [main, 'vm', 'run', ...args], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.process = child;
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (this.output += text));
+    this.ended = new Promise((resolve) => child.once('close', resolve));
+    t.after(() => this.end('SIGKILL'));
+  }
+
+  async end(signal: NodeJS.Signals): Promise<void> {
+    // With its program, as a machine is switched off.
+    if (this.process.exitCode === null && this.process.signalCode === null) process.kill(-this.process.pid!, signal);
+    await this.ended;
+  }
+
+  /** Waits for words in what it prints. */
+  async says(words: RegExp): Promise<void> {
+    await until(`${words}`, () => words.test(this.output)).catch((error) => assert.fail(`${error}\n${this.output}`));
+  }
+}
+
+test('a machine joins with five files, is found by its name, watched, and forgotten', async (t) => {
+  const folder = scratch(t);
+  const program = path.join(folder, 'program.mjs');
+  fs.writeFileSync(program, PROGRAM);
+  const tested = await TestedMesh.start(t, { 'mesh.yaml': mesh(program) });
+  const [ip, local] = [ownAddress(), ownAddress()];
+  const files = path.join(folder, 'files');
+  const configure = () =>
+    tested.isthmus([
+      ...['workload', 'entry', 'configure', '--name', 'legacy', '-n', 'vms', '--autoregister'],
+      ...['--internalIP', ip, '-o', files],
+    ]);
+  const { code, stderr } = await configure();
+  assert.equal(code, 0, stderr);
+  const start = () => new Machine(t, [files, '--local-address', local, '--', process.execPath, program, 'machine']);
+  const fromMesh = async () => {
+    const { stdout } = await tested.isthmus([
+      ...['exec', 'deploy/web', '-n', 'vms', '--', 'curl', '-s', '-m', '5', '-w', ' %{http_code}', 'http://legacy/'],
+    ]);
+    return stdout;
+  };
+  const entry = async () => {
+    const found = await tested.isthmus(['get', 'workloadentry', `legacy-${ip}`, '-n', 'vms', '-o', 'json']);
+    return found.code === 0
+      ? (JSON.parse(found.stdout) as { metadata: { annotations: object }; spec: object })
+      : undefined;
+  };
+  const answers = (expected: RegExp) =>
+    until(`the mesh is answered ${expected}`, async () => expected.test(await fromMesh()));
+
+  const machine = start();
+  await machine.says(/this machine is in the mesh as/);
+
+  await t.test('the mesh calls the machine by its name', async () => {
+    await answers(/^machine to spiffe:\/\/cluster\.local\/ns\/vms\/sa\/default 200$/);
+    const { metadata, spec } = (await entry())!;
+    assert.equal((metadata.annotations as Record<string, string>)['istio.io/autoRegistrationGroup'], 'legacy');
+    assert.deepEqual(spec, {
+      address: ip,
+      labels: {
+        app: 'legacy',
+        version: 'v1',
+        'service.istio.io/canonical-name': 'legacy',
+        'service.istio.io/canonical-revision': 'v1',
+      },
+      ports: { http: 9000 },
+      serviceAccount: 'legacy',
+    });
+  });
+
+  await t.test('the machine calls the mesh by its names', async () => {
+    const args = ['-sS', '-m', '10', '--noproxy', 'none', '-x', `http://${local}:15002`, 'http://web.vms/'];
+    const { stdout } = await execute('curl', args);
+    assert.equal(stdout, 'web to spiffe://cluster.local/ns/vms/sa/legacy');
+  });
+
+  await t.test('a program that is not well gets no requests until it is', async () => {
+    await fetch(`http://${local}:9000/status/500`);
+    await answers(/ 503$/);
+    await fetch(`http://${local}:9000/status/200`);
+    await answers(/^machine .* 200$/);
+  });
+
+  await t.test('a machine that is switched off is forgotten', async () => {
+    await machine.end('SIGKILL');
+    await until('the entry is gone', async () => (await entry()) === undefined);
+  });
+
+  await t.test('switched on again, its last certificate proves who it is, whatever its token is worth', async () => {
+    fs.writeFileSync(path.join(files, 'istio-token'), 'expired');
+    const again = start();
+    await again.says(/this machine is in the mesh as/);
+    await answers(/^machine .* 200$/);
+    await again.end('SIGTERM');
+  });
+
+  await t.test(
+    'after so long that its certificate has expired, it waits for a token and takes it at once',
+    async () => {
+      fs.rmSync(path.join(files, 'agent/var/lib'), { recursive: true });
+      const late = start();
+      await late.says(/no new certificate from the authority/);
+      assert.equal((await configure()).code, 0);
+      await late.says(/this machine is in the mesh as/);
+      await answers(/^machine .* 200$/);
+      await late.end('SIGTERM');
+    },
+  );
+
+  await t.test('a machine of another service account is not taken for a member', async () => {
+    const group = `{apiVersion: networking.istio.io/v1, kind: WorkloadGroup, metadata: {name: legacy, namespace: vms},
+      spec: {template: {serviceAccount: somebody-else}}}`;
+    assert.equal((await tested.isthmus(['apply', '-f', '-'], group)).code, 0);
+    await until('the entry is gone', async () => (await entry()) === undefined);
+    const other = start();
+    await other.says(/auto-registration failed: members of WorkloadGroup vms\/legacy have the service account/);
+    assert.equal(await entry(), undefined);
+  });
+
+  assert.equal(await tested.stop(), 0);
+});
