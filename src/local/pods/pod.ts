@@ -15,7 +15,7 @@ import { writePodFiles } from './pod-files.ts';
 import { PodFolder } from './pod-folder.ts';
 import type { PodSurroundings } from './pod-surroundings.ts';
 import { programEnvironment } from './program-environment.ts';
-import { agentArguments, agentEnvironment, PROXY, programsOf } from './sidecar.ts';
+import { agentArguments, agentEnvironment, programsOf, proxyContainer } from './sidecar.ts';
 
 /** A container as `status` shows it. */
 export interface ContainerView extends ProcessStatus {
@@ -344,7 +344,13 @@ export class Pod {
         restart: 'always',
         graceMs: this.#graceMs,
       },
-      target: { address: addresses.pod, container: PROXY, env, cwd, port: (port) => podPort(port, privileged) },
+      target: {
+        address: addresses.pod,
+        container: proxyContainer(this.desired.annotations),
+        env,
+        cwd,
+        port: (port) => podPort(port, privileged),
+      },
       guard,
       onChange: () => this.#changed(),
       inspect: () => undefined,

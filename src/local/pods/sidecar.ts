@@ -5,6 +5,7 @@ import { containerEnvironment, type PodFacts } from './environment.ts';
 import { HOSTS_FILE } from './hosts-file.ts';
 import { type Injection, PROXY_CONTAINER } from './injection.ts';
 import type { PodSurroundings } from './pod-surroundings.ts';
+import { appProbers, proxyReadiness, scrapeAnnotations } from './sidecar-annotations.ts';
 
 const READY_PATH = '/healthz/ready';
 const READY_PORT = 15021;
@@ -12,7 +13,7 @@ const READY_PORT = 15021;
 const CERTIFICATES = '/etc/certs';
 
 /** The container that Istio's injector would add, as far as it is not a process. */
-export const PROXY: Container = {
+const PROXY: Container = {
   name: PROXY_CONTAINER,
   readinessProbe: {
     httpGet: { path: READY_PATH, port: READY_PORT },
@@ -21,6 +22,11 @@ export const PROXY: Container = {
     failureThreshold: 4,
   },
 };
+
+/** The proxy's container in a pod with these annotations. */
+export function proxyContainer(annotations: Readonly<Record<string, string>>): Container {
+  return { ...PROXY, readinessProbe: proxyReadiness(PROXY.readinessProbe!, annotations) };
+}
 
 /** The containers of a pod that are its own programs. */
 export function programsOf(spec: PodSpec): readonly Container[] {
@@ -77,6 +83,10 @@ export function agentEnvironment(
       .join(','),
     [POD_NETWORK_VARIABLE]: JSON.stringify(network),
   };
+  const probers = appProbers(programsOf(spec), facts.pod.annotations);
+  if (probers !== undefined) env.ISTIO_KUBE_APP_PROBERS = probers;
+  const scrape = scrapeAnnotations(facts.pod.annotations);
+  if (scrape !== undefined) env.ISTIO_PROMETHEUS_ANNOTATIONS = scrape;
   if (injection === 'sidecar') {
     env.ISTIO_META_INTERCEPTION_MODE = 'NONE';
     env.ISTIO_META_ISTHMUS_CAPTURE = 'explicit';
