@@ -54,7 +54,8 @@ function found(...documents: readonly string[]): string[] {
     assert.equal(key, objectKey(key!.split('/')[0]!, metadata.namespace, metadata.name));
     return { key: key!, kind: key!.split('/')[0]!, raw, creationTimestamp: 1, generation: 1, at };
   });
-  const isOfIstio = ({ id }: { id: string }) => id === 'Gateway' || id === 'VirtualService' || id === 'Secret';
+  const kinds = ['AuthorizationPolicy', 'Gateway', 'Secret', 'VirtualService'];
+  const isOfIstio = ({ id }: { id: string }) => kinds.includes(id);
   return findingsIn(objects, (file) => (file === FILE ? text : undefined), isOfIstio).map(describeFinding);
 }
 
@@ -119,6 +120,23 @@ test('a virtual service without hosts must be a delegate', () => {
   );
   const root = virtualService('whole', '{hosts: [web], http: [{match: [{uri: {prefix: /}}], delegate: {name: part}}]}');
   assert.deepEqual(found(SERVICE, delegate, root), []);
+});
+
+test('pods of a local mesh have a sidecar, which is none of their containers', () => {
+  const pod = (labels: string) => `
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web, ${labels}}}
+spec: {containers: [{name: main, command: [web]}]}
+`;
+  const policy = `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: readers}
+spec: {selector: {matchLabels: {app: web}}, rules: [{}]}
+`;
+  assert.deepEqual(found(pod('security.istio.io/tlsMode: istio'), policy), []);
+  assert.match(found(pod('tier: back'), policy).join(), /\[IST0127\]/);
 });
 
 test('messages say what to do once', () => {

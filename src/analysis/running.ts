@@ -6,6 +6,7 @@ import type { Rejection } from '../config/store/snapshot.ts';
 import type { AnalysisOptions } from './analyze.ts';
 import type { Analyzer } from './analyzer.ts';
 import { ANALYZERS } from './analyzers/index.ts';
+import { INJECT_LABEL } from './in-mesh.ts';
 import { findPlaces, type TextOf } from './places.ts';
 import type { Resource } from './resource.ts';
 import { resourceFromJson } from './source.ts';
@@ -34,9 +35,10 @@ export function readRunningState(
   textOf: TextOf = () => undefined,
 ): RunningState {
   const find = findPlaces(textOf);
-  const underlay = objects.flatMap(
-    (object) => resourceFromJson(object.raw, object.at, (path) => find(object, path)) ?? [],
-  );
+  const underlay = objects.flatMap((object) => {
+    const resource = resourceFromJson(object.raw, object.at, (path) => find(object, path));
+    return resource === undefined ? [] : [withSidecar(resource)];
+  });
   const refused: Resource[] = [];
   const problems: ConfigMessage[] = [];
   for (const { key, messages } of rejected) {
@@ -46,6 +48,12 @@ export function readRunningState(
   }
   const running = analyzers.filter(({ name }) => !OF_INJECTION.includes(name));
   return { options: { underlay, refused, analyzers: running, complete: true }, problems };
+}
+
+/** The proxy of a local pod is none of its containers; that it has one is a label of its. */
+function withSidecar(resource: Resource): Resource {
+  if (resource.id !== 'Pod' || resource.labels['security.istio.io/tlsMode'] !== 'istio') return resource;
+  return { ...resource, annotations: { ...resource.annotations, [INJECT_LABEL]: 'true' } };
 }
 
 /** What is known of an object that was refused: its name, and what is wrong. */
