@@ -59,12 +59,18 @@ export function troubles({ certificates, problems }: CertificatesResponse): stri
   ];
 }
 
+/** Secrets that proxies wait for, a sentence each. */
+export function missingSecrets({ waiting = [] }: CertificatesResponse): string[] {
+  return waiting.map(({ workload, secret }) => `${workload}: the secret ${secret} has not come`);
+}
+
 const HEADER = ['KIND', 'NAME', 'WORKLOADS', 'SECRETS', 'KEY', 'SERIAL', 'NOT AFTER', 'LEFT', 'RENEWED', 'STATUS'];
 /** A root is trusted by everybody. */
 const MOST_NAMES = 2;
 
 /** The table for people. */
-export function formatCertificates({ certificates, problems }: CertificatesResponse, now: number): string {
+export function formatCertificates(found: CertificatesResponse, now: number): string {
+  const { certificates, problems } = found;
   const rows = certificates.map((certificate) => [
     certificate.kind,
     certificate.name,
@@ -77,7 +83,8 @@ export function formatCertificates({ certificates, problems }: CertificatesRespo
     certificate.lastRenewal === undefined ? '-' : `${formatAge(now - certificate.lastRenewal)} ago`,
     certificate.problem ?? 'ok',
   ]);
-  const notes = problems.map(({ workload, problem }) => `error: ${workload}: ${problem}\n`);
+  const wrong = [...problems.map(({ workload, problem }) => `${workload}: ${problem}`), ...missingSecrets(found)];
+  const notes = wrong.map((sentence) => `error: ${sentence}\n`);
   return formatTable([HEADER, ...rows], 3) + notes.join('');
 }
 
@@ -97,7 +104,7 @@ export function certificatesLine(found: CertificatesResponse, now: number): stri
   return `${count}${left}; ${wrong[0]}${wrong.length > 1 ? ` and ${wrong.length - 1} more, see "isthmus certs"` : ''}`;
 }
 
-function toJson({ certificates, problems }: CertificatesResponse, now: number): string {
+function toJson({ certificates, problems, waiting = [] }: CertificatesResponse, now: number): string {
   const time = (ms: number) => new Date(ms).toISOString();
   const entry = ({ notBefore, notAfter, lastRenewal, renewalDue, ...rest }: CertificateEntry) => ({
     ...rest,
@@ -107,5 +114,5 @@ function toJson({ certificates, problems }: CertificatesResponse, now: number): 
     ...(lastRenewal !== undefined && { lastRenewal: time(lastRenewal) }),
     renewalDue: time(renewalDue),
   });
-  return `${JSON.stringify({ certificates: certificates.map(entry), problems }, null, 2)}\n`;
+  return `${JSON.stringify({ certificates: certificates.map(entry), problems, waiting }, null, 2)}\n`;
 }

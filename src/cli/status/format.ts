@@ -1,6 +1,6 @@
 import type { PodStatus } from '../../config/control/mesh-api.ts';
 import { formatMessage } from '../../config/message.ts';
-import { certificatesLine, troubles } from '../certs.ts';
+import { certificatesLine, missingSecrets, troubles } from '../certs.ts';
 import { kubectlTable } from '../kubectl/object-table.ts';
 import { formatAge } from '../output/age.ts';
 import { configurationProblems, type MeshState, type Shortcoming } from './report.ts';
@@ -57,6 +57,7 @@ export function formatStatus(
     const warning = (line: string) => `${paint(YELLOW, 'warning:')} ${line}\n`;
     const told = [
       ...configurationProblems(configuration).map(error),
+      ...(certificates ? missingSecrets(certificates).map(error) : []),
       ...findings.filter(({ isError }) => isError).map(({ line }) => error(line)),
       ...configuration.warnings.map((message) => warning(formatMessage(message))),
       ...findings.filter(({ isError }) => !isError).map(({ line }) => warning(line)),

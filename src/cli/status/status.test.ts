@@ -135,6 +135,16 @@ control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnin
     );
   });
 
+  it('names the secrets that proxies wait for, which leaves the rest ready', () => {
+    const waiting = [{ workload: 'edge.istio-system', secret: 'kubernetes://shop' }];
+    const s = state({}, { certificates: { certificates: [], problems: [], waiting } });
+    assert.deepEqual(shortcomings(s), []);
+    assert.match(
+      print(s),
+      /none is overdue\n\nerror: edge\.istio-system: the secret kubernetes:\/\/shop has not come\n$/,
+    );
+  });
+
   it('shows what is wrong with the configuration', () => {
     const at = { file: 'a.yaml', line: 3, column: 5 };
     const configuration: StateResponse = {

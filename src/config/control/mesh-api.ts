@@ -159,6 +159,8 @@ export interface CertificatesResponse {
   readonly certificates: readonly CertificateEntry[];
   /** Workloads that could not be asked, or have no certificate: which, and why. */
   readonly problems: readonly { readonly workload: string; readonly problem: string }[];
+  /** Secrets that a proxy has asked for and not got: what needs them fails, and nothing else. */
+  readonly waiting?: readonly { readonly workload: string; readonly secret: string }[];
 }
 
 export interface CertificateEntry {

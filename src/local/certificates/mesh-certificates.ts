@@ -68,14 +68,14 @@ export class MeshCertificates {
       this.#findings(),
       ...['ca-cert.pem', 'root-cert.pem'].map((name) => readSmallFile(path.join(authority, name))),
     ]);
-    const problems = findings.flatMap(({ workload, problem, secrets, waiting = [], renewal }) => {
+    const problems = findings.flatMap(({ workload, problem, secrets, renewal }) => {
       if (problem !== undefined) return [{ workload, problem }];
-      const missing = waiting.map((name) => ({ workload, problem: `the secret ${name} has not come` }));
-      if (secrets.some(({ use }) => use === 'presents')) return missing;
-      return renewal?.overdue === undefined ? missing : [{ workload, problem: renewal.overdue }, ...missing];
+      if (secrets.some(({ use }) => use === 'presents')) return [];
+      return renewal?.overdue === undefined ? [] : [{ workload, problem: renewal.overdue }];
     });
+    const waiting = findings.flatMap(({ workload, waiting = [] }) => waiting.map((secret) => ({ workload, secret })));
     const certificates = inventory(findings, readCertificates(own.join('')), Date.now());
-    return { certificates, problems };
+    return { certificates, problems, waiting };
   }
 
   async rotation(): Promise<RotationResponse> {
