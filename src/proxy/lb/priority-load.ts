@@ -32,7 +32,11 @@ export function priorityState(sets: readonly HostSet[], panicThreshold: number):
   }
   const panic = sets.map((set) => total !== 100 && inPanic(set, panicThreshold));
   if (panic.every(Boolean)) return { loads: { healthy: bySize(sets), degraded: none }, availability, panic };
-  return { loads: total === 0 ? { healthy: none, degraded: none } : spread(availability, total), availability, panic };
+  return {
+    loads: total === 0 ? { healthy: none, degraded: none } : spreadLoad(availability, total),
+    availability,
+    panic,
+  };
 }
 
 /** Sum over all priorities, 100 at most. */
@@ -56,7 +60,8 @@ function available(set: HostSet, part: 'healthy' | 'degraded'): number {
   return Math.min(100, Math.floor((overprovisioning * some) / all));
 }
 
-function spread({ healthy, degraded }: PriorityLoads, total: number): PriorityLoads {
+/** Spreads 100 percent over what is available, the healthy hosts of the first priorities first. */
+export function spreadLoad({ healthy, degraded }: PriorityLoads, total: number): PriorityLoads {
   let left = 100;
   const share = (part: readonly number[]) =>
     part.map((percent) => {

@@ -1,4 +1,6 @@
+import { fromBinary } from '@bufbuild/protobuf';
 import type { RetryPolicy as RetryPolicyProto } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
+import { PreviousPrioritiesConfigSchema } from '../../api/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts';
 import { typeNameOf } from '../../api/registry.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { durationMs } from '../config/values.ts';
@@ -85,6 +87,8 @@ export interface RetryPolicy {
   readonly backoffMaxMs: number;
   readonly hostAttempts: number;
   readonly avoidPreviousHosts: boolean;
+  /** `retry_priority` of previous priorities: after how many attempts they change; undefined without. */
+  readonly priorityFrequency: number | undefined;
   readonly rateLimitedReset: RateLimitedBackoff | undefined;
 }
 
@@ -105,15 +109,28 @@ export const NO_RETRIES: RetryPolicy = {
   backoffMaxMs: 250,
   hostAttempts: 1,
   avoidPreviousHosts: false,
+  priorityFrequency: undefined,
   rateLimitedReset: undefined,
 };
+
+function previousPriorities({ retryPriority }: RetryPolicyProto, errors: ConfigErrors): number | undefined {
+  const any = retryPriority?.configType.value;
+  if (retryPriority === undefined) return undefined;
+  if (any === undefined || typeNameOf(any.typeUrl) !== PreviousPrioritiesConfigSchema.typeName) {
+    errors.add('', `${any?.typeUrl ?? retryPriority.name} is not supported`);
+    return undefined;
+  }
+  const { updateFrequency } = fromBinary(PreviousPrioritiesConfigSchema, any.value);
+  if (updateFrequency <= 0) errors.add('typed_config.update_frequency', 'must be above 0');
+  return updateFrequency;
+}
 
 const PREVIOUS_HOSTS = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
 
 export function retryPolicy(proto: RetryPolicyProto, errors: ConfigErrors): RetryPolicy {
   const base = durationMs(proto.retryBackOff?.baseInterval, 25);
   const limited = proto.rateLimitedRetryBackOff;
-  if (proto.retryPriority) errors.add('retry_priority', 'is not supported');
+  const priorityFrequency = previousPriorities(proto, errors.at('retry_priority'));
   let avoidPreviousHosts = false;
   proto.retryHostPredicate.forEach((predicate, i) => {
     const any = predicate.configType.value;
@@ -139,6 +156,7 @@ export function retryPolicy(proto: RetryPolicyProto, errors: ConfigErrors): Retr
     backoffMaxMs: durationMs(proto.retryBackOff?.maxInterval, base * 10),
     hostAttempts: Math.max(1, Number(proto.hostSelectionRetryMaxAttempts)),
     avoidPreviousHosts,
+    priorityFrequency,
     rateLimitedReset: limited && {
       headers: limited.resetHeaders.map(({ name, format }) => ({
         name: name.toLowerCase(),

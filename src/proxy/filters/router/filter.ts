@@ -85,6 +85,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   #setCookies: string[] | undefined = undefined;
   #over = false;
   #redirects = 0;
+  /** Set where retries go to other priorities. */
+  shiftPriorities: LoadBalancerContext['shiftPriorities'] = undefined;
 
   constructor(config: RouterConfig, callbacks: FilterCallbacks) {
     this.#config = config;
@@ -178,6 +180,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#timeouts = finalTimeouts(headers, action, insert);
     const resources = action.priority === 'high' ? cluster.highResources : cluster.defaultResources;
     this.#retry = RetryState.create(action.retry, headers, cluster, resources, this.timers, callbacks.random);
+    const priorities = this.#retry?.priorities;
+    if (priorities) this.shiftPriorities = (state) => priorities.loads(state);
     finalizeRequest(headers, info, route, action, chosen, insert);
     this.#options = this.#upstreamOptions(headers, action, cluster);
     this.#requestEnded = end;
@@ -247,6 +251,10 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
 
   get overrideAddress(): string | undefined {
     return this.#callbacks.info.getFilterState('envoy.upstream.dynamic_host') as string | undefined;
+  }
+
+  get hostAttempts(): number {
+    return this.#action?.retry.hostAttempts ?? 1;
   }
 
   rejects(host: Host): boolean {

@@ -10,6 +10,7 @@ import {
   type RetryPolicy,
   retryOnGrpcStatus,
 } from '../../router/retry-policy.ts';
+import { PreviousPriorities } from '../../router/retry-priority.ts';
 import type { Timer, Timers } from '../../timers.ts';
 
 /** How an attempt failed before there was a response. */
@@ -38,6 +39,8 @@ export class RetryState {
   readonly #timers: Timers;
   readonly #random: () => number;
   readonly #tried: Host[] = [];
+  /** Moves retries to priorities that have not been tried, where the policy says so. */
+  readonly priorities: PreviousPriorities | undefined;
   #left: number;
   #retries = 0;
   #holding = false;
@@ -57,6 +60,8 @@ export class RetryState {
     random: () => number,
   ) {
     this.#policy = policy;
+    this.priorities =
+      policy.priorityFrequency === undefined ? undefined : new PreviousPriorities(policy.priorityFrequency);
     this.#retryOn = retryOn;
     this.#left = retries;
     this.#statusCodes = statusCodes;
@@ -99,6 +104,7 @@ export class RetryState {
 
   noteHost(host: Host): void {
     if (this.#policy.avoidPreviousHosts) this.#tried.push(host);
+    this.priorities?.note(host.description.priority);
   }
 
   /** Whether the next attempt had better go to another host. */
