@@ -7,6 +7,8 @@ import type { Logger } from '../base/log.ts';
 import { TrustDomains } from '../base/spiffe.ts';
 import type { CertificateAuthority } from '../ca/authority/authority.ts';
 import { type DirectoryAuthority, openDirectory, openSelfSigned } from '../ca/authority/directory.ts';
+import { followFiles } from '../ca/client/follow-files.ts';
+import { readSmallFile } from '../ca/files/read.ts';
 import { replaceFile } from '../ca/files/write.ts';
 import { CertificateService } from '../ca/service/certificate-service.ts';
 import type { CertificateMetrics } from '../ca/service/metrics.ts';
@@ -20,6 +22,8 @@ import {
   type TrustedIssuer,
 } from '../ca/tokens/token-authenticator.ts';
 import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
+import type { Certificate } from '../ca/x509/certificate.ts';
+import { RevocationLists } from '../ca/x509/revocation.ts';
 import type { Mesh } from '../translate/mesh.ts';
 
 /** An authority outside of the mesh, and the connection to it. */
@@ -68,8 +72,14 @@ export async function openSecurity(options: SecurityOptions): Promise<Security> 
     ...(options.jwtRule ? [readJwtRule(options.jwtRule)] : []),
   ];
   const { trustDomain } = mesh;
+  const revocations = await Revocations.open(options.certificates, clock, log);
   const authenticators = [
-    new CertificateAuthenticator({ roots: () => authority.roots(), trustDomains, clock }),
+    new CertificateAuthenticator({
+      roots: () => authority.roots(),
+      trustDomains,
+      isRevoked: (certificate) => revocations.has(certificate),
+      clock,
+    }),
     ...issuers.map((issuer) => new TokenAuthenticator({ issuer, trustDomain, clock })),
   ];
   const audit = log;
@@ -90,6 +100,7 @@ export async function openSecurity(options: SecurityOptions): Promise<Security> 
           : audit.warn('certificate refused', { ...record }),
     }),
     close: async () => {
+      revocations.close();
       authority.close();
       await state.release();
     },
@@ -101,6 +112,50 @@ async function openState({ stateDirectory, log }: SecurityOptions) {
   const directory = await mkdtemp(path.join(tmpdir(), 'isthmus-discovery-'));
   log.warn('the root certificate and the token key live only as long as this process; give --stateDir to keep them');
   return { directory, release: () => rm(directory, { recursive: true, force: true }) };
+}
+
+const REVOCATIONS = 'ca-crl.pem';
+const REVOCATIONS_POLL_MS = 2000;
+
+/** The lists that are plugged in with an authority (`ca-crl.pem`), as they are at a moment. */
+class Revocations {
+  readonly #file: string;
+  #lists: RevocationLists | undefined;
+  #watch: { close(): void } | undefined;
+
+  private constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** Follows the file of a folder. Throws a UserError if it is no good; later on the last good one stays in force. */
+  static async open(folder: string | undefined, clock: Clock, log: Logger): Promise<Revocations> {
+    const revocations = new Revocations(path.join(folder ?? '', REVOCATIONS));
+    if (folder === undefined) return revocations;
+    const files = [revocations.#file];
+    revocations.#take(await readSmallFile(revocations.#file));
+    const take = (found: ReadonlyMap<string, string>) => revocations.#take(found.get(revocations.#file));
+    revocations.#watch = await followFiles(files, {
+      clock,
+      intervalMs: REVOCATIONS_POLL_MS,
+      watched: files,
+      onFirst: take,
+      onChange: take,
+      onError: (error) => log.error(`revocations stay as they were: ${messageOf(error)}`),
+    });
+    return revocations;
+  }
+
+  has(certificate: Certificate): boolean {
+    return this.#lists?.has(certificate) ?? false;
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  #take(text: string | undefined): void {
+    this.#lists = text?.trim() ? new RevocationLists(text, this.#file) : undefined;
+  }
 }
 
 /** Where the roots of an upstream authority are kept for workloads, under the folder of the state. */

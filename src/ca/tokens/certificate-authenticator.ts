@@ -9,6 +9,8 @@ export interface CertificateAuthenticatorOptions {
   /** The trust bundle in PEM as it is now. */
   readonly roots: () => string;
   readonly trustDomains: TrustDomains;
+  /** Whether the authority has taken a certificate back; none unless told. */
+  readonly isRevoked?: (certificate: Certificate) => boolean;
   readonly clock?: Clock;
 }
 
@@ -34,13 +36,15 @@ export class CertificateAuthenticator implements Authenticator {
     if (peerCertificates.length > MAX_CERTIFICATES)
       throw new AuthenticationError(`the peer presented more than ${MAX_CERTIFICATES} certificates`);
     const [leaf, ...intermediates] = peerCertificates.map(read);
-    const { problem } = verifyChain(leaf, {
+    const { path, problem } = verifyChain(leaf, {
       intermediates,
       roots: this.#trusted(),
       now: this.#clock.now(),
       purpose: 'client',
     });
-    if (problem) throw new AuthenticationError(problem);
+    if (path === undefined) throw new AuthenticationError(problem);
+    const revoked = path.find((certificate) => this.#options.isRevoked?.(certificate));
+    if (revoked) throw new AuthenticationError(`the certificate "${revoked.displayName}" is revoked`);
     // X509-SVID section 5.2: a leaf is no authority and has one URI.
     if (leaf.extensions.basicConstraints?.ca) throw new AuthenticationError('the certificate is that of an authority');
     const { uris } = leaf.extensions.subjectAltNames;

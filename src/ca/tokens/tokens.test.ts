@@ -9,6 +9,7 @@ import { ManualClock } from '../../base/clock.ts';
 import { TrustDomains } from '../../base/spiffe.ts';
 import { openSelfSigned } from '../authority/directory.ts';
 import { modeOf, scratch } from '../openssl.test.ts';
+import { Certificate } from '../x509/certificate.ts';
 import { generatePrivateKey } from '../x509/keys.ts';
 import { parsePem } from '../x509/pem.ts';
 import { createRequest } from '../x509/request.ts';
@@ -235,8 +236,10 @@ test('a workload certificate proves its identity while it is valid', async (t) =
   const authenticator = new CertificateAuthenticator({
     roots: () => authority.roots(),
     trustDomains: new TrustDomains(trustDomain, ['old.domain']),
+    isRevoked: ({ serial }) => revoked.has(serial),
     clock,
   });
+  const revoked = new Set<string>();
   const csr = await createRequest(await generatePrivateKey('ecdsa-p256'), {});
   const certificate = async (identity?: string, dnsNames?: string[], from = authority) => {
     const { chain } = await from.sign(csr, { identity, dnsNames, ttlMs: HOUR });
@@ -270,6 +273,9 @@ test('a workload certificate proves its identity while it is valid', async (t) =
   ];
   for (const [name, credentials, problem] of table)
     await assert.rejects(authenticator.authenticate(credentials), refused(problem), name);
+  revoked.add(new Certificate(good.peerCertificates[0]!).serial);
+  await assert.rejects(authenticator.authenticate(good), refused(/is revoked$/));
+  revoked.clear();
   clock.advance(HOUR + 1000);
   await assert.rejects(authenticator.authenticate(good), refused(/expired on/));
 });
