@@ -26,15 +26,16 @@ export function tcpChains(proxy: ProxyView, request: OutboundChains): ChainSpec[
   return isTls(request.port.protocol) ? byServerName(proxy, request, own) : byAddress(proxy, request, own);
 }
 
-interface L4Match {
+export interface L4Match {
   readonly gateways?: readonly string[] | undefined;
   readonly sourceLabels?: Readonly<Record<string, string>> | undefined;
   readonly sourceNamespace?: string | undefined;
   readonly port?: number | undefined;
+  readonly destinationSubnets?: readonly string[] | undefined;
 }
 
 /** Whether a condition can hold for connections to a port through this proxy. */
-function isMeant({ labels, namespace }: ProxyView, port: number, match: L4Match): boolean {
+export function isMeant({ labels, namespace }: ProxyView, port: number, match: L4Match): boolean {
   return (
     (!match.gateways?.length || match.gateways.includes(MESH_GATEWAY)) &&
     selects(match.sourceLabels, labels) &&

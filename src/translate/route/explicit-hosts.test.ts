@@ -58,6 +58,31 @@ spec:
     route: [{destination: {host: catalog}}]
   - match: [{port: 8080}]
     route: [{destination: {host: orders, port: {number: 8080}}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: far, namespace: shop}
+spec:
+  hosts: [far.example.com]
+  resolution: DNS
+  ports: [{name: tls, number: 443, protocol: TLS}, {name: tcp, number: 5432, protocol: TCP}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: far, namespace: shop}
+spec:
+  hosts: [far.example.com]
+  gateways: [mesh, out]
+  tls:
+  - match: [{gateways: [out], port: 443, sniHosts: [far.example.com]}]
+    route: [{destination: {host: far.example.com}}]
+  - match: [{gateways: [mesh], port: 443, sniHosts: [far.example.com]}]
+    route: [{destination: {host: catalog, port: {number: 80}}}]
+  tcp:
+  - match: [{port: 5432}]
+    route:
+    - {destination: {host: catalog, port: {number: 9000}}, weight: 90}
+    - {destination: {host: far.example.com, port: {number: 5432}}, weight: 10}
 `;
 
 function proxyOf(metadata: JsonObject) {
@@ -156,4 +181,22 @@ test('what a VirtualService says of a port holds for it on the HTTP proxy port o
   assert.deepEqual(clusters('secure.example.com:80'), ['outbound|80||catalog.shop.svc.cluster.local']);
   const { domains } = hosts.get('secure.example.com:80')!;
   assert.deepEqual(domains, ['secure.example.com', 'secure.example.com:80']);
+});
+
+test('a tunnel goes where a TLS or TCP rule sends its port', () => {
+  const hosts = proxyOf(EXPLICIT).hosts('http_proxy');
+  const clusters = (name: string) => {
+    const action = hosts.get(name)!.routes.find(({ match }) => match!.pathSpecifier.case === 'connectMatcher')!.action;
+    assert.ok(action.case === 'route');
+    const { clusterSpecifier } = action.value;
+    if (clusterSpecifier.case === 'cluster') return clusterSpecifier.value;
+    assert.ok(clusterSpecifier.case === 'weightedClusters');
+    return clusterSpecifier.value.clusters.map(({ name: cluster, weight }) => [cluster, weight]);
+  };
+  assert.equal(clusters('far.example.com:443'), 'outbound|80||catalog.shop.svc.cluster.local');
+  assert.deepEqual(clusters('far.example.com:5432'), [
+    ['outbound|9000||catalog.shop.svc.cluster.local', 90],
+    ['outbound|5432||far.example.com', 10],
+  ]);
+  assert.equal(clusters('secure.example.com:443'), 'outbound|443||secure.example.com');
 });

@@ -13,13 +13,14 @@ import { proxyHeaders } from '../proxy-headers.ts';
 import { type ProxyView, rulesByWorkload } from '../proxy-view.ts';
 import { defaultOutboundRoute, traceOperation } from './default-route.ts';
 import { serviceDomains } from './domains.ts';
-import { withDomainsOfPorts, withLoopbackDomains, withTunnels } from './explicit-hosts.ts';
+import { withDomainsOfPorts, withLoopbackDomains } from './explicit-hosts.ts';
 import { hashOfService } from './hash-policy.ts';
 import { destinationCluster, type RouteContext } from './http-route.ts';
 import { matchAll } from './match.ts';
 import { RouteGroup } from './route-group.ts';
 import { emptyTable, type RouteTable } from './route-table.ts';
 import { statefulSession } from './stateful-session.ts';
+import { withTunnels } from './tunnels.ts';
 import { byName, type VirtualHostSpec, virtualHost } from './virtual-host.ts';
 import { callerKey, virtualServiceRoutes } from './virtual-service-routes.ts';
 
