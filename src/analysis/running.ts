@@ -53,7 +53,7 @@ export function readRunningState(
 /** The proxy of a local pod is none of its containers; that it has one is a label of its. */
 function withSidecar(resource: Resource): Resource {
   if (resource.id !== 'Pod' || resource.labels['security.istio.io/tlsMode'] !== 'istio') return resource;
-  return { ...resource, annotations: { ...resource.annotations, [INJECT_LABEL]: 'true' } };
+  return { ...resource, labels: { ...resource.labels, [INJECT_LABEL]: 'true' } };
 }
 
 /** What is known of an object that was refused: its name, and what is wrong. */
