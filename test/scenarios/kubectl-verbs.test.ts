@@ -203,6 +203,31 @@ describe('verbs of kubectl on a running mesh', { timeout: 400_000 }, () => {
     );
   });
 
+  it('x describe tells what configuration has to do with a pod and a service', async () => {
+    const pod = await podOf('web');
+    assert.deepEqual(
+      await run(`x describe pod ${pod}`),
+      ok(`Pod: ${pod}
+   Pod Revision: 
+   Pod Ports: 3000 (main)
+--------------------
+Service: web
+   Port: http 80/HTTP targets pod port 3000
+VirtualService: web
+   Match: /old*
+--------------------
+Effective PeerAuthentication:
+   Workload mTLS mode: PERMISSIVE
+Skipping Gateway information (no ingress gateway pods)
+`),
+    );
+    assert.match(
+      (await run('x des svc web.default')).stdout,
+      /^Service: web\n.*\nVirtualService: web\n {3}Match: \/old\*\n/,
+    );
+    assert.deepEqual(await run('x describe svc nope'), fails('Error: services "nope" not found\n'));
+  });
+
   it('a file that is refused is told by get and status, and its last good version stays', async () => {
     const file = path.join(mesh.dir, 'route.yaml');
     fs.writeFileSync(file, ROUTE.replaceAll('web', 'other'));
