@@ -43,8 +43,14 @@ const commands: readonly CommandEntry[] = [
   {
     name: 'vm',
     group: RUN,
-    summary: 'Make this machine a member of a mesh elsewhere',
+    summary: 'Invite machines into a mesh, and run one as a member',
     load: () => import('./vm/index.ts'),
+  },
+  {
+    name: 'join',
+    group: RUN,
+    summary: 'Make this machine a member of the mesh that has invited it',
+    load: () => import('./join.ts'),
   },
   { name: 'discovery', group: RUN, summary: 'Run the control plane', load: () => import('./discovery.ts') },
   {

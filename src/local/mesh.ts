@@ -469,6 +469,11 @@ export class LocalMesh {
     return this.#discovery.status;
   }
 
+  /** Of the control plane. */
+  get namespace(): string {
+    return this.#installation.namespace;
+  }
+
   get view(): ObjectView {
     return this.#view;
   }

@@ -16,6 +16,8 @@ import type {
 import type {
   CertificatesResponse,
   EnvironmentResponse,
+  InviteRequest,
+  InviteResponse,
   MeshStatus,
   ProxiesResponse,
   RenewRequest,
@@ -126,6 +128,10 @@ export class ControlClient {
 
   started(request: StartedRequest): Promise<void> {
     return this.#call('POST', '/v1/started', request);
+  }
+
+  invite(request: InviteRequest): Promise<InviteResponse> {
+    return this.#call('POST', '/v1/invite', request);
   }
 
   trust(): Promise<TrustResponse> {

@@ -230,3 +230,22 @@ export interface RotationState {
   /** What the phase waits for, a sentence for each workload; empty if the next step may be taken. */
   readonly waiting: readonly string[];
 }
+
+/** `POST /v1/invite`: a code with which one machine joins as a member of a WorkloadGroup. */
+export interface InviteRequest {
+  readonly namespace: string;
+  readonly group: string;
+  /** How long the code is good. */
+  readonly ttlMs: number;
+  /** How long a machine can come back whose certificate has expired. */
+  readonly tokenTtlMs: number;
+  /** By which machines find this one; the address of the gateways unless told. */
+  readonly host?: string;
+}
+
+export interface InviteResponse {
+  readonly code: string;
+  readonly expiresAt: number;
+  /** Where machines have to be let through to. */
+  readonly at: string;
+}

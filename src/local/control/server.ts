@@ -4,6 +4,7 @@ import { messageOf, UserError } from '../../base/errors.ts';
 import type { ApplyResponse, DeleteResponse } from '../../config/control/api.ts';
 import type {
   EnvironmentResponse,
+  InviteRequest,
   MeshStatus,
   PodStatus,
   ProxiesResponse,
@@ -16,6 +17,7 @@ import type {
   TokenRequest,
 } from '../../config/control/mesh-api.ts';
 import { readObject } from '../../config/read.ts';
+import { Invitations } from '../invitations.ts';
 import { type LocalMesh, PROXY_PORTS } from '../mesh.ts';
 import { ObjectView } from '../object-view.ts';
 import { OutsideWorkloads } from '../outside-workloads.ts';
@@ -36,12 +38,14 @@ export class MeshControlServer {
   readonly #server: http.Server;
   readonly #runs = new Map<string, Pod>();
   readonly #outside: OutsideWorkloads;
+  readonly #invitations: Invitations;
   /** Milliseconds until the mesh was ready; set by whoever waits for it. */
   readyAfterMs: number | undefined = undefined;
 
   constructor(mesh: LocalMesh, onDown: () => void) {
     this.#mesh = mesh;
     this.#outside = new OutsideWorkloads(mesh.folder);
+    this.#invitations = new Invitations(mesh, this.#outside);
     this.#onDown = onDown;
     this.#server = http.createServer((request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
@@ -63,6 +67,7 @@ export class MeshControlServer {
   }
 
   close(): void {
+    this.#invitations.close();
     this.#server.closeAllConnections();
     this.#server.close();
   }
@@ -106,6 +111,9 @@ export class MeshControlServer {
         send(response, 200, {});
         return;
       }
+      case 'POST /v1/invite':
+        send(response, 200, await this.#invitations.invite(await readJson<InviteRequest>(request)));
+        return;
       case 'GET /v1/trust':
         send(response, 200, { rootCertificate: this.#outside.rootCertificate() });
         return;
