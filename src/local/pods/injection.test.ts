@@ -33,7 +33,7 @@ test('the pod, then its namespace, say whether there is a sidecar; without a wor
 });
 
 test('the injector labels what it injects into', () => {
-  const labels = (metadata: string, injection: 'sidecar' | 'none' = 'sidecar') =>
+  const labels = (metadata: string, injection: 'sidecar' | 'gateway' | 'none' = 'sidecar') =>
     injectedPod(pod(metadata), injection).labels;
   const injected = (name: string, revision: string) => ({
     'security.istio.io/tlsMode': 'istio',
@@ -50,5 +50,7 @@ test('the injector labels what it injects into', () => {
   });
   const own = { 'service.istio.io/canonical-name': 'mine', 'security.istio.io/tlsMode': 'disabled' };
   assert.deepEqual(labels(`, labels: ${JSON.stringify(own)}`), { ...injected('mine', 'latest'), ...own });
+  const { 'security.istio.io/tlsMode': _, ...ofGateway } = injected('web', 'latest');
+  assert.deepEqual(labels('', 'gateway'), ofGateway);
   assert.deepEqual(labels(', labels: {app: a}', 'none'), { app: 'a' });
 });

@@ -29,8 +29,8 @@ export function injectionOf(pod: DesiredPod, namespaceLabels: Readonly<Record<st
 }
 
 /**
- * The pod with the labels that Istio's injector gives it: what metrics call its service and revision, and that it speaks
- * mutual TLS. Its own labels win.
+ * The pod with the labels that Istio's injector gives it: what metrics call its service and revision, and of one with a
+ * sidecar that it speaks mutual TLS. What a gateway speaks is for its Gateways to say. Its own labels win.
  */
 export function injectedPod(pod: DesiredPod, injection: Injection): DesiredPod {
   if (injection === 'none') return pod;
@@ -38,7 +38,7 @@ export function injectedPod(pod: DesiredPod, injection: Injection): DesiredPod {
   return {
     ...pod,
     labels: {
-      'security.istio.io/tlsMode': 'istio',
+      ...(injection === 'sidecar' ? { 'security.istio.io/tlsMode': 'istio' } : {}),
       'service.istio.io/canonical-name': labels['app.kubernetes.io/name'] || labels.app || (owner?.name ?? name),
       'service.istio.io/canonical-revision': labels['app.kubernetes.io/version'] || labels.version || 'latest',
       ...labels,
