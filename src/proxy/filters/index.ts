@@ -17,6 +17,7 @@ import { istioStats, istioTcpStats } from './istio_stats/definition.ts';
 import { jwtAuthn } from './jwt_authn/definition.ts';
 import { localRatelimit } from './local_ratelimit/definition.ts';
 import { metadataExchange } from './metadata_exchange/definition.ts';
+import { mongoProxy } from './mongo_proxy/definition.ts';
 import { networkExtAuthz } from './network_ext_authz/definition.ts';
 import { networkLocalRatelimit } from './network_local_ratelimit/definition.ts';
 import { networkRbac } from './network_rbac/definition.ts';
@@ -60,6 +61,7 @@ export const NETWORK_FILTERS = [
   networkExtAuthz,
   networkLocalRatelimit,
   networkRbac,
+  mongoProxy,
   networkSetFilterState,
   tcpProxy,
 ] as readonly NetworkFilterDefinition<never>[];

@@ -52,7 +52,9 @@ export const SUPPORTED: SupportTable = {
     'omit_empty_values',
     'content_type',
     'json_format_options',
+    'formatters',
   ],
+  'envoy.config.core.v3.TypedExtensionConfig': ['name', 'typed_config'],
   'envoy.config.core.v3.JsonFormatOptions': ['sort_properties'],
   'envoy.config.core.v3.DataSource': ['inline_string', 'inline_bytes'],
   'envoy.extensions.access_loggers.file.v3.FileAccessLog': [
@@ -123,8 +125,19 @@ export function buildAccessLog(
   };
 }
 
+/** Extensions of formats: `%METADATA(TYPE:NAMESPACE:KEY)%` and `%REQ_WITHOUT_QUERY(X?Y):Z%`. */
+const FORMATTERS: ReadonlySet<string> = new Set([
+  'envoy.extensions.formatter.metadata.v3.Metadata',
+  'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery',
+]);
+
 function lineFormat(proto: SubstitutionFormatString, errors: ConfigErrors): ((info: StreamInfo) => string) | undefined {
   const { format, omitEmptyValues } = proto;
+  proto.formatters.forEach(({ typedConfig }, i) => {
+    // Their operators are always there; they need only be ones that are.
+    const name = typeNameOf(typedConfig?.typeUrl ?? '');
+    if (!FORMATTERS.has(name)) errors.at('formatters').at(i).add('typed_config', `${name} is not supported`);
+  });
   switch (format.case) {
     case 'textFormatSource': {
       const source = format.value.specifier;
