@@ -38,7 +38,7 @@ export class Agent {
   #secrets: Secrets | undefined;
   #listener: GrpcListener | undefined;
   #proxy: DataPlane | undefined;
-  #closeHealth: (() => void) | undefined;
+  readonly #services: (() => void)[] = [];
   #ending: 'gracefully' | 'now' | undefined;
   #interrupt: () => void = () => {};
   /** Settles when the agent is told to end. */
@@ -143,7 +143,7 @@ export class Agent {
     });
     this.#proxy = proxy;
     await proxy.start();
-    await this.#openHealth();
+    await this.#openServices();
     const end = await Promise.race([proxy.ended, this.#interrupted]);
     if (end) return end;
     if (this.#ending === 'gracefully') {
@@ -160,18 +160,25 @@ export class Agent {
     return undefined;
   }
 
-  /** Watches the program, where the agent is who does. */
-  async #openHealth(): Promise<void> {
-    if (this.#options.proxyConfig.readinessProbe === undefined) return;
-    const { openHealth } = await import('./health/open.ts');
-    this.#closeHealth = openHealth({
+  /** What an agent does besides, where it is asked to: watch the program, answer DNS. */
+  async #openServices(): Promise<void> {
+    const options = {
       ...this.#options,
       discovery: this.#discovery,
       network: this.#network,
       paths: this.#paths,
       certificates: this.#certificates,
       clock: this.#clock,
-    });
+    };
+    if (options.environment.dns) {
+      const { openDns } = await import('./dns/open.ts');
+      this.#services.push(await openDns(options));
+    }
+    if (options.proxyConfig.readinessProbe) {
+      const { openHealth } = await import('./health/open.ts');
+      const close = openHealth(options);
+      if (close) this.#services.push(close);
+    }
   }
 
   /** Opens what certificates come from, unless somebody else serves them. */
@@ -315,7 +322,7 @@ export class Agent {
   }
 
   async #close(): Promise<void> {
-    this.#closeHealth?.();
+    for (const close of this.#services) close();
     await this.#proxy?.stop();
     this.#listener?.close();
     this.#secrets?.close();

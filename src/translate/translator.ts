@@ -4,6 +4,7 @@ import { ClusterCells } from './cells/clusters.ts';
 import { EndpointCells } from './cells/endpoints.ts';
 import { ExtensionCells } from './cells/extensions.ts';
 import { ListenerCells } from './cells/listeners.ts';
+import { nameTableCells } from './cells/name-table.ts';
 import { RouteCells } from './cells/routes.ts';
 import type { Features } from './features.ts';
 import { IndexBuilder } from './index/indexes.ts';
@@ -62,6 +63,8 @@ export class MeshTranslator implements Translator<MeshSnapshot, ProxyNode> {
         return this.#listeners.all(proxy);
       case TypeUrl.Cluster:
         return this.#clusters.all(proxy);
+      case TypeUrl.NameTable:
+        return nameTableCells(proxy);
       default:
         return [];
     }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Resolver } from 'node:dns/promises';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -63,6 +64,22 @@ test('a machine joins with five files, is found by its name, watched, and forgot
     const args = ['-sS', '-m', '10', '--noproxy', 'none', '-x', `http://${local}:15002`, 'http://web.vms/'];
     const { stdout } = await execute('curl', args);
     assert.equal(stdout, 'web to spiffe://cluster.local/ns/vms/sa/legacy');
+  });
+
+  await t.test('the agent answers for the names of the mesh, long and short', async () => {
+    const resolver = new Resolver();
+    resolver.setServers([`${local}:15053`]);
+    const { stdout } = await tested.isthmus(['get', 'pods', '-n', 'vms', '-l', 'app=web', '-o', 'json']);
+    const [pod] = (JSON.parse(stdout) as { items: { status: { podIP: string } }[] }).items;
+    for (const name of ['web', 'web.vms', 'web.vms.svc', 'web.vms.svc.cluster.local'])
+      assert.deepEqual(await resolver.resolve4(name), [pod!.status.podIP], name);
+    const [virtual] = await resolver.resolve4('db.example.com');
+    assert.match(virtual!, /^240\.240\.\d+\.\d+$/);
+    const more = `{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: more, namespace: vms},
+      spec: {hosts: [more.example.com], ports: [{number: 1, name: tcp, protocol: TCP}], resolution: STATIC}}`;
+    assert.equal((await tested.isthmus(['apply', '-f', '-'], more)).code, 0);
+    await until('the new name', async () => (await resolver.resolve4('more.example.com')).length === 1);
+    assert.deepEqual(await resolver.resolve4('db.example.com'), [virtual], 'others keep theirs');
   });
 
   await t.test('a program that is not well gets no requests until it is', async () => {

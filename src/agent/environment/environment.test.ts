@@ -37,6 +37,9 @@ test('what nothing is said about has the value that it has in pilot-agent', () =
     scrapeTarget: undefined,
     address: undefined,
     podNetwork: undefined,
+    dns: false,
+    dnsAddress: 'localhost:15053',
+    dnsTimeoutMs: 5000,
     stateDir: './var/lib/istio/data',
   });
   assert.deepEqual([metadata, labels, warnings, [...appProbers]], [{}, {}, [], []]);
@@ -86,7 +89,7 @@ test('what is said is read', () => {
   assert.deepEqual(env.scrapeTarget, { path: '/stats', port: 8080 });
   assert.equal(env.address, '127.0.0.9');
   assert.equal(env.stateDir, undefined);
-  assert.deepEqual(env.warnings, ['DNS_FORWARD_PARALLEL has no effect: there is no DNS proxy']);
+  assert.deepEqual(env.warnings, ['DNS_FORWARD_PARALLEL has no effect: name servers are asked one after the other']);
 });
 
 test('a gateway does not show the metrics of programs, and a target may be switched off', () => {

@@ -60,6 +60,12 @@ export interface AgentEnvironment {
   /** `ISTHMUS_AGENT_ADDRESS`: where this agent and its proxy serve admin, status, readiness and metrics. */
   readonly address: string | undefined;
   readonly podNetwork: PodNetwork | undefined;
+  /** Whether the agent answers DNS (`ISTIO_META_DNS_CAPTURE` of a sidecar, `ISTIO_META_ENABLE_DNS_SERVER` of a gateway). */
+  readonly dns: boolean;
+  /** `DNS_PROXY_ADDR`. */
+  readonly dnsAddress: string;
+  /** `DNS_FORWARD_TIMEOUT`, milliseconds. */
+  readonly dnsTimeoutMs: number;
   /** `ISTHMUS_AGENT_STATE`: folder for the last good certificates and configuration; undefined keeps none. */
   readonly stateDir: string | undefined;
   /** What was set and has no effect here, each with its reason. */
@@ -71,11 +77,7 @@ export const DEFAULT_STATE_DIR = './var/lib/istio/data';
 
 /** Variables of pilot-agent that mean nothing here, with the reason that is given when one is set. */
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
-  DNS_FORWARD_PARALLEL: 'there is no DNS proxy',
-  DNS_FORWARD_TIMEOUT: 'there is no DNS proxy',
-  DNS_PROXY_ADDR: 'there is no DNS proxy',
-  ISTIO_META_DNS_CAPTURE: 'there is no DNS proxy',
-  ISTIO_META_ENABLE_DNS_SERVER: 'there is no DNS proxy',
+  DNS_FORWARD_PARALLEL: 'name servers are asked one after the other',
   ENVOY_SECURE_MERGED_METRICS_PORT: 'metrics are served in clear only',
   ENVOY_SECURE_METRICS_PORT: 'metrics are served in clear only',
   GRPC_XDS_BOOTSTRAP: 'no bootstrap for proxyless gRPC is written',
@@ -137,6 +139,9 @@ export function readEnvironment(env: Environment, role: 'sidecar' | 'router'): A
     labels: readLabels(read),
     address: readAddress(read, 'ISTHMUS_AGENT_ADDRESS'),
     podNetwork,
+    dns: read.boolean(role === 'sidecar' ? 'ISTIO_META_DNS_CAPTURE' : 'ISTIO_META_ENABLE_DNS_SERVER', false),
+    dnsAddress: read.text('DNS_PROXY_ADDR') ?? 'localhost:15053',
+    dnsTimeoutMs: read.duration('DNS_FORWARD_TIMEOUT', 5000),
     stateDir: (env.ISTHMUS_AGENT_STATE ?? DEFAULT_STATE_DIR) || undefined,
     warnings: Object.entries(WITHOUT_EFFECT).flatMap(([name, reason]) =>
       read.text(name) && env[name] !== 'false' ? [`${name} has no effect: ${reason}`] : [],
