@@ -8,7 +8,7 @@ import { addMeshFlag, connect, type MeshFlags, timeoutOption } from '../kubectl/
 import { printable } from '../kubectl/object-output.ts';
 import { formatJson } from '../output/json.ts';
 import { formatStatus } from './format.ts';
-import { type MeshState, shortcomings } from './report.ts';
+import { type MeshState, shortcomings, withoutExplainedWaits } from './report.ts';
 
 interface Flags extends MeshFlags {
   readonly namespace?: string;
@@ -71,9 +71,10 @@ async function status(flags: Flags, streams: Streams): Promise<void> {
     streams.stdout.write(`${formatJson(printable(JSON.parse(JSON.stringify(whole))), '  ')}\n`);
   } else {
     const colours = streams.stdout.isTTY === true && !process.env.NO_COLOR;
+    const messages = findings.map(({ message }) => message);
     const told = findings.map(({ message, line }) => ({ line, isError: message.level === 'Error' }));
     streams.stdout.write(
-      formatStatus(state, missing, told, {
+      formatStatus(withoutExplainedWaits(state, messages), missing, told, {
         now: Date.now(),
         colours,
         namespace: flags.namespace,

@@ -55,6 +55,31 @@ function missingPods({ key, kind, raw }: ObjectState, pods: readonly PodStatus[]
   return [{ object: `${kind.toLowerCase()} ${namespace}/${name}`, reason: `${there} of ${wanted} pods are there` }];
 }
 
+/** A finding of the analysis, as far as it says something of secrets. */
+interface OfSecret {
+  readonly code: string;
+  readonly text: string;
+  readonly resource: { readonly id: string; readonly name: string };
+}
+
+/** The state without the waits of proxies for secrets of which a finding says what is wrong with them, and where. */
+export function withoutExplainedWaits(state: MeshState, findings: readonly OfSecret[]): MeshState {
+  const { certificates } = state;
+  if (certificates === undefined) return state;
+  const { waiting = [] } = certificates;
+  const unexplained = waiting.filter(({ secret }) => {
+    const name = secret.replace(/^.*\//, '').replace(/-cacert$/, '');
+    return !findings.some(({ code, text, resource }) =>
+      code === 'ISTH0003'
+        ? resource.id === 'Secret' && resource.name.replace(/-cacert$/, '') === name
+        : code === 'IST0101' &&
+          /\bc(?:redential|aCertCredential)Name not found/.test(text) &&
+          (text.includes(`"${name}"`) || text.includes(`/${name}"`)),
+    );
+  });
+  return { ...state, certificates: { ...certificates, waiting: unexplained } };
+}
+
 /** What is wrong with the configuration, one line each. */
 export function configurationProblems({ rejected, nacks, proxies }: StateResponse): string[] {
   return [

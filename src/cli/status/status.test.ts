@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { ObjectState, StateResponse } from '../../config/control/api.ts';
 import type { MeshStatus, PodStatus } from '../../config/control/mesh-api.ts';
 import { type Finding, formatStatus } from './format.ts';
-import { configurationProblems, type MeshState, shortcomings } from './report.ts';
+import { configurationProblems, type MeshState, shortcomings, withoutExplainedWaits } from './report.ts';
 
 const NOW = 1_000_000_000_000;
 
@@ -143,6 +143,19 @@ control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnin
       print(s),
       /none is overdue\n\nerror: edge\.istio-system: the secret kubernetes:\/\/shop has not come\n$/,
     );
+  });
+
+  it('does not tell of a wait for a secret of which a finding says more', () => {
+    const waits = ['kubernetes://shop', 'kubernetes://shop-cacert', 'kubernetes://other'];
+    const waiting = waits.map((secret) => ({ workload: 'edge.istio-system', secret }));
+    const s = state({}, { certificates: { certificates: [], problems: [], waiting } });
+    const left = (code: string, text: string, id: string, name: string) =>
+      withoutExplainedWaits(s, [{ code, text, resource: { id, name } }]).certificates?.waiting?.map((w) => w.secret);
+    const [, , other] = waits;
+    assert.deepEqual(left('IST0101', 'Referenced credentialName not found: "shop"', 'Gateway', 'g'), [other]);
+    assert.deepEqual(left('ISTH0003', 'Secret a/shop is of no use', 'Secret', 'shop'), [other]);
+    assert.deepEqual(left('IST0101', 'Referenced host not found: "shop"', 'VirtualService', 'v'), waits);
+    assert.deepEqual(left('ISTH0003', 'Secret a/shops is of no use', 'Secret', 'shops'), waits);
   });
 
   it('shows what is wrong with the configuration', () => {
