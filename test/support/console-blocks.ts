@@ -58,6 +58,7 @@ const VARIABLE: readonly (readonly [RegExp, string])[] = [
   [/\b[0-9a-f]{64}\b/g, 'HASH'],
   [/\b[0-9a-f]{30,40}\b/g, 'SERIAL'],
   [/\b(snapshot) \d+\b/g, '$1 N'],
+  [/\b(\d+d)?\d+h(\d+m)?\b(?!\d)/g, 'AGE'],
   [/\b(\d+d)?(\d+h)?(\d+m)?\d+s\b/g, 'AGE'],
   [/\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b/g, 'TIME'],
   [/^date: .*$/gim, 'date: DATE'],
