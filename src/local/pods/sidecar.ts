@@ -54,6 +54,12 @@ function hasOwnCertificates({ containers }: PodSpec): boolean {
   );
 }
 
+/** The mesh's default, under what the mesh or an annotation of the pod says of `OUTPUT_CERTS`. */
+function withOutputCertificates(proxyConfig = '{}'): string {
+  const config = JSON.parse(proxyConfig) as { readonly proxyMetadata?: Readonly<Record<string, string>> };
+  return JSON.stringify({ ...config, proxyMetadata: { OUTPUT_CERTS: `.${CERTIFICATES}`, ...config.proxyMetadata } });
+}
+
 /** The variables by which the agent of a pod learns what it is: those of Istio's injector, and the pod's addresses. */
 export function agentEnvironment(
   facts: PodFacts,
@@ -91,7 +97,7 @@ export function agentEnvironment(
     env.ISTIO_META_INTERCEPTION_MODE = 'NONE';
     env.ISTIO_META_ISTHMUS_CAPTURE = 'explicit';
   } else env.ISTIO_META_UNPRIVILEGED_POD = 'true';
-  if (!hasOwnCertificates(spec)) env.OUTPUT_CERTS = `.${CERTIFICATES}`;
+  if (!hasOwnCertificates(spec)) env.PROXY_CONFIG = withOutputCertificates(env.PROXY_CONFIG);
   for (const variable of ['PATH', 'HOME', 'TZ', 'LANG']) if (outer[variable]) env[variable] = outer[variable];
   const proxyContainer = spec.containers.find((c) => c.name === PROXY_CONTAINER);
   if (proxyContainer) return containerEnvironment(proxyContainer, env, facts, around.values);
