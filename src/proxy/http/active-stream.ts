@@ -316,7 +316,6 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     const { connection, worker } = this.owner;
     const peer = connection.tls?.peer;
     return {
-      secure: connection.tls !== undefined || this.#requestHeaders!.get('x-forwarded-proto') === 'https',
       peerPresented: peer !== undefined,
       peerValidated: peer?.validated ?? false,
       random: worker.random,

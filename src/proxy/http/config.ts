@@ -52,7 +52,6 @@ export interface HcmConfig {
   readonly serverName: string;
   readonly serverHeader: 'overwrite' | 'append-if-absent' | 'pass-through';
   readonly schemeOverwrite: string;
-  readonly schemeMatchUpstream: boolean;
   readonly via: string;
   readonly userAgent: boolean;
   readonly useRemoteAddress: boolean;
@@ -163,7 +162,6 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
     serverHeader: SERVER_HEADERS[proto.serverHeaderTransformation],
     schemeOverwrite:
       transformation?.transformation.case === 'schemeToOverwrite' ? transformation.transformation.value : '',
-    schemeMatchUpstream: false,
     via: proto.via,
     userAgent: proto.addUserAgent ?? false,
     useRemoteAddress: proto.useRemoteAddress ?? false,

@@ -10,7 +10,15 @@ export const Trait = {
   Repeated: 4,
 } as const;
 
-const HOP_BY_HOP = ['connection', 'transfer-encoding', 'keep-alive', 'proxy-connection', 'upgrade', 'te'];
+/** Headers that belong to one connection. */
+export const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'transfer-encoding',
+  'keep-alive',
+  'proxy-connection',
+  'upgrade',
+  'te',
+]);
 
 /** Removed from requests that do not come from inside (Envoy's `cleanInternalHeaders`). */
 export const STEERING: ReadonlySet<string> = new Set([
@@ -120,7 +128,7 @@ function known(once: readonly string[]): KnownHeaders {
   const names = [...new Set([...HOP_BY_HOP, ...once])];
   return new Map(
     names.map((name, number) => {
-      const hop = HOP_BY_HOP.includes(name) ? Trait.HopByHop : 0;
+      const hop = HOP_BY_HOP.has(name) ? Trait.HopByHop : 0;
       const steering = STEERING.has(name) || EDGE_STEERING.has(name) ? Trait.Steering : 0;
       return [name, (number << TRAIT_BITS) | hop | steering];
     }),

@@ -5,17 +5,8 @@ import { type Connection, formatAddress, type SocketAddress } from '../net/conne
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { HcmConfig } from './config.ts';
 import { forwardClientCert } from './forwarded-client-cert.ts';
-import { EDGE_STEERING, REQUEST_HEADERS, STEERING, survey, Trait } from './known-headers.ts';
+import { EDGE_STEERING, HOP_BY_HOP, REQUEST_HEADERS, STEERING, survey, Trait } from './known-headers.ts';
 import { hasEscapedSlashes, mergeSlashes, normalizePath, unescapeSlashes } from './path-normalization.ts';
-
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'transfer-encoding',
-  'keep-alive',
-  'proxy-connection',
-  'upgrade',
-  'te',
-]);
 
 /** Removes what belongs to one connection, and what `Connection` names (RFC 9110 section 7.6.1). */
 export function removeHopByHop(headers: Headers, upgrade: boolean): void {

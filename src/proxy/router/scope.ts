@@ -11,7 +11,6 @@ import type { RequestStats } from './stats.ts';
 
 /** What a match may look at besides the headers. */
 export interface MatchContext {
-  readonly secure: boolean;
   readonly peerPresented: boolean;
   readonly peerValidated: boolean;
   /** Uniform in [0, 1). */

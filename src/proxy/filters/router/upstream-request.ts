@@ -123,11 +123,6 @@ export class UpstreamRequest implements UpstreamStreamHandler {
     this.#armPerTry();
   }
 
-  /** Bytes that wait for a connection. */
-  get queuedBytes(): number {
-    return this.#queue.reduce((n, c) => n + c.length, 0);
-  }
-
   #armPerTry(): void {
     if (this.#perTryMs === 0 || this.#perTryTimer !== undefined || this.#over) return;
     this.#perTryTimer = this.#owner.timers.start(this.#perTryMs, () => this.#owner.attemptTimedOut(this, false));
