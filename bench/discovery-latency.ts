@@ -5,10 +5,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
+import type net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { freePort } from './proxy/machine.ts';
 
 const { values } = parseArgs({
   options: {
@@ -27,14 +28,6 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
   fs.rmSync(folder, { recursive: true, force: true });
 });
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 function start(command: string, args: string[], log: string, env = {}): ChildProcess {
   const fd = fs.openSync(path.join(folder, log), 'w');

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { freePorts } from '../../support/reference.ts';
 
 /** Path of a reference program, or undefined when REFERENCE_BIN is not set. A set variable without the program is an error. */
 export function referenceBinary(name: string): string | undefined {
@@ -76,18 +77,6 @@ export class Istiod {
     }
     fs.rmSync(this.#folder, { recursive: true, force: true });
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = net.createServer();
-      return new Promise<net.Server>((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 function accepts(port: number): Promise<boolean> {
