@@ -8,7 +8,6 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
-const CACHE = path.join(ROOT, 'node_modules/.cache');
 const say = (text) => process.stderr.write(`${text}\n`);
 
 function fail(text) {
@@ -28,13 +27,19 @@ function hashOf(files) {
   return hash.digest('hex');
 }
 
+// Each lies with what it vouches for, so that checkouts that share node_modules do not vouch for each other.
+const STAMPS = {
+  dependencies: path.join(ROOT, 'node_modules/.isthmus-stamp'),
+  generate: path.join(ROOT, 'src/api/gen/.stamp'),
+  build: path.join(ROOT, 'dist/.stamp'),
+};
+
 /** Runs `make` unless the inputs are the ones of its last success. */
 function once(name, inputs, product, make) {
-  const stamp = path.join(CACHE, `${name}.stamp`);
+  const stamp = STAMPS[name];
   const now = hashOf(inputs);
   if (fs.existsSync(product) && fs.existsSync(stamp) && fs.readFileSync(stamp, 'utf8') === now) return;
   make();
-  fs.mkdirSync(CACHE, { recursive: true });
   fs.writeFileSync(stamp, now);
 }
 
@@ -94,7 +99,7 @@ function build() {
   const inputs = [
     path.join(ROOT, 'tsconfig.json'),
     path.join(ROOT, 'tsconfig.build.json'),
-    path.join(CACHE, 'generate.stamp'),
+    STAMPS.generate,
     ...sources,
   ];
   once('build', inputs, path.join(ROOT, 'dist/cli/main.js'), () => {
@@ -131,7 +136,7 @@ const TESTS = ['src/**/*.test.ts', 'test/**/*.test.ts'];
 
 const commands = {
   generate() {
-    fs.rmSync(path.join(CACHE, 'generate.stamp'), { force: true });
+    fs.rmSync(STAMPS.generate, { force: true });
     generate();
   },
   build,

@@ -124,8 +124,9 @@ export async function replay(
     blocks
       .reduce((text, [expected, actual]) => text.replaceAll(actual, expected), output)
       .replaceAll(mesh.address, '127.0.0.1')
-      .replaceAll(mesh.dir, `~/isthmus/${folder}`)
+      // First the relative one: from a checkout deep enough, `../../../tmp/mesh` ends in the absolute one.
       .replaceAll(path.relative('', mesh.dir), folder)
+      .replaceAll(mesh.dir, `~/isthmus/${folder}`)
       .replaceAll(mesh.home, '~/.isthmus');
   const isUpdate = process.env.UPDATE_DOCS === '1';
   const updates: { readonly step: ConsoleStep; readonly plain: string }[] = [];
