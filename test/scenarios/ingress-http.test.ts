@@ -13,7 +13,8 @@ import {
   service,
   virtualService,
 } from '../support/ingress.ts';
-import { Load } from '../support/load.ts';
+import { underLoad } from '../support/load.ts';
+import { HttpClient } from '../support/load-clients.ts';
 import { execute, TestedMesh } from '../support/local-mesh.ts';
 import { referenceProgram, scratch, withoutReference } from '../support/reference.ts';
 
@@ -54,8 +55,25 @@ test('ingress of HTTP: nothing, a Gateway, a VirtualService, an Ingress beside t
     }
   });
 
+  // What stands beside all that comes and goes: its clients are never to notice.
+  const steadyUrl = `http://${mesh.gateway(8085)}/`;
+  await apply(
+    mesh,
+    gateway('steady', { ...HTTP, port: 8085, hosts: ['steady.example.com'] }),
+    virtualService('steady', 'steady.example.com', 'steady', routeTo('web')),
+  );
+  const steady = () => new HttpClient({ url: steadyUrl, host: 'steady.example.com' });
+  const client = (host = HOST, path_ = '') => new HttpClient({ url: `${url}${path_}`, host });
+
   await t.test('a Gateway alone opens the port and answers 404', async () => {
-    await apply(mesh, gateway('edge', { ...HTTP, hosts: [HOST] }));
+    await underLoad(steady(), async (load) => {
+      await load.change({
+        make: () => apply(mesh, gateway('edge', { ...HTTP, hosts: [HOST] })),
+        sees: '404',
+        by: client(),
+      });
+      assert.deepEqual([...load.answers.keys()], ['200']);
+    });
     assert.match(await show('listener', GATEWAY_POD), /^0\.0\.0\.0 +8080 +ALL +Route: http\.8080$/m);
     assert.match(await show('route', GATEWAY_POD), /^http\.8080 +blackhole:80 +\* +\/\* +404$/m);
     const [config] = JSON.parse(await show('route', GATEWAY_POD, '--name', 'http.8080', '-o', 'json'));
@@ -67,7 +85,13 @@ test('ingress of HTTP: nothing, a Gateway, a VirtualService, an Ingress beside t
   });
 
   await t.test('a VirtualService serves its host, and no other', async () => {
-    await apply(mesh, virtualService('web', HOST, 'edge', routeTo('web')));
+    await underLoad(client(), async (load) => {
+      await load.change({
+        make: () => apply(mesh, virtualService('web', HOST, 'edge', routeTo('web'))),
+        sees: '200',
+      });
+      assert.deepEqual([...load.answers.keys()], ['404', '200']);
+    });
     const { status, body, headers } = await curl(mesh, '-H', `Host: ${HOST}`, `${url}items?a=b`);
     assert.equal(status, 200, headers);
     const { path: asked, headers: sent } = JSON.parse(body);
@@ -83,49 +107,45 @@ test('ingress of HTTP: nothing, a Gateway, a VirtualService, an Ingress beside t
     assert.equal((await curl(mesh, ...byName(mesh, 80, HOST))).status, 200, 'with a port in the Host');
   });
 
-  await t.test('while 1,000 requests a second come, hosts come and go and none of them fails', async (st) => {
-    const load = Load.start(st, { url, host: HOST });
-    await load.see('200');
-    for (let round = 1; round <= 3; round++) {
-      const host = `more-${round}.example.com`;
-      await apply(
-        mesh,
-        gateway('edge', { ...HTTP, hosts: [HOST, host] }),
-        virtualService('more', host, 'edge', routeTo('web')),
-      );
-      assert.equal((await curl(mesh, '-H', `Host: ${host}`, url)).status, 200, host);
-    }
-    // A route that is new to those who are under load: 418 for a path of its own, and 200 as before.
-    await apply(
-      mesh,
-      virtualService('web', HOST, 'edge', {
-        http: [{ match: [{ uri: { exact: '/tea' } }], directResponse: { status: 418 } }, ...routeTo('web').http],
-      }),
-    );
-    assert.equal((await curl(mesh, '-H', `Host: ${HOST}`, `${url}tea`)).status, 418);
-    await load.more(1000);
-    await load.stop();
-    assert.deepEqual([load.failed, load.failures], [0, []]);
-    assert.deepEqual([...load.answers.keys()], ['200']);
-    assert.ok(load.sent >= 2000, `${load.sent} requests`);
-    assert.equal(load.count('200'), load.sent, 'each had its answer');
+  await t.test('hosts and routes come and go', async () => {
+    await underLoad(client(), async (load) => {
+      for (let round = 1; round <= 3; round++) {
+        const host = `more-${round}.example.com`;
+        await load.change({
+          make: () =>
+            apply(
+              mesh,
+              gateway('edge', { ...HTTP, hosts: [HOST, host] }),
+              virtualService('more', host, 'edge', routeTo('web')),
+            ),
+          sees: '200',
+          by: client(host),
+        });
+      }
+      // A route that is new to those who are under load: 418 for a path of its own, and 200 as before.
+      const tea = { match: [{ uri: { exact: '/tea' } }], directResponse: { status: 418 } };
+      await load.change({
+        make: () => apply(mesh, virtualService('web', HOST, 'edge', { http: [tea, ...routeTo('web').http] })),
+        sees: '418',
+        by: client(HOST, 'tea'),
+      });
+    });
   });
 
-  await t.test('a Gateway goes and comes again under load: 404 between, and no request is lost', async (st) => {
-    const load = Load.start(st, { url, host: HOST });
-    await load.see('200');
-    await apply(mesh, virtualService('web', `moved.${HOST}`, 'edge', routeTo('web')));
-    await load.see('404');
-    await apply(mesh, virtualService('web', HOST, 'edge', routeTo('web')));
-    await load.see('200');
-    await load.stop();
-    assert.deepEqual([load.failed, load.failures], [0, []]);
-    assert.equal(load.count('200') + load.count('404'), load.sent);
+  await t.test('a host goes and comes again: 404 between', async () => {
+    await underLoad(client(), async (load) => {
+      await load.change({
+        make: () => apply(mesh, virtualService('web', `moved.${HOST}`, 'edge', routeTo('web'))),
+        sees: '404',
+      });
+      await load.change({
+        make: () => apply(mesh, virtualService('web', HOST, 'edge', routeTo('web'))),
+        sees: '200',
+      });
+    });
   });
 
-  await t.test('an Ingress serves the same service beside the Gateway', async (st) => {
-    const load = Load.start(st, { url, host: HOST });
-    await load.see('200');
+  await t.test('an Ingress serves the same service beside the Gateway', async () => {
     const host = 'ingress.example.com';
     const rules = [
       {
@@ -143,18 +163,21 @@ test('ingress of HTTP: nothing, a Gateway, a VirtualService, an Ingress beside t
       metadata: { name: 'web', annotations: { 'kubernetes.io/ingress.class': 'istio' } },
       spec: { rules },
     };
-    await apply(mesh, JSON.stringify(ingress));
     const ask = async (path_: string) => (await curl(mesh, '-H', `Host: ${host}`, `${url}${path_}`)).status;
-    assert.deepEqual([await ask('items'), await ask('items/1')], [200, 200]);
-    assert.deepEqual([await ask('itemsx'), await ask('')], [404, 404], 'prefixes end at a slash');
-    assert.equal((await curl(mesh, '-H', `Host: ${HOST}`, url)).status, 200, 'the Gateway serves its host');
-    const { code } = await mesh.isthmus(['delete', 'ingress', 'web', '--wait']);
-    assert.equal(code, 0);
-    await load.more(500);
-    assert.equal(await ask('items'), 404);
-    await load.stop();
-    assert.deepEqual([load.failed, load.failures], [0, []]);
-    assert.equal(load.count('200'), load.sent);
-    assert.ok(load.sent >= 1000, `${load.sent} requests`);
+    await underLoad(client(), async (load) => {
+      await load.change({
+        make: () => apply(mesh, JSON.stringify(ingress)),
+        sees: '200',
+        by: client(host, 'items'),
+      });
+      assert.deepEqual([await ask('items'), await ask('items/1')], [200, 200]);
+      assert.deepEqual([await ask('itemsx'), await ask('')], [404, 404], 'prefixes end at a slash');
+      await load.change({
+        make: async () => assert.equal((await mesh.isthmus(['delete', 'ingress', 'web', '--wait'])).code, 0),
+        sees: '404',
+        by: client(host, 'items'),
+      });
+      assert.deepEqual([...load.answers.keys()], ['200'], 'the Gateway serves its host all the time');
+    });
   });
 });

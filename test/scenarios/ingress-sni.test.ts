@@ -16,7 +16,8 @@ import {
   tlsSecret,
   virtualService,
 } from '../support/ingress.ts';
-import { Load } from '../support/load.ts';
+import { underLoad } from '../support/load.ts';
+import { HttpClient, refused } from '../support/load-clients.ts';
 import { execute, TestedMesh } from '../support/local-mesh.ts';
 import { scratch, until } from '../support/reference.ts';
 
@@ -96,19 +97,23 @@ test('several hosts on one port of TLS', async (t) => {
     gateway('edge', SHOP),
     virtualService('shop', 'shop.example.com', 'edge', routeTo('web')),
   );
-  const load = Load.start(t, {
-    url: `https://${mesh.gateway(443)}/`,
-    host: 'shop.example.com',
-    tls: { ca: fs.readFileSync(ca.root), servername: 'shop.example.com' },
-  });
-  await load.see('200');
+  const client = (host: string) =>
+    new HttpClient({ url: `https://${mesh.gateway(443)}/`, host, tls: { ca: fs.readFileSync(roots) } });
+  const shoppers = () => client('shop.example.com');
 
   await t.test('each host has its own certificate', async () => {
-    await apply(
-      mesh,
-      tlsSecret('blog', blog),
-      gateway('edge', SHOP, BLOG),
-      virtualService('blog', 'blog.example.com', 'edge', routeTo('web')),
+    await underLoad(shoppers(), (load) =>
+      load.change({
+        make: () =>
+          apply(
+            mesh,
+            tlsSecret('blog', blog),
+            gateway('edge', SHOP, BLOG),
+            virtualService('blog', 'blog.example.com', 'edge', routeTo('web')),
+          ),
+        sees: '200',
+        by: client('blog.example.com'),
+      }),
     );
     assert.equal((await ask('shop.example.com', ca.root)).status, 200);
     assert.equal((await ask('blog.example.com', openssl.root)).status, 200);
@@ -117,11 +122,18 @@ test('several hosts on one port of TLS', async (t) => {
   });
 
   await t.test('wildcard hosts, whose certificate is good for one level', async () => {
-    await apply(
-      mesh,
-      tlsSecret('apps', any),
-      gateway('edge', SHOP, BLOG, APPS),
-      virtualService('apps', '*.apps.example.com', 'edge', routeTo('web')),
+    await underLoad(shoppers(), (load) =>
+      load.change({
+        make: () =>
+          apply(
+            mesh,
+            tlsSecret('apps', any),
+            gateway('edge', SHOP, BLOG, APPS),
+            virtualService('apps', '*.apps.example.com', 'edge', routeTo('web')),
+          ),
+        sees: '200',
+        by: client('one.apps.example.com'),
+      }),
     );
     for (const host of ['one.apps.example.com', 'two.apps.example.com']) {
       const { status, body } = await ask(host);
@@ -146,43 +158,64 @@ test('several hosts on one port of TLS', async (t) => {
 
   await t.test('a missing secret fails its own name only, and status says which it is', async () => {
     const late = server('late', ['late.example.com'], 'late');
-    await apply(
-      mesh,
-      gateway('edge', SHOP, BLOG, APPS, late),
-      virtualService('late', 'late.example.com', 'edge', routeTo('web')),
-    );
-    assert.equal((await ask('late.example.com')).code, 35);
-    for (const host of ['shop.example.com', 'blog.example.com', 'one.apps.example.com']) {
-      assert.equal((await ask(host)).status, 200, host);
-    }
-    const { stdout, code } = await mesh.isthmus(['status']);
-    assert.match(stdout, /^error: .*Gateway\/default\/edge.*\[IST0101\].*credentialName not found: "late"/m);
-    assert.equal(code, 0, 'the mesh is ready all the same');
-    const pair = await openssl.issue('late.example.com');
-    await apply(mesh, tlsSecret('late', pair));
-    await until('the secret is served', async () => (await ask('late.example.com')).status === 200 || undefined);
+    await underLoad(shoppers(), async (load) => {
+      await load.change({
+        make: () =>
+          apply(
+            mesh,
+            gateway('edge', SHOP, BLOG, APPS, late),
+            virtualService('late', 'late.example.com', 'edge', routeTo('web')),
+          ),
+        sees: 'refused',
+        by: refused(client('late.example.com')),
+      });
+      assert.equal((await ask('late.example.com')).code, 35);
+      for (const host of ['shop.example.com', 'blog.example.com', 'one.apps.example.com']) {
+        assert.equal((await ask(host)).status, 200, host);
+      }
+      const { stdout, code } = await mesh.isthmus(['status']);
+      assert.match(stdout, /^error: .*Gateway\/default\/edge.*\[IST0101\].*credentialName not found: "late"/m);
+      assert.equal(code, 0, 'the mesh is ready all the same');
+      const pair = await openssl.issue('late.example.com');
+      await load.change({
+        make: () => apply(mesh, tlsSecret('late', pair)),
+        sees: '200',
+        by: client('late.example.com'),
+      });
+    });
     assert.doesNotMatch((await mesh.isthmus(['status'])).stdout, /IST0101|"late"/);
   });
 
   await t.test('TLS passes through by name to a program that terminates it', async () => {
-    const passed = await mesh.isthmus(['apply', '--wait', '-f', '-'], vault(own.cert, own.key));
-    assert.equal(passed.code, 0, passed.stderr);
-    await apply(
-      mesh,
-      gateway('edge', SHOP, BLOG, APPS, PASSTHROUGH),
-      virtualService('vault', 'vault.example.com', 'edge', {
-        tls: [
-          {
-            match: [{ port: 443, sniHosts: ['vault.example.com'] }],
-            route: [{ destination: { host: 'vault', port: { number: 443 } } }],
-          },
-        ],
+    await underLoad(shoppers(), (load) =>
+      load.change({
+        make: async () => {
+          await apply(mesh, vault(own.cert, own.key));
+          await apply(
+            mesh,
+            gateway('edge', SHOP, BLOG, APPS, PASSTHROUGH),
+            virtualService('vault', 'vault.example.com', 'edge', {
+              tls: [
+                {
+                  match: [{ port: 443, sniHosts: ['vault.example.com'] }],
+                  route: [{ destination: { host: 'vault', port: { number: 443 } } }],
+                },
+              ],
+            }),
+          );
+          const isServed = async () => (await ask('vault.example.com', openssl.root)).status === 200 || undefined;
+          await until('the program answers', isServed);
+        },
+        sees: 'vault',
+        by: new HttpClient({
+          url: `https://${mesh.gateway(443)}/`,
+          host: 'vault.example.com',
+          tls: { ca: fs.readFileSync(openssl.root) },
+          sort: ({ headers }) => String(headers['x-version']),
+        }),
       }),
     );
-    const answer = await until('the program answers', async () => {
-      const found = await ask('vault.example.com', openssl.root);
-      return found.status === 200 ? found : undefined;
-    });
+    const answer = await ask('vault.example.com', openssl.root);
     const { version, headers } = JSON.parse(answer.body);
     assert.equal(version, 'vault');
     assert.equal(headers['x-request-id'], undefined, 'nobody has looked into it');
@@ -190,10 +223,4 @@ test('several hosts on one port of TLS', async (t) => {
     assert.equal(await subject('vault.example.com'), 'vault.example.com');
     assert.equal((await ask('shop.example.com')).status, 200, 'and the others are as they were');
   });
-
-  await load.see('200', 500);
-  await load.stop();
-  assert.deepEqual([load.failed, load.failures], [0, []]);
-  assert.equal(load.count('200'), load.sent);
-  assert.ok(load.sent >= 2000, `${load.sent} requests`);
 });

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import net from 'node:net';
 import { test } from 'node:test';
 import { apply, backend, gateway, meshFiles, routeTo, service, virtualService } from '../support/ingress.ts';
-import { Load } from '../support/load.ts';
+import { underLoad } from '../support/load.ts';
+import { HttpClient, refused, TcpClient } from '../support/load-clients.ts';
 import { execute, isListening, TestedMesh } from '../support/local-mesh.ts';
 
 const ECHO = `
@@ -57,8 +58,7 @@ test('ingress of TCP beside HTTP', async (t) => {
     gateway('edge', { port: 80, protocol: 'HTTP', name: 'http', hosts: [host] }),
     virtualService('web', host, 'edge', routeTo('web')),
   );
-  const load = Load.start(t, { url: `http://${mesh.gateway(80)}/`, host });
-  await load.see('200');
+  const web = () => new HttpClient({ url: `http://${mesh.gateway(80)}/`, host });
   const [address = '', port = ''] = mesh.gateway(PORT).split(':');
 
   /** Sends everything and ends its side; resolves with all that came back until the other side ended. */
@@ -76,7 +76,13 @@ test('ingress of TCP beside HTTP', async (t) => {
     'an echo: bytes both ways, half-closed, and a connection that lives on while configuration changes',
     async () => {
       assert.equal(await isListening(address, Number(port)), false);
-      await apply(mesh, TCP, to('echo', 9000));
+      await underLoad(web(), (load) =>
+        load.change({
+          make: () => apply(mesh, TCP, to('echo', 9000)),
+          sees: 'hello',
+          by: new TcpClient(mesh.gateway(PORT), 'hello'),
+        }),
+      );
       const data = Buffer.alloc(1_000_000, 'bytes that are no protocol of anybody \0\xff');
       assert.ok((await exchange(data)).equals(data));
 
@@ -89,7 +95,14 @@ test('ingress of TCP beside HTTP', async (t) => {
       };
       assert.equal(await said('one'), 'one');
       // Another port and another host: neither concerns this connection.
-      await apply(mesh, virtualService('more', 'more.example.com', 'edge', routeTo('web')));
+      const more = gateway('more', { port: 8085, protocol: 'HTTP', name: 'http', hosts: ['more.example.com'] });
+      await underLoad(new TcpClient(mesh.gateway(PORT), 'hello'), (load) =>
+        load.change({
+          make: () => apply(mesh, more, virtualService('more', 'more.example.com', 'more', routeTo('web'))),
+          sees: '200',
+          by: new HttpClient({ url: `http://${mesh.gateway(8085)}/`, host: 'more.example.com' }),
+        }),
+      );
       assert.equal(await said('two'), 'two');
     },
   );
@@ -98,7 +111,10 @@ test('ingress of TCP beside HTTP', async (t) => {
     const open = net.connect({ host: address, port: Number(port) });
     t.after(() => void open.destroy());
     await new Promise<void>((resolve) => open.once('connect', () => resolve()));
-    await apply(mesh, to('redis', 6379));
+    await underLoad(new TcpClient(mesh.gateway(PORT), 'PING\r\n'), async (load) => {
+      await load.change({ make: () => apply(mesh, to('redis', 6379)), sees: '+PONG\r\n' });
+      assert.deepEqual([...load.answers.keys()], ['PING\r\n', '+PONG\r\n']);
+    });
     const answered = new Promise<string>((resolve) => open.once('data', (chunk) => resolve(String(chunk))));
     open.write('still the echo');
     assert.equal(await answered, 'still the echo', 'a connection stays where it went');
@@ -114,14 +130,13 @@ test('ingress of TCP beside HTTP', async (t) => {
   });
 
   await t.test('the port closes with its Gateway', async () => {
-    const { code, stderr } = await mesh.isthmus(['delete', 'gateway', 'tcp', '--wait']);
-    assert.equal(code, 0, stderr);
+    await underLoad(web(), (load) =>
+      load.change({
+        make: async () => assert.equal((await mesh.isthmus(['delete', 'gateway', 'tcp', '--wait'])).code, 0),
+        sees: 'refused',
+        by: refused(new TcpClient(mesh.gateway(PORT), 'hello')),
+      }),
+    );
     assert.equal(await isListening(address, Number(port)), false);
   });
-
-  await load.see('200', 500);
-  await load.stop();
-  assert.deepEqual([load.failed, load.failures], [0, []]);
-  assert.equal(load.count('200'), load.sent);
-  assert.ok(load.sent >= 1500, `${load.sent} requests`);
 });

@@ -19,7 +19,8 @@ import {
   tlsSecret,
   virtualService,
 } from '../support/ingress.ts';
-import { Load } from '../support/load.ts';
+import { underLoad } from '../support/load.ts';
+import { HttpClient, refused } from '../support/load-clients.ts';
 import { execute, TestedMesh } from '../support/local-mesh.ts';
 import { scratch, until } from '../support/reference.ts';
 
@@ -40,13 +41,17 @@ test('ingress of HTTPS', async (t) => {
   const [address = '', port = ''] = mesh.gateway(443).split(':');
   const https = (tlsSettings: object) => gateway('edge', HTTP, { ...HTTPS, tls: { mode: 'SIMPLE', ...tlsSettings } });
   const ask = (...args: string[]) => curl(mesh, ...args, ...byName(mesh, 443, HOST));
-  const httpLoad = () => Load.start(t, { url: `http://${mesh.gateway(80)}/`, host: HOST, rate: 500 });
-  const httpsLoad = (root: string, rate = 500, more: object = {}) =>
-    Load.start(t, {
+  const plain = () => new HttpClient({ url: `http://${mesh.gateway(80)}/items?a=b`, host: HOST });
+  /** Sorts by status, certificate of the server, and what the gateway says of the client's. */
+  const secure = (files?: KeyPairFiles) =>
+    new HttpClient({
       url: `https://${mesh.gateway(443)}/`,
       host: HOST,
-      rate,
-      tls: { ca: fs.readFileSync(root), servername: HOST, ...more },
+      tls: {
+        ca: fs.readFileSync(roots),
+        ...(files ? { cert: fs.readFileSync(files.cert), key: fs.readFileSync(files.key) } : {}),
+      },
+      sort: ({ status, serial, body }) => [status, serial, ...(/CN=\w+/.exec(body) ?? [])].join(' '),
     });
 
   /** Serial number of the certificate that a new connection is shown. */
@@ -82,101 +87,98 @@ test('ingress of HTTPS', async (t) => {
   await apply(mesh, gateway('edge', HTTP), virtualService('web', HOST, 'edge', routeTo('web')));
 
   await t.test('SIMPLE with files of the secret istio-ingressgateway-certs', async () => {
-    const load = httpLoad();
-    await load.see('200');
     const pair = await ca.issue(HOST);
     const files = { serverCertificate: `${MOUNTED}/tls.crt`, privateKey: `${MOUNTED}/tls.key` };
-    await apply(mesh, https(files));
-    assert.equal((await ask('--cacert', pair.ca)).code, 35, 'there is no secret yet');
     const missing =
       /istio-ingressgateway-\S+: the secret file-cert:\/etc\/istio\/ingressgateway-certs\/tls\.crt~\S+ has not come/;
-    assert.match((await mesh.isthmus(['status'])).stdout, missing);
-    await apply(mesh, tlsSecret('istio-ingressgateway-certs', pair), https(files));
+    await underLoad(plain(), async (load) => {
+      await load.change({ make: () => apply(mesh, https(files)), sees: 'refused', by: refused(secure()) });
+      assert.equal((await ask('--cacert', pair.ca)).code, 35, 'there is no secret yet');
+      assert.match((await mesh.isthmus(['status'])).stdout, missing);
+      await load.change({
+        make: () => apply(mesh, tlsSecret('istio-ingressgateway-certs', pair), https(files)),
+        sees: `200 ${await serialOf(pair)}`,
+        by: secure(),
+      });
+    });
     await checkTrust(pair);
-    assert.equal(await serial(), await serialOf(pair));
     assert.doesNotMatch((await mesh.isthmus(['status'])).stdout, missing);
 
     // Another certificate in the same files: new connections see it, and those that are open go on.
-    const tlsLoad = httpsLoad(ca.root);
-    await tlsLoad.see('200');
     const renewed = await ca.issue(HOST);
     const renewedSerial = await serialOf(renewed);
     assert.notEqual(renewedSerial, await serial());
-    await apply(mesh, tlsSecret('istio-ingressgateway-certs', renewed));
-    await until('the new certificate is served', async () => (await serial()) === renewedSerial || undefined);
-    await tlsLoad.see('200', 500);
-    for (const { stop } of [load, tlsLoad].map((l) => ({ stop: () => l.stop() }))) await stop();
-    for (const each of [load, tlsLoad]) {
-      assert.deepEqual([each.failed, each.failures], [0, []]);
-      assert.equal(each.count('200'), each.sent);
-      assert.ok(each.sent >= 500, `${each.sent} requests`);
-    }
+    await underLoad(secure(), (load) =>
+      load.change({
+        make: async () => {
+          await apply(mesh, tlsSecret('istio-ingressgateway-certs', renewed));
+          await until('the new certificate is served', async () => (await serial()) === renewedSerial || undefined);
+        },
+        sees: `200 ${renewedSerial}`,
+      }),
+    );
   });
 
   await t.test('SIMPLE with credentialName: a generic secret, a tls secret, replaced under load', async () => {
-    // What serves is made of another secret now, with another root.
-    const load = httpsLoad(roots, 1000);
-    await load.see('200');
     const generic = await openssl.issue(HOST);
-    await apply(
-      mesh,
-      secret('generic', { cert: generic.cert, key: generic.key }),
-      https({ credentialName: 'generic' }),
-    );
-    assert.equal(await serial(), await serialOf(generic));
-    await checkTrust(generic);
-
     const typed = await ca.issue(HOST);
-    await apply(mesh, tlsSecret('typed', typed), https({ credentialName: 'typed' }));
-    assert.equal(await serial(), await serialOf(typed));
-    await checkTrust(typed);
-
     const replaced = await openssl.issue(HOST);
-    await apply(mesh, tlsSecret('typed', replaced));
-    assert.equal(await serial(), await serialOf(replaced), 'new at once: the wait is for the secret, too');
-    await checkTrust(replaced);
-    await load.see('200', 500);
-    await load.stop();
-    assert.deepEqual([load.failed, load.failures], [0, []]);
-    assert.equal(load.count('200'), load.sent);
-    assert.ok(load.sent >= 2000, `${load.sent} requests`);
+    await underLoad(secure(), async (load) => {
+      await load.change({
+        make: () =>
+          apply(
+            mesh,
+            secret('generic', { cert: generic.cert, key: generic.key }),
+            https({ credentialName: 'generic' }),
+          ),
+        sees: `200 ${await serialOf(generic)}`,
+      });
+      await checkTrust(generic);
+      await load.change({
+        make: () => apply(mesh, tlsSecret('typed', typed), https({ credentialName: 'typed' })),
+        sees: `200 ${await serialOf(typed)}`,
+      });
+      await checkTrust(typed);
+      // New at once: the wait is for the secret, too.
+      await load.change({
+        make: () => apply(mesh, tlsSecret('typed', replaced)),
+        sees: `200 ${await serialOf(replaced)}`,
+      });
+      await checkTrust(replaced);
+    });
   });
 
   await t.test('a secret that is no pair is refused, and the last good one stays', async () => {
-    const before = await serial();
     const one = await openssl.issue(HOST);
     const other = await openssl.issue(HOST);
-    const { stdout, stderr } = await mesh.isthmus(
-      ['apply', '--wait', '-f', '-'],
-      tlsSecret('typed', { ...one, key: other.key }),
-    );
-    assert.match(stdout + stderr, /typed/);
-    assert.equal(await serial(), before);
-    await apply(mesh, tlsSecret('typed', one));
-    assert.equal(await serial(), await serialOf(one));
+    await underLoad(secure(), async (load) => {
+      await load.change({
+        make: async () => {
+          const wrong = tlsSecret('typed', { ...one, key: other.key });
+          const { stdout, stderr } = await mesh.isthmus(['apply', '--wait', '-f', '-'], wrong);
+          assert.match(stdout + stderr, /typed/);
+        },
+        sees: `200 ${await serial()}`,
+      });
+      await load.change({ make: () => apply(mesh, tlsSecret('typed', one)), sees: `200 ${await serialOf(one)}` });
+    });
   });
 
   await t.test('httpsRedirect: 301 to the same place, under load', async () => {
-    const load = Load.start(t, { url: `http://${mesh.gateway(80)}/items?a=b`, host: HOST });
-    await load.see('200');
-    await apply(
-      mesh,
-      gateway(
-        'edge',
-        { ...HTTP, tls: { httpsRedirect: true } },
-        { ...HTTPS, tls: { mode: 'SIMPLE', credentialName: 'typed' } },
-      ),
+    const redirect = gateway(
+      'edge',
+      { ...HTTP, tls: { httpsRedirect: true } },
+      { ...HTTPS, tls: { mode: 'SIMPLE', credentialName: 'typed' } },
     );
-    await load.see('301');
-    const { status, headers } = await curl(mesh, '-H', `Host: ${HOST}`, `http://${mesh.gateway(80)}/items?a=b`);
-    assert.equal(status, 301);
-    assert.match(headers, new RegExp(`^location: https://${HOST}/items\\?a=b\\r?$`, 'm'));
-    assert.equal((await ask('--cacert', openssl.root)).status, 200);
-    await load.stop();
-    assert.deepEqual([load.failed, load.failures], [0, []]);
-    assert.equal(load.count('200') + load.count('301'), load.sent);
-    await apply(mesh, https({ credentialName: 'typed' }));
-    assert.equal((await curl(mesh, '-H', `Host: ${HOST}`, `http://${mesh.gateway(80)}/`)).status, 200);
+    await underLoad(plain(), async (load) => {
+      await load.change({ make: () => apply(mesh, redirect), sees: '301' });
+      const { status, headers } = await curl(mesh, '-H', `Host: ${HOST}`, `http://${mesh.gateway(80)}/items?a=b`);
+      assert.equal(status, 301);
+      assert.match(headers, new RegExp(`^location: https://${HOST}/items\\?a=b\\r?$`, 'm'));
+      assert.equal((await ask('--cacert', openssl.root)).status, 200);
+      await load.change({ make: () => apply(mesh, https({ credentialName: 'typed' })), sees: '200' });
+      assert.deepEqual([...load.answers.keys()], ['200', '301']);
+    });
   });
 
   await t.test('MUTUAL with files, with credentialName, and OPTIONAL_MUTUAL', async () => {
@@ -185,69 +187,75 @@ test('ingress of HTTPS', async (t) => {
     const own = ['--cacert', openssl.root];
     const withClient = [...own, '--cert', client.cert, '--key', client.key];
     const withStranger = [...own, '--cert', stranger.cert, '--key', stranger.key];
-    const server = await openssl.issue(HOST);
-    // The gateway may name the mounted files a moment before they are replaced: the old ones are of the other authority.
-    const load = httpsLoad(roots, 1000, {
-      cert: fs.readFileSync(client.cert),
-      key: fs.readFileSync(client.key),
-    });
-    await load.see('200');
-
-    const refused = async (...args: string[]) => {
+    const [first, second, third] = [await openssl.issue(HOST), await openssl.issue(HOST), await openssl.issue(HOST)];
+    const isRefused = async (...args: string[]) => {
       const { status, code, error } = await ask(...args);
       assert.equal(status, 0, 'no request gets through');
       // What comes first: the alert, or the end of the connection while curl writes or reads.
       assert.ok([35, 55, 56].includes(Number(code)), `curl ends with ${code}: ${error}`);
     };
-    await apply(
-      mesh,
-      tlsSecret('istio-ingressgateway-certs', server),
-      secret('istio-ingressgateway-ca-certs', { 'ca-chain.cert.pem': ca.root }),
-      https({
-        mode: 'MUTUAL',
-        serverCertificate: `${MOUNTED}/tls.crt`,
-        privateKey: `${MOUNTED}/tls.key`,
-        caCertificates: `${MOUNTED_CA}/ca-chain.cert.pem`,
-      }),
-    );
-    await until('the files are served', async () => (await serial()) === (await serialOf(server)) || undefined);
-    await refused(...own);
-    await refused(...withStranger);
-    const { status, body } = await ask(...withClient);
-    assert.equal(status, 200);
-    assert.match(JSON.parse(body).headers['x-forwarded-client-cert'], /Subject="CN=someone"/);
-    // curl may notice the end before it reads why; this client only reads.
-    const reader = ['s_client', '-connect', mesh.gateway(443), '-servername', HOST, '-ign_eof'];
-    assert.match((await execute('openssl', reader)).stderr, /alert certificate required/);
+    const onlyWithClient = async () => {
+      await isRefused(...own);
+      await isRefused(...withStranger);
+      assert.equal((await ask(...withClient)).status, 200);
+    };
+    await underLoad(secure(client), async (load) => {
+      const withServer = async (pair: KeyPairFiles) => `200 ${await serialOf(pair)} CN=someone`;
+      await load.change({
+        make: async () => {
+          await apply(
+            mesh,
+            tlsSecret('istio-ingressgateway-certs', first),
+            secret('istio-ingressgateway-ca-certs', { 'ca-chain.cert.pem': ca.root }),
+            https({
+              mode: 'MUTUAL',
+              serverCertificate: `${MOUNTED}/tls.crt`,
+              privateKey: `${MOUNTED}/tls.key`,
+              caCertificates: `${MOUNTED_CA}/ca-chain.cert.pem`,
+            }),
+          );
+          // The gateway may name the mounted files a moment before they are replaced.
+          await until('the files are served', async () => (await serial()) === (await serialOf(first)) || undefined);
+        },
+        sees: await withServer(first),
+      });
+      await onlyWithClient();
+      // curl may notice the end before it reads why; this client only reads.
+      const reader = ['s_client', '-connect', mesh.gateway(443), '-servername', HOST, '-ign_eof'];
+      assert.match((await execute('openssl', reader)).stderr, /alert certificate required/);
 
-    await apply(
-      mesh,
-      secret('both', { cert: server.cert, key: server.key, cacert: ca.root }),
-      https({ mode: 'MUTUAL', credentialName: 'both' }),
-    );
-    await refused(...own);
-    await refused(...withStranger);
-    assert.equal((await ask(...withClient)).status, 200);
+      await load.change({
+        make: () =>
+          apply(
+            mesh,
+            secret('both', { cert: second.cert, key: second.key, cacert: ca.root }),
+            https({ mode: 'MUTUAL', credentialName: 'both' }),
+          ),
+        sees: await withServer(second),
+      });
+      await onlyWithClient();
 
-    // The authorities in a secret of their own.
-    await apply(
-      mesh,
-      tlsSecret('split', server),
-      secret('split-cacert', { cacert: ca.root }),
-      https({ mode: 'MUTUAL', credentialName: 'split' }),
-    );
-    await refused(...own);
-    assert.equal((await ask(...withClient)).status, 200);
+      // The authorities in a secret of their own.
+      await load.change({
+        make: () =>
+          apply(
+            mesh,
+            tlsSecret('split', third),
+            secret('split-cacert', { cacert: ca.root }),
+            https({ mode: 'MUTUAL', credentialName: 'split' }),
+          ),
+        sees: await withServer(third),
+      });
+      await onlyWithClient();
 
-    await apply(mesh, https({ mode: 'OPTIONAL_MUTUAL', credentialName: 'split' }));
-    assert.equal((await ask(...own)).status, 200, 'no certificate is asked for, not required');
-    assert.equal((await ask(...withClient)).status, 200);
-    await refused(...withStranger);
-
-    await load.see('200', 500);
-    await load.stop();
-    assert.deepEqual([load.failed, load.failures], [0, []]);
-    assert.equal(load.count('200'), load.sent);
-    assert.ok(load.sent >= 2000, `${load.sent} requests`);
+      // A certificate is asked for, not required.
+      await load.change({
+        make: () => apply(mesh, https({ mode: 'OPTIONAL_MUTUAL', credentialName: 'split' })),
+        sees: `200 ${await serialOf(third)}`,
+        by: secure(),
+      });
+      assert.equal((await ask(...withClient)).status, 200);
+      await isRefused(...withStranger);
+    });
   });
 });
