@@ -8,6 +8,9 @@ import { endpointSliceKind } from './endpoint-slice/kind.ts';
 import { endpointsKind } from './endpoints/kind.ts';
 import { envoyFilterKind } from './envoy-filter/kind.ts';
 import { gatewayKind } from './gateway/kind.ts';
+import { gatewayHostKind } from './gateway-host/kind.ts';
+import { globalConfigKind } from './global-config/kind.ts';
+import { httpFilterKind } from './http-filter/kind.ts';
 import { ingressKind } from './ingress/kind.ts';
 import { ingressClassKind } from './ingress-class/kind.ts';
 import { istioOperatorKind } from './istio-operator/kind.ts';
@@ -17,17 +20,22 @@ import { namespaceKind } from './namespace/kind.ts';
 import { peerAuthenticationKind } from './peer-authentication/kind.ts';
 import { podKind } from './pod/kind.ts';
 import { policyKind } from './policy/kind.ts';
+import { policyOverlayKind } from './policy-overlay/kind.ts';
 import { proxyConfigKind } from './proxy-config/kind.ts';
+import { rateLimitKind } from './rate-limit/kind.ts';
 import { replicaSetKind } from './replica-set/kind.ts';
 import { requestAuthenticationKind } from './request-authentication/kind.ts';
 import { routeKind } from './route/kind.ts';
+import { routeFilterKind } from './route-filter/kind.ts';
 import { secretKind } from './secret/kind.ts';
 import { serviceKind } from './service/kind.ts';
 import { serviceAccountKind } from './service-account/kind.ts';
 import { serviceEntryKind } from './service-entry/kind.ts';
+import { serviceRouteKind } from './service-route/kind.ts';
 import { sidecarKind } from './sidecar/kind.ts';
 import { statefulSetKind } from './stateful-set/kind.ts';
 import { telemetryKind } from './telemetry/kind.ts';
+import { tlsCertificateDelegationKind } from './tls-certificate-delegation/kind.ts';
 import { trafficExtensionKind } from './traffic-extension/kind.ts';
 import { virtualServiceKind } from './virtual-service/kind.ts';
 import { wasmPluginKind } from './wasm-plugin/kind.ts';
@@ -56,6 +64,7 @@ export const KINDS = [
   telemetryKind,
   wasmPluginKind,
   trafficExtensionKind,
+  rateLimitKind,
   istioOperatorKind,
   namespaceKind,
   serviceKind,
@@ -72,6 +81,13 @@ export const KINDS = [
   ingressKind,
   ingressClassKind,
   routeKind,
+  gatewayHostKind,
+  serviceRouteKind,
+  globalConfigKind,
+  httpFilterKind,
+  routeFilterKind,
+  policyOverlayKind,
+  tlsCertificateDelegationKind,
 ] as const;
 
 /** Identifiers of the kinds; see {@link KindDefinition.id}. */

@@ -35,3 +35,4 @@ export {
   uint64,
 } from './scalars.ts';
 export { type Infer, type Reading, readWith, type Schema, type SchemaType } from './schema.ts';
+export { closest, didYouMean } from './suggest.ts';

@@ -40,6 +40,7 @@ export function object<F extends Fields>(fields: F, options: ObjectOptions<F> = 
   const aliases = new Map<string, string>(Object.entries(options.aliases ?? {}));
   const groups = options.oneOf ?? [];
   const removed = new Set(options.removed);
+  const spellings = (name: string) => [...aliases].flatMap(([other, own]) => (own === name ? [other] : []));
 
   function read(value: unknown, context: ReadContext): ObjectOf<F> | undefined {
     if (!isRecord(value)) {
@@ -62,15 +63,17 @@ export function object<F extends Fields>(fields: F, options: ObjectOptions<F> = 
       }
       context.path.pop();
     }
+    const isSet = (name: string) =>
+      [name, ...spellings(name)].some((key) => value[key] !== undefined && value[key] !== null);
     for (const name of requiredNames) {
-      if (result[name] === undefined && (value[name] === undefined || value[name] === null)) {
+      if (result[name] === undefined && !isSet(name)) {
         context.path.push(name);
         context.error('is required');
         context.path.pop();
       }
     }
     for (const group of groups) {
-      const set = group.filter((name) => value[name] !== undefined && value[name] !== null);
+      const set = group.filter(isSet);
       if (set.length > 1) context.error(`only one of ${set.join(', ')} may be set`);
     }
     return result as ObjectOf<F>;

@@ -40,12 +40,13 @@ const rule = object({
   when: array(condition),
 });
 export type Rule = Infer<typeof rule>;
+export const authorizationRules = array(rule);
 
 export const authorizationPolicySchema = object({
   selector: workloadSelector,
   targetRef: targetReference,
   targetRefs: array(targetReference),
-  rules: array(rule),
+  rules: authorizationRules,
   action: enumOf('ALLOW', 'DENY', 'AUDIT', 'CUSTOM'),
   provider: providerReference,
 });
