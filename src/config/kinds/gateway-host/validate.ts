@@ -1,6 +1,6 @@
 import type { ConfigObject } from '../../object.ts';
 import type { Report } from '../../report.ts';
-import { validateAttachedFilters, validateEnrouteRoute } from '../../validation/enroute.ts';
+import { validateAttachedFilters, validateEnrouteRoute } from '../shared/enroute-route-rules.ts';
 import type { GatewayHostSpec } from './schema.ts';
 
 /** The rules of EnRoute for a GatewayHost. */

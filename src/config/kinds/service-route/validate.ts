@@ -1,6 +1,6 @@
 import type { ConfigObject } from '../../object.ts';
 import type { Report } from '../../report.ts';
-import { validateEnrouteRoute } from '../../validation/enroute.ts';
+import { validateEnrouteRoute } from '../shared/enroute-route-rules.ts';
 import type { ServiceRouteSpec } from './schema.ts';
 
 /** The rules of EnRoute for a ServiceRoute. */
