@@ -8,7 +8,7 @@ import { parseCertificates } from '../../src/ca/x509/certificate.ts';
 import type { CertificateEntry } from '../../src/config/control/mesh-api.ts';
 import { meshRecord, meshStatus, TestedMesh } from '../support/local-mesh.ts';
 import { until } from '../support/reference.ts';
-import { Load, presentedTo, relayMesh } from '../support/relay-mesh.ts';
+import { presentedTo, relayLoad, relayMesh } from '../support/relay-mesh.ts';
 
 const OUTPUT = 'etc/istio-output-certs';
 
@@ -67,8 +67,7 @@ test('short-lived certificates under load: renewed in time, written together, an
 
   const { pods } = await meshStatus(mesh);
   const relays = pods.filter(({ namespace }) => namespace === 'default');
-  const load = new Load(mesh.gateway(80), 4);
-  t.after(() => load.stop());
+  const load = relayLoad(t, mesh);
   const serials = new Map(relays.map(({ name }) => [name, new Set<string>()]));
   const keys = new Set<string>();
   const written = new Set<string>();
@@ -84,8 +83,10 @@ test('short-lived certificates under load: renewed in time, written together, an
       undefined
     );
   });
+  await load.see('200');
   await load.stop();
-  assert.deepEqual(load.failures, [], `${load.requests} requests`);
+  assert.deepEqual([load.failures, load.failed, load.count('200')], [[], 0, load.sent]);
+  assert.ok(load.sent > 300, `${load.sent} requests`);
 
   // Whoever has the text of a key has its middle.
   const secrets = [...keys].map((key) => key.split('\n')[3]!);

@@ -1,6 +1,7 @@
-import http from 'node:http';
 import tls from 'node:tls';
 import { Certificate } from '../../src/ca/x509/certificate.ts';
+import { Load } from './load.ts';
+import type { TestedMesh } from './local-mesh.ts';
 
 /** Answers itself, or hands on to the service NEXT through its sidecar. */
 const RELAY = `
@@ -91,46 +92,9 @@ ${more === '' ? '' : `---\n${more}`}`,
   };
 }
 
-const ANSWER_MS = 10_000;
-
-/** Requests without pause over connections that are kept, until it is stopped. */
-export class Load {
-  readonly #agent = new http.Agent({ keepAlive: true });
-  readonly #workers: Promise<void>[];
-  #stopped = false;
-  requests = 0;
-  readonly failures: string[] = [];
-
-  /** `address` is `IP:PORT`. */
-  constructor(address: string, atOnce: number) {
-    this.#workers = Array.from({ length: atOnce }, async () => {
-      while (!this.#stopped) {
-        const outcome = await this.#ask(`http://${address}/`);
-        this.requests++;
-        if (outcome !== undefined && this.failures.length < 20) this.failures.push(outcome);
-      }
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all(this.#workers);
-    this.#agent.destroy();
-  }
-
-  #ask(url: string): Promise<string | undefined> {
-    return new Promise((resolve) => {
-      const options = { agent: this.#agent, headers: { host: RELAY_HOST }, timeout: ANSWER_MS };
-      const request = http.get(url, options, (answer) => {
-        let text = '';
-        answer.setEncoding('utf8').on('data', (part: string) => (text += part));
-        answer.on('end', () => resolve(answer.statusCode === 200 ? undefined : `${answer.statusCode} ${text}`));
-        answer.on('error', (error) => resolve(error.message));
-      });
-      request.on('error', (error) => resolve(error.message));
-      request.on('timeout', () => request.destroy(new Error(`no answer within ${ANSWER_MS} ms`)));
-    });
-  }
+/** Asks the gateway for 1,000 requests a second, as far as the machine has them to give. */
+export function relayLoad(t: Parameters<typeof Load.start>[0], mesh: TestedMesh): Load {
+  return Load.start(t, { url: `http://${mesh.gateway(80)}/`, host: RELAY_HOST });
 }
 
 /** The certificate that a sidecar presents to a new connection of the mesh. */

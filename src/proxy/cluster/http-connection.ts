@@ -60,6 +60,8 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
   #requests = 0;
   #streams = 0;
   #draining = false;
+  /** A request was given up that the connection cannot outlive. */
+  #cut = false;
   #idleSince = 0;
   #heardAt = 0;
   #pinging = false;
@@ -160,7 +162,8 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
     host.stats.rq_active--;
     const codec = this.#codecStats;
     // HTTP/1 has no resets, only connections that end.
-    if (codec) {
+    if (codec === undefined) this.#cut ||= reset === 'local';
+    else {
       codec.streams_active--;
       if (reset === 'local') {
         stats.upstream_rq_tx_reset++;
@@ -260,7 +263,7 @@ export class HttpConnection implements ConnectionHandler, StreamOwner {
     this.#durationTimer?.cancel();
     this.#keepaliveTimer?.cancel();
     stats.upstream_cx_tx_bytes_total += this.#connection.bytesSent;
-    const active = this.#streams > 0;
+    const active = this.#streams > 0 || this.#cut;
     if (active) stats.upstream_cx_destroy_with_active_rq++;
     if (reason === CloseReason.Local) {
       stats.upstream_cx_destroy_local++;

@@ -123,6 +123,7 @@ export class HttpPool implements HostPool {
     this.#pending.splice(at, 1);
     this.#leavePending();
     this.#context.stats.upstream_rq_cancelled++;
+    if (this.#draining) this.#stopConnecting();
     this.#idleCheck();
   }
 
@@ -239,12 +240,11 @@ export class HttpPool implements HostPool {
     });
     this.#connections.add(connection);
     connection.start();
+    this.#onAvailable(connection);
     if (this.#draining) connection.drain();
-    else this.#onAvailable(connection);
   }
 
   #onAvailable(connection: HttpConnection): void {
-    if (this.#draining) return;
     while (connection.canOpen && this.#pending.length > 0) {
       const request = this.#pending.shift()!;
       this.#leavePending();
@@ -255,7 +255,7 @@ export class HttpPool implements HostPool {
       }
       connection.open(request.handler);
     }
-    if (connection.canOpen && !connection.listed) {
+    if (connection.canOpen && !connection.listed && !this.#draining) {
       this.#ready.push(connection);
       connection.listed = true;
     }
@@ -277,10 +277,27 @@ export class HttpPool implements HostPool {
     this.#context.onGone();
   }
 
+  /** Takes no new requests and is gone when those that it has are over; those that wait still get their connections. */
   drain(): void {
     this.#draining = true;
     this.drainExisting();
+    this.#stopConnecting();
     this.#idleCheck();
+  }
+
+  /** Gives up the connections that are being made and that no request waits for. */
+  #stopConnecting(): void {
+    let wanted = this.#pending.length;
+    for (const connecting of this.#connecting) {
+      if (wanted > 0) {
+        wanted -= connecting.capacity;
+        continue;
+      }
+      this.#connecting.delete(connecting);
+      connecting.attempt?.cancel();
+      this.#connectionGone();
+      this.#context.stats.upstream_cx_destroy_local++;
+    }
   }
 
   drainExisting(): void {
@@ -291,13 +308,9 @@ export class HttpPool implements HostPool {
 
   closeAll(): void {
     this.#draining = true;
-    for (const { attempt } of this.#connecting) {
-      attempt?.cancel();
-      this.#connectionGone();
-    }
-    this.#connecting.clear();
     const failed = this.#pending;
     this.#pending = [];
+    this.#stopConnecting();
     for (const request of failed) {
       this.#leavePending();
       request.handler.onFailure(ResetReason.ConnectionTermination, '');

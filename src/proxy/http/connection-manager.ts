@@ -31,6 +31,8 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
   #requests = 0;
   #draining = false;
   #goneAway = false;
+  /** The peer ended the connection while requests were under way. */
+  #leftActive = false;
   #closing = false;
   #idleSince: number;
   readonly #startedAt: number;
@@ -121,8 +123,13 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
   }
 
   onEnd(): void {
-    if (this.#codec === undefined) this.connection.close();
-    else this.#codec.receiveEnd();
+    if (this.#codec === undefined) {
+      this.#closeGently();
+      return;
+    }
+    const active = this.#streams.size > 0;
+    this.#codec.receiveEnd();
+    this.#leftActive = active && this.#closing;
   }
 
   onBackpressure(high: boolean): void {
@@ -229,7 +236,7 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     if (this.connection.tls) stats.downstream_cx_ssl_active--;
     if (this.#codec instanceof Http1ServerCodec) stats.downstream_cx_http1_active--;
     else if (this.#codec !== undefined) stats.downstream_cx_http2_active--;
-    const active = this.#streams.size > 0;
+    const active = this.#streams.size > 0 || this.#leftActive;
     if (active) stats.downstream_cx_destroy_active_rq++;
     if (reason === CloseReason.Local) {
       stats.downstream_cx_destroy_local++;

@@ -105,7 +105,8 @@ export interface Connection extends Output {
   end(): void;
   /**
    * Sends what was written, half-closes, and drops the connection when the peer has closed too, or after `delayMs`: a
-   * peer that is still sending must not have our last words reset away (RFC 9112 section 9.6).
+   * peer that is still sending must not have our last words reset away (RFC 9112 section 9.6). The reason is remote if
+   * the peer had closed before this was called, else local.
    */
   closeAfterFlush(delayMs: number): void;
   /** Drops the connection now. `onClose` comes before this returns, with reason local. */

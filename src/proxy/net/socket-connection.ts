@@ -54,6 +54,8 @@ export class SocketConnection implements Connection, Flushable {
   #started = false;
   #ended = false;
   #remoteEnded = false;
+  /** Who closed first, for when our output has been seen off. */
+  #endReason: CloseReason = CloseReason.Remote;
   #lingering: Timer | undefined = undefined;
 
   constructor(
@@ -131,7 +133,7 @@ export class SocketConnection implements Connection, Flushable {
 
   /** Both sides have ended: what is left is to see our own output off. */
   #finishWhenSent(): void {
-    const reason = this.#lingering === undefined ? CloseReason.Remote : CloseReason.Local;
+    const reason = this.#endReason;
     if (this.#socket.writableFinished) this.#finish(reason, '');
     else this.#socket.once('finish', () => this.#event(() => this.#finish(reason, '')));
   }
@@ -246,10 +248,11 @@ export class SocketConnection implements Connection, Flushable {
 
   closeAfterFlush(delayMs: number): void {
     if (this.closed || this.#lingering !== undefined) return;
+    if (!this.#remoteEnded) this.#endReason = CloseReason.Local;
     this.end();
     this.pauseReading(false);
     this.start();
-    this.#lingering = this.#context.timers.start(delayMs, () => this.#finish(CloseReason.Local, ''));
+    this.#lingering = this.#context.timers.start(delayMs, () => this.#finish(this.#endReason, ''));
   }
 
   close(details = ''): void {

@@ -306,6 +306,26 @@ test('a bare line feed inside a head is refused, whole or in pieces', () => {
   }
 });
 
+test('a client that leaves before it is answered is waited for no more, but for a tunnel', () => {
+  for (const [request, expected] of [
+    [`GET / HTTP/1.1\r\n${H}\r\n`, ['headers :method=GET :path=/ :authority=a END', 'reset connection-termination']],
+    ['CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n', ['headers :method=CONNECT :authority=a:80', 'body "" END']],
+  ] as const) {
+    const log: string[] = [];
+    let done = false;
+    const codec = new Http1ServerCodec(new Sink(), {
+      newStream: () => new Recorder(log),
+      onConnectionError() {},
+      onConnectionDone: () => {
+        done = true;
+      },
+    });
+    codec.receive(Buffer.from(request), 0, request.length);
+    codec.receiveEnd();
+    assert.deepEqual([log, done], [expected, request.startsWith('GET')]);
+  }
+});
+
 test('a server says that it closes', () => {
   const { out } = serve([Buffer.from('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')]);
   assert.equal(out, 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok');

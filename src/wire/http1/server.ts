@@ -87,14 +87,15 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
   }
 
   receiveEnd(): void {
-    if (this.#reader.receiveEnd()) {
-      if (!this.#active && !this.#reader.dead) this.#callbacks.onConnectionDone();
-      return;
-    }
+    const whole = this.#reader.receiveEnd();
+    if (this.#reader.dead) return;
     if (this.#active) {
+      // The other way of a tunnel stays open. A client that ends its connection before the answer to a request is taken
+      // to have left, as Envoy does.
+      if (whole && this.#upgrade) return;
       const handler = this.#handler;
       this.#endStream();
-      handler.onReset(ResetReason.ConnectionTermination, 'peer closed in the middle of a request');
+      handler.onReset(ResetReason.ConnectionTermination, whole ? '' : 'peer closed in the middle of a request');
     }
     this.#reader.kill();
     this.#callbacks.onConnectionDone();
