@@ -1,6 +1,7 @@
 import tls from 'node:tls';
 import { Certificate } from '../../src/ca/x509/certificate.ts';
 import { Load } from './load.ts';
+import { HttpClient } from './load-clients.ts';
 import type { TestedMesh } from './local-mesh.ts';
 
 /** Answers itself, or hands on to the service NEXT through its sidecar. */
@@ -93,8 +94,10 @@ ${more === '' ? '' : `---\n${more}`}`,
 }
 
 /** Asks the gateway for 1,000 requests a second, as far as the machine has them to give. */
-export function relayLoad(t: Parameters<typeof Load.start>[0], mesh: TestedMesh): Load {
-  return Load.start(t, { url: `http://${mesh.gateway(80)}/`, host: RELAY_HOST });
+export function relayLoad(t: { after(fn: () => Promise<void>): void }, mesh: TestedMesh): Load {
+  const load = new Load(new HttpClient({ url: `http://${mesh.gateway(80)}/`, host: RELAY_HOST }));
+  t.after(() => load.stop());
+  return load;
 }
 
 /** The certificate that a sidecar presents to a new connection of the mesh. */
