@@ -27,6 +27,8 @@ export class ReadContext {
   /** The path of the value at hand; schemas push and pop, so that a valid document costs no path objects. */
   readonly path: (string | number)[];
   readonly unknownFields: 'error' | 'warning';
+  /** Whether fields may be spelled as in the protobuf definition, where the schema is now. */
+  protobufNames = false;
   private readonly confidential: boolean;
   private errors = 0;
   private warnings = 0;

@@ -23,6 +23,11 @@ export interface ObjectOptions<F> {
   readonly oneOf?: readonly (readonly (keyof F & string)[])[];
   /** Other spellings that Istio accepts, to the field's own name. */
   readonly aliases?: Readonly<Record<string, keyof F & string>>;
+  /**
+   * Whether fields of it, and of all that it contains, may be spelled as in the protobuf definition (`access_log_file`), as
+   * protobuf's JSON allows. Not so where Kubernetes keeps the objects: its definitions know the JSON names alone.
+   */
+  readonly protobufNames?: boolean;
   /** Fields that the API once had: people still have them in their files, and nothing reads them. */
   readonly removed?: readonly string[];
 }
@@ -40,17 +45,20 @@ export function object<F extends Fields>(fields: F, options: ObjectOptions<F> = 
   const aliases = new Map<string, string>(Object.entries(options.aliases ?? {}));
   const groups = options.oneOf ?? [];
   const removed = new Set(options.removed);
-  const spellings = (name: string) => [...aliases].flatMap(([other, own]) => (own === name ? [other] : []));
 
   function read(value: unknown, context: ReadContext): ObjectOf<F> | undefined {
     if (!isRecord(value)) {
       context.error(`must be an object, not ${context.nameOf(value)}`);
       return undefined;
     }
+    const outer = context.protobufNames;
+    context.protobufNames ||= options.protobufNames === true;
+    const nameOf = (key: string) => aliases.get(key) ?? (context.protobufNames ? jsonName(key) : key);
     const result: Record<string, unknown> = {};
+    const names: string[] = [];
     for (const key in value) {
       const given = value[key];
-      const name = aliases.get(key) ?? key;
+      const name = schemas.has(key) ? key : nameOf(key);
       const schema = schemas.get(name);
       context.path.push(key);
       if (schema === undefined && removed.has(key)) context.warning('was removed from the API and has no effect');
@@ -58,28 +66,31 @@ export function object<F extends Fields>(fields: F, options: ObjectOptions<F> = 
       else if (given !== null && given !== undefined) {
         if (name !== key && value[name] !== undefined)
           context.error(`is another spelling of ${name}, which is also set`);
+        names.push(name);
         const read = schema.read(given, context);
         if (read !== undefined) result[name] = read;
       }
       context.path.pop();
     }
-    const isSet = (name: string) =>
-      [name, ...spellings(name)].some((key) => value[key] !== undefined && value[key] !== null);
     for (const name of requiredNames) {
-      if (result[name] === undefined && !isSet(name)) {
+      if (!names.includes(name)) {
         context.path.push(name);
         context.error('is required');
         context.path.pop();
       }
     }
     for (const group of groups) {
-      const set = group.filter(isSet);
+      const set = group.filter((name) => names.includes(name));
       if (set.length > 1) context.error(`only one of ${set.join(', ')} may be set`);
     }
+    context.protobufNames = outer;
     return result as ObjectOf<F>;
   }
   return { type: 'object', fields, options, read };
 }
+
+/** The JSON name of a field by its name in protobuf: the letter after an underscore is a capital one. */
+const jsonName = (key: string) => key.replace(/_([a-z0-9])/gi, (_, next: string) => next.toUpperCase());
 
 function unknownField(key: string, known: Iterable<string>, context: ReadContext): void {
   context.unknown(`is an unknown field${didYouMean(closest(key, known))}`);

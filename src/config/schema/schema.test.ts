@@ -131,6 +131,39 @@ test('unknown fields warn where the options say so', () => {
   ]);
 });
 
+describe("protobuf's names of fields", () => {
+  const inner = object({ portNumber: uint32(), host: string() }, { oneOf: [['portNumber', 'host']] });
+  const outer = object(
+    { firstField: required(inner), some: map(inner), h2Upgrade: boolean() },
+    { protobufNames: true },
+  );
+  test('are taken, in what an object contains as well, and keys of a map are nobody else than themselves', () => {
+    const json = { first_field: { port_number: 1 }, some: { a_b: { port_number: 2 } }, h2_upgrade: true };
+    assert.deepEqual(readWith(outer, json), {
+      value: { firstField: { portNumber: 1 }, some: { a_b: { portNumber: 2 } }, h2Upgrade: true },
+      violations: [],
+    });
+  });
+  test('are held to what the others are held to', () => {
+    assert.deepEqual(said(outer, { first_field: { port_number: 1, host: 'a' }, h2_upgrade: 1 }), [
+      'error spec.first_field only one of portNumber, host may be set',
+      'error spec.h2_upgrade must be true or false, not the number 1',
+    ]);
+    assert.deepEqual(said(outer, { firstField: {}, first_field: {} }), [
+      'error spec.first_field is another spelling of firstField, which is also set',
+    ]);
+    assert.deepEqual(said(outer, { firstField: {}, second_field: {} }), [
+      'error spec.second_field is an unknown field',
+    ]);
+  });
+  test('are not taken beside it', () => {
+    const both = object({ a: outer, b: inner });
+    assert.deepEqual(said(both, { a: { first_field: {} }, b: { port_number: 1 } }), [
+      'error spec.b.port_number is an unknown field; did you mean "portNumber"?',
+    ]);
+  });
+});
+
 describe('scalars', () => {
   const table: readonly (readonly [string, Schema<unknown>, unknown, unknown])[] = [
     ['an integer', int32(), -5, -5],

@@ -15,6 +15,7 @@ describe('mesh configuration', () => {
     ['{}'],
     ['accessLogFile: /dev/stdout\nmeshMTLS: {minProtocolVersion: TLSV1_3}'],
     ['mesh_mTLS: {minProtocolVersion: TLSV1_3}'],
+    ['access_log_file: /dev/stdout\ndefault_config: {proxy_metadata: {a_b: c}, drain_duration: 45s}'],
     ['foo: 1', 'foo'],
     ['mixerCheckServer: x', '~mixerCheckServer'],
     ['connectTimeout: 2h', 'connectTimeout'],
@@ -71,6 +72,10 @@ describe('mesh configuration', () => {
 test('networks', () => {
   const good = 'networks: {n1: {endpoints: [{fromRegistry: Kubernetes}], gateways: [{address: 1.2.3.4, port: 15443}]}}';
   assert.deepEqual(readMeshNetworks(good, 'f').errors, []);
+  const older = 'networks: {n_1: {gateways: [{registry_service_name: a.b.svc.cluster.local, port: 15443}]}}';
+  assert.deepEqual(readMeshNetworks(older, 'f').value?.networks, {
+    n_1: { gateways: [{ registryServiceName: 'a.b.svc.cluster.local', port: 15443 }] },
+  });
   const bad = 'networks: {n1: {endpoints: [{fromCidr: 1.2.3}], gateways: [{registryServiceName: a_b, port: 0}]}}';
   assert.deepEqual(
     readMeshNetworks(bad, 'f').errors.map((m) => m.field),

@@ -180,6 +180,7 @@ export const meshProxyConfigSchema = object(
   },
   {
     oneOf: [['serviceCluster', 'tracingServiceName']],
+    protobufNames: true,
     removed: ['connectTimeout', 'mixerCheckServer', 'mixerReportServer', 'parentShutdownDuration'],
   },
 );

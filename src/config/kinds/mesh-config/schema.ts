@@ -100,7 +100,7 @@ export const meshConfigSchema = object(
     }),
   },
   {
-    aliases: { mesh_mTLS: 'meshMTLS' },
+    protobufNames: true,
     removed: [
       'authPolicy',
       'disableMixerHttpReports',
