@@ -1,5 +1,6 @@
 import type { Logger } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
+import type { DnsCacheSource } from './cluster/dns/caches.ts';
 import type { AddressMap } from './net/address-map.ts';
 import type { FlushQueue } from './net/flush-queue.ts';
 import type { StatsStore } from './observe/stats.ts';
@@ -33,6 +34,8 @@ export interface WorkerContext {
   readonly log: Logger;
   /** What the addresses of a configuration mean on this machine. */
   readonly addresses: AddressMap;
+  /** Addresses of names that requests bring (dynamic forward proxy). */
+  readonly dnsCaches: DnsCacheSource;
   /** Uniform in [0, 1). Tests bring a repeatable one. */
   readonly random: () => number;
   /** Resolves a ConfigSource of the API (ads, api_config_source, path) to where its resources come from. */

@@ -111,6 +111,7 @@ export class ProxyServer implements AdminProxy {
       },
       clusterDefaults(bootstrap, this.#errors),
     );
+    worker.setDnsCaches(this.clusters.dnsCaches);
     this.listeners = new ListenerManager(
       {
         worker,

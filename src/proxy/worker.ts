@@ -2,6 +2,7 @@ import os from 'node:os';
 import type { Bootstrap } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
 import type { Logger } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
+import type { DnsCacheSource } from './cluster/dns/caches.ts';
 import { ipFamily } from './config/values.ts';
 import type { ConfigSourceSpec, NodeIdentity, ServerHealth, WorkerContext } from './context.ts';
 import { type AddressMap, OWN_NETWORK } from './net/address-map.ts';
@@ -19,6 +20,7 @@ export class Worker implements WorkerContext {
   readonly log: Logger;
   readonly random: () => number;
   readonly addresses: AddressMap;
+  #dnsCaches: DnsCacheSource | undefined = undefined;
   #sources: ((spec: ConfigSourceSpec) => ConfigSource) | undefined = undefined;
 
   constructor(
@@ -32,6 +34,15 @@ export class Worker implements WorkerContext {
     this.addresses = addresses;
     this.random = random;
     this.timers = new TimerWheel((work) => this.flushQueue.run(work));
+  }
+
+  setDnsCaches(caches: DnsCacheSource): void {
+    this.#dnsCaches = caches;
+  }
+
+  get dnsCaches(): DnsCacheSource {
+    if (this.#dnsCaches === undefined) throw new Error('there is nobody to resolve names yet');
+    return this.#dnsCaches;
   }
 
   setSources(sources: (spec: ConfigSourceSpec) => ConfigSource): void {

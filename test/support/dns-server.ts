@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import dnsPacket, { type Answer, type Packet } from 'dns-packet';
 
 /** Addresses of a name, what is said instead of them, or nothing at all; `asked` counts the questions before this one. */
-export type DnsAnswers = (asked: number) => readonly string[] | 'NXDOMAIN' | 'SERVFAIL';
+export type DnsAnswers = (asked: number) => readonly string[] | 'NXDOMAIN' | 'SERVFAIL' | 'SILENCE';
 
 export interface DnsZone {
   readonly ttl?: number;
@@ -31,7 +31,7 @@ export class TestDnsServer {
     const { port } = tcp.address() as net.AddressInfo;
     udp.on('message', (bytes, from) => {
       const answer = this.#answer(dnsPacket.decode(bytes), 'udp');
-      udp.send(dnsPacket.encode(answer), from.port, from.address);
+      if (answer !== undefined) udp.send(dnsPacket.encode(answer), from.port, from.address);
     });
     await new Promise<void>((resolve) => udp.bind(port, '127.0.0.1', resolve));
     t.after(() => {
@@ -50,12 +50,13 @@ export class TestDnsServer {
         const length = 2 + received.readUInt16BE(0);
         const query = dnsPacket.streamDecode(received.subarray(0, length));
         received = received.subarray(length);
-        socket.write(dnsPacket.streamEncode(this.#answer(query, 'tcp')));
+        const answer = this.#answer(query, 'tcp');
+        if (answer !== undefined) socket.write(dnsPacket.streamEncode(answer));
       }
     });
   }
 
-  #answer({ id, questions = [] }: Packet, transport: Transport): Packet {
+  #answer({ id, questions = [] }: Packet, transport: Transport): Packet | undefined {
     const [{ name, type }] = questions;
     this.questions.push(`${type} ${name} ${transport}`);
     const zone = this.#zones[name];
@@ -63,6 +64,7 @@ export class TestDnsServer {
     const asked = this.#asked.get(key) ?? 0;
     this.#asked.set(key, asked + 1);
     const result = zone?.answers(asked) ?? 'NXDOMAIN';
+    if (result === 'SILENCE') return undefined;
     const flags = dnsPacket.RECURSION_DESIRED | dnsPacket.RECURSION_AVAILABLE;
     if (typeof result === 'string') {
       return { type: 'response', id, questions, flags: flags | (result === 'NXDOMAIN' ? 3 : 2) };

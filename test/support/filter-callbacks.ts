@@ -25,6 +25,8 @@ export class ManualTimers implements Timers {
     return { cancel: () => (this.#waiting = this.#waiting.filter((e) => e !== entry)) };
   }
 
+  newEvent(): void {}
+
   /** Number of timers that have been started and have neither fired nor been cancelled. */
   get waiting(): number {
     return this.#waiting.length;

@@ -2,11 +2,13 @@ import type { Cluster as ClusterProto } from '../../api/gen/envoy/config/cluster
 import { messageOf } from '../../base/errors.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
+import type { UpstreamFilterFactory } from '../net/network-filter.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { ClusterConfig } from './config.ts';
 import { type Discover, type DiscoveredCluster, endpointDiscovery } from './endpoint-discovery.ts';
 import type { Assignment } from './endpoints.ts';
 import type { ClusterEnvironment } from './environment.ts';
+import { ForwardProxyCluster } from './forward-proxy-cluster.ts';
 import { OriginalDestinationCluster } from './original-dst-cluster.ts';
 import { RuntimeCluster } from './runtime-cluster.ts';
 import type { MatchedSocket } from './upstream-socket.ts';
@@ -74,8 +76,9 @@ export class ActiveCluster implements DiscoveredCluster {
       for (const { transport } of sockets) transport?.close();
       return undefined;
     }
-    const Runtime = config.discovery === 'ORIGINAL_DST' ? OriginalDestinationCluster : RuntimeCluster;
-    return new ActiveCluster(again, new Runtime(config, sockets, filters, environment), environment.worker, discover);
+    const at = errors.at('cluster_type.typed_config.dns_cache_config');
+    const cluster = runtimeCluster(config, sockets, filters, environment, at);
+    return cluster && new ActiveCluster(again, cluster, environment.worker, discover);
   }
 
   /**
@@ -127,4 +130,22 @@ export class ActiveCluster implements DiscoveredCluster {
     this.#stop?.();
     this.cluster.drain();
   }
+}
+
+function runtimeCluster(
+  config: ClusterConfig,
+  sockets: readonly MatchedSocket[],
+  filters: readonly UpstreamFilterFactory[],
+  environment: ClusterEnvironment,
+  errors: ConfigErrors,
+): RuntimeCluster | undefined {
+  const { forwardProxy } = config;
+  if (forwardProxy !== undefined) {
+    const specifier = forwardProxy.clusterImplementationSpecifier;
+    const proto = specifier.case === 'dnsCacheConfig' ? specifier.value : undefined;
+    const lease = environment.dnsCaches.acquire(proto, errors);
+    return lease && new ForwardProxyCluster(config, sockets, filters, environment, lease);
+  }
+  const Runtime = config.discovery === 'ORIGINAL_DST' ? OriginalDestinationCluster : RuntimeCluster;
+  return new Runtime(config, sockets, filters, environment);
 }

@@ -12,6 +12,7 @@ import { ActiveCluster } from './active-cluster.ts';
 import type { Cluster, ClusterSource } from './cluster.ts';
 import { clusterConfig } from './config.ts';
 import type { ClusterDefaults } from './defaults.ts';
+import { DnsCaches } from './dns/caches.ts';
 import { DnsResolvers } from './dns/resolvers.ts';
 import { EndpointSubscriptions } from './endpoint-subscriptions.ts';
 import type { ClusterEnvironment } from './environment.ts';
@@ -52,6 +53,8 @@ interface Entry {
 /** All clusters of a worker: those of the bootstrap, and those that CDS sends. */
 export class ClusterManager implements ClusterSource {
   readonly stats = new ClusterManagerStats();
+  /** Names that requests bring, for the clusters that connect to them and the filters that wait for their addresses. */
+  readonly dnsCaches: DnsCaches;
   readonly #worker: WorkerContext;
   readonly #environment: ClusterEnvironment;
   readonly #clusters = new Map<string, Entry>();
@@ -71,12 +74,15 @@ export class ClusterManager implements ClusterSource {
   ) {
     this.#worker = worker;
     const { localCluster } = defaults;
+    const resolvers = new DnsResolvers(worker.stats, worker.addresses.hostsFile);
+    this.dnsCaches = new DnsCaches(worker, resolvers, defaults.resolver);
     this.#environment = {
       worker,
       defaults,
       ...builders,
       endpoints: new EndpointSubscriptions(worker),
-      resolvers: new DnsResolvers(worker.stats, worker.addresses.hostsFile),
+      resolvers,
+      dnsCaches: this.dnsCaches,
       files: new EventFiles(worker.log),
       local:
         localCluster === undefined

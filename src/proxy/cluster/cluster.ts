@@ -63,6 +63,12 @@ export interface Cancelable {
   cancel(): void;
 }
 
+/** Why no host was found. */
+export interface HostFailure {
+  /** `%RESPONSE_CODE_DETAILS%`. */
+  readonly failure: string;
+}
+
 /** A group of equal upstream hosts. */
 export interface Cluster {
   readonly name: string;
@@ -82,12 +88,19 @@ export interface Cluster {
   /** Header that the SNI of `autoSni` is taken from instead of the host; empty for none. */
   readonly autoSniHeader: string;
   readonly autoSanValidation: boolean;
+  /** Port of hosts that requests name without one, where the cluster connects to those; undefined for other clusters. */
+  readonly forwardProxyPort?: number | undefined;
   /** `max_stream_duration` of common_http_protocol_options in ms, 0 for none. */
   readonly maxStreamDurationMs: number;
   /** Whether a request is to be dropped, by chance (`drop_overloads`). `random` is uniform in [0, 1). */
   dropsRequest(random: () => number): boolean;
   /** Undefined if there is no host to use. */
   pick(context: LoadBalancerContext): Host | undefined;
+  /**
+   * Looks for a host that `pick` did not have, in clusters that ask others for theirs. `onHost` comes once, maybe from
+   * within; undefined then, and if there is nothing to look for.
+   */
+  find?(context: LoadBalancerContext, onHost: (found: Host | HostFailure) => void): Cancelable | undefined;
   /** Sends a request to a host over a new or pooled connection; undefined if it was ready or failed at once. */
   openHttp(host: Host, options: UpstreamOptions, handler: UpstreamStreamHandler): Cancelable | undefined;
   /** Connects to a host. The connection is the handler's alone. */

@@ -4,6 +4,7 @@ import {
   type Cluster as ClusterProto,
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import type { DnsCluster } from '../../api/gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.ts';
+import type { ClusterConfig as ForwardProxyConfig } from '../../api/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts';
 import { schemaOf, typeNameOf } from '../../api/registry.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
@@ -22,7 +23,7 @@ import { type HttpConfig, httpConfig } from './protocol-config.ts';
 import { SUPPORTED } from './supported.ts';
 import { type TcpKeepalive, tcpKeepalive } from './tcp-keepalive.ts';
 
-export type DiscoveryType = 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'EDS' | 'ORIGINAL_DST';
+export type DiscoveryType = 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'EDS' | 'ORIGINAL_DST' | 'FORWARD_PROXY';
 
 /** A cluster as configured, with Envoy's defaults filled in. Times in milliseconds. */
 export interface ClusterConfig extends HttpConfig {
@@ -34,6 +35,8 @@ export interface ClusterConfig extends HttpConfig {
   readonly eds: { readonly serviceName: string; readonly source: ConfigSourceSpec } | undefined;
   /** Undefined for clusters that ask no DNS. */
   readonly dns: DnsConfig | undefined;
+  /** Set for clusters whose hosts are what requests name. */
+  readonly forwardProxy: ForwardProxyConfig | undefined;
   /** Undefined where the cluster itself finds the host of a request (`CLUSTER_PROVIDED`). */
   readonly policy: Policy | undefined;
   /** Percent. */
@@ -84,6 +87,7 @@ const EXTENSIONS: Readonly<Record<string, DiscoveryType>> = {
 };
 
 const DNS_CLUSTER = 'envoy.extensions.clusters.dns.v3.DnsCluster';
+const FORWARD_PROXY = 'envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig';
 
 /** Reads a Cluster message. What cannot be honoured goes to `errors`. */
 export function clusterConfig(
@@ -93,7 +97,7 @@ export function clusterConfig(
   errors: ConfigErrors,
 ): ClusterConfig {
   if (proto.name === '') errors.add('name', 'must not be empty');
-  const { discovery, dns } = discoveryOf(proto, defaults, errors);
+  const { discovery, dns, forwardProxy } = discoveryOf(proto, defaults, errors);
   const bufferLimit = proto.perConnectionBufferLimitBytes ?? DEFAULT_BUFFER_LIMIT;
   const connectTimeoutMs = durationMs(proto.connectTimeout, 5000);
   if (connectTimeoutMs <= 0) errors.add('connect_timeout', 'must be above 0');
@@ -102,8 +106,9 @@ export function clusterConfig(
     ? bindingOf(proto.upstreamBindConfig, errors.at('upstream_bind_config'))
     : defaults.binding;
   const outlier = proto.outlierDetection;
+  const http = httpConfig(proto, bufferLimit, now, errors);
   return {
-    ...httpConfig(proto, bufferLimit, now, errors),
+    ...(forwardProxy === undefined ? http : forwardProxyNames(http, forwardProxy, errors)),
     name: proto.name,
     statName: proto.altStatName || proto.name,
     discovery,
@@ -111,6 +116,7 @@ export function clusterConfig(
     bufferLimit,
     eds: discovery === 'EDS' ? edsConfig(proto, errors) : undefined,
     dns,
+    forwardProxy,
     policy: policyOf(proto, errors),
     panicThreshold: Math.round(proto.commonLbConfig?.healthyPanicThreshold?.value ?? 50),
     breakers: breakerConfig(proto.circuitBreakers, errors.at('circuit_breakers')),
@@ -145,6 +151,7 @@ function overrideStatuses({ commonLbConfig }: ClusterProto): ReadonlySet<number>
 interface Discovery {
   readonly discovery: DiscoveryType;
   readonly dns: DnsConfig | undefined;
+  readonly forwardProxy?: ForwardProxyConfig | undefined;
 }
 
 function discoveryOf(proto: ClusterProto, defaults: ClusterDefaults, errors: ConfigErrors): Discovery {
@@ -166,10 +173,35 @@ function discoveryOf(proto: ClusterProto, defaults: ClusterDefaults, errors: Con
       dns: typedDnsConfig(config, proto, defaults.resolver, here),
     };
   }
+  if (typedConfig !== undefined && typeNameOf(typedConfig.typeUrl) === FORWARD_PROXY) {
+    const schema = schemaOf(FORWARD_PROXY)!;
+    const forwardProxy = fromBinary(schema, typedConfig.value) as ForwardProxyConfig;
+    checkSupported(schema, forwardProxy, SUPPORTED, at.at('typed_config'));
+    return { discovery: 'FORWARD_PROXY', dns: undefined, forwardProxy };
+  }
   const discovery = EXTENSIONS[name];
   if (discovery !== undefined && typedConfig === undefined) return known(discovery);
   at.add('', `${typedConfig?.typeUrl || name} is not supported`);
   return { discovery: 'STATIC', dns: undefined };
+}
+
+/**
+ * What a host is called is what its certificate has to say: unless `allow_insecure_cluster_options` is set, SNI and
+ * validation follow the name, and do so where nothing is said of them.
+ */
+function forwardProxyNames(
+  http: HttpConfig,
+  { allowInsecureClusterOptions }: ForwardProxyConfig,
+  errors: ConfigErrors,
+): HttpConfig {
+  const named = http.namesGiven ? http : { ...http, autoSni: true, autoSanValidation: true };
+  if (!allowInsecureClusterOptions && !(named.autoSni && named.autoSanValidation)) {
+    errors.add(
+      'cluster_type.typed_config',
+      'dynamic_forward_proxy cluster must have auto_sni and auto_san_validation true unless allow_insecure_cluster_options is set',
+    );
+  }
+  return named;
 }
 
 function edsConfig(proto: ClusterProto, errors: ConfigErrors): ClusterConfig['eds'] {

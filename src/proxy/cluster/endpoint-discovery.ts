@@ -35,8 +35,10 @@ export function endpointDiscovery(
       return dnsEndpoints(config, loadAssignment, environment, errors.at('load_assignment'));
     case 'EDS':
       return edsEndpoints(config, environment);
+    case 'FORWARD_PROXY':
+      return namedByRequests(config, loadAssignment, 'dynamic_forward_proxy', errors);
     default:
-      return originalDestinations(config, loadAssignment, errors);
+      return namedByRequests(config, loadAssignment, 'ORIGINAL_DST', errors);
   }
 }
 
@@ -113,14 +115,15 @@ function edsEndpoints({ eds }: ClusterConfig, { worker, endpoints }: ClusterEnvi
   };
 }
 
-function originalDestinations(
+/** The hosts are what requests or connections bring. */
+function namedByRequests(
   { policy }: ClusterConfig,
   loadAssignment: ClusterLoadAssignment | undefined,
+  kind: string,
   errors: ConfigErrors,
 ): Discover {
-  if ((loadAssignment?.endpoints.length ?? 0) > 0)
-    errors.add('load_assignment', 'ORIGINAL_DST clusters must have none');
-  if (policy !== undefined) errors.add('lb_policy', 'ORIGINAL_DST clusters must use CLUSTER_PROVIDED');
+  if ((loadAssignment?.endpoints.length ?? 0) > 0) errors.add('load_assignment', `${kind} clusters must have none`);
+  if (policy !== undefined) errors.add('lb_policy', `${kind} clusters must use CLUSTER_PROVIDED`);
   return (cluster) => {
     cluster.discovered();
     return NOTHING_TO_STOP;

@@ -5,6 +5,7 @@ import type { LocalCluster } from '../lb/load-balancer.ts';
 import type { UpstreamFilterBuilder } from '../net/network-filter.ts';
 import type { ClusterConfig } from './config.ts';
 import type { ClusterDefaults } from './defaults.ts';
+import type { DnsCacheSource } from './dns/caches.ts';
 import type { DnsResolvers } from './dns/resolvers.ts';
 import type { EndpointSubscriptions } from './endpoint-subscriptions.ts';
 import type { EventFiles } from './event-files.ts';
@@ -25,6 +26,7 @@ export interface ClusterEnvironment {
   readonly buildFilters: UpstreamFilterBuilder;
   readonly endpoints: EndpointSubscriptions;
   readonly resolvers: DnsResolvers;
+  readonly dnsCaches: DnsCacheSource;
   readonly files: EventFiles;
   readonly local: LocalCluster | undefined;
 }

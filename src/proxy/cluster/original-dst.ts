@@ -79,11 +79,12 @@ export class OriginalDestinations {
   }
 }
 
-function describe(address: SocketAddress): Host['description'] {
+/** A host that nobody but a request or a connection tells of. */
+export function describe(address: SocketAddress, hostname = ''): Host['description'] {
   return {
     address,
     otherAddresses: [],
-    hostname: '',
+    hostname,
     weight: 1,
     priority: 0,
     locality: NO_LOCALITY,

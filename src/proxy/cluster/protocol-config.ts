@@ -33,6 +33,8 @@ export interface HttpConfig {
   readonly maxConnectionDurationMs: number;
   readonly maxStreamDurationMs: number;
   readonly maxRequestsPerConnection: number;
+  /** `upstream_http_protocol_options` is set. */
+  readonly namesGiven: boolean;
   readonly autoSni: boolean;
   readonly autoSanValidation: boolean;
   /** `override_auto_sni_header`: header to take the SNI from instead of the host; empty for none. */
@@ -92,6 +94,7 @@ export function httpConfig(
     maxConnectionDurationMs: durationMs(common?.maxConnectionDuration, 0),
     maxStreamDurationMs: durationMs(common?.maxStreamDuration, 0),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? proto.maxRequestsPerConnection ?? 0,
+    namesGiven: upstream !== undefined,
     autoSni: upstream?.autoSni ?? false,
     autoSanValidation: upstream?.autoSanValidation ?? false,
     autoSniHeader: (upstream?.overrideAutoSniHeader ?? '').toLowerCase(),

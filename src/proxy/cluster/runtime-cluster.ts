@@ -123,6 +123,11 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     return this.config.autoSniHeader;
   }
 
+  /** Undefined unless requests name the hosts. */
+  get forwardProxyPort(): number | undefined {
+    return undefined;
+  }
+
   get autoSanValidation(): boolean {
     return this.config.autoSanValidation;
   }

@@ -1,6 +1,7 @@
 import type { SupportTable } from '../config/supported.ts';
 import { SUPPORTED as PROTOCOL_OPTIONS } from '../http/protocol-options.ts';
 import { SUPPORTED as BALANCING } from '../lb/supported.ts';
+import { DNS_CACHE } from './dns/cache-config.ts';
 import { SUPPORTED as DNS } from './dns/supported.ts';
 import { SUPPORTED as HEALTH_CHECKS } from './health/supported.ts';
 
@@ -9,7 +10,12 @@ export const SUPPORTED: SupportTable = {
   ...PROTOCOL_OPTIONS,
   ...BALANCING,
   ...HEALTH_CHECKS,
+  ...DNS_CACHE,
   ...DNS,
+  'envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig': [
+    'dns_cache_config',
+    'allow_insecure_cluster_options',
+  ],
   'envoy.config.cluster.v3.Cluster': [
     'transport_socket_matches',
     'name',

@@ -6,6 +6,7 @@ import { compressor } from './compressor/definition.ts';
 import { connectionLimit } from './connection_limit/definition.ts';
 import { cors } from './cors/definition.ts';
 import { decompressor } from './decompressor/definition.ts';
+import { dynamicForwardProxy } from './dynamic_forward_proxy/definition.ts';
 import { extAuthz } from './ext_authz/definition.ts';
 import { fault } from './fault/definition.ts';
 import { grpcJsonTranscoder } from './grpc_json_transcoder/definition.ts';
@@ -27,6 +28,7 @@ import { ratelimit } from './ratelimit/definition.ts';
 import { rbac } from './rbac/definition.ts';
 import { router } from './router/definition.ts';
 import { setFilterState } from './set_filter_state/definition.ts';
+import { sniDynamicForwardProxy } from './sni_dynamic_forward_proxy/definition.ts';
 import { tcpProxy } from './tcp_proxy/definition.ts';
 
 /** Every HTTP filter that a configuration may name. A new filter is one folder and one line here. */
@@ -36,6 +38,7 @@ export const HTTP_FILTERS = [
   compressor,
   cors,
   decompressor,
+  dynamicForwardProxy,
   extAuthz,
   fault,
   grpcJsonTranscoder,
@@ -63,5 +66,6 @@ export const NETWORK_FILTERS = [
   networkRbac,
   mongoProxy,
   networkSetFilterState,
+  sniDynamicForwardProxy,
   tcpProxy,
 ] as readonly NetworkFilterDefinition<never>[];

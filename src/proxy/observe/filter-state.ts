@@ -24,3 +24,7 @@ export interface GrpcMessageCounts {
   readonly requestMessages: number;
   readonly responseMessages: number;
 }
+
+/** Host and port that a dynamic forward proxy connects to, instead of what the request or the client's SNI names. */
+export const DYNAMIC_HOST = 'envoy.upstream.dynamic_host';
+export const DYNAMIC_PORT = 'envoy.upstream.dynamic_port';

@@ -30,7 +30,8 @@ export interface DnsConfig {
 
 const DEFAULT_REFRESH_MS = 5000;
 
-const FAMILIES: Readonly<Record<Cluster_DnsLookupFamily, LookupFamily>> = {
+/** By the numbers of `Cluster.DnsLookupFamily`. */
+export const FAMILIES: Readonly<Record<Cluster_DnsLookupFamily, LookupFamily>> = {
   [Cluster_DnsLookupFamily.AUTO]: 'auto',
   [Cluster_DnsLookupFamily.V4_ONLY]: 'v4-only',
   [Cluster_DnsLookupFamily.V6_ONLY]: 'v6-only',
@@ -78,13 +79,18 @@ interface RefreshFields {
   readonly dnsFailureRefreshRate?: { readonly baseInterval?: Duration; readonly maxInterval?: Duration };
 }
 
-function refresh(fields: RefreshFields, errors: ConfigErrors): Pick<DnsConfig, 'refreshMs' | 'failureRefreshMs'> {
-  const atLeast = (field: string, duration: Duration | undefined, otherwise: number) => {
-    const ms = durationMs(duration, otherwise);
+/** How often is asked, and after a failure. */
+export function refresh(
+  fields: RefreshFields,
+  errors: ConfigErrors,
+  otherwise = DEFAULT_REFRESH_MS,
+): Pick<DnsConfig, 'refreshMs' | 'failureRefreshMs'> {
+  const atLeast = (field: string, duration: Duration | undefined, unsaid: number) => {
+    const ms = durationMs(duration, unsaid);
     if (ms <= 1) errors.add(field, 'must be above 1 ms');
     return ms;
   };
-  const refreshMs = atLeast('dns_refresh_rate', fields.dnsRefreshRate, DEFAULT_REFRESH_MS);
+  const refreshMs = atLeast('dns_refresh_rate', fields.dnsRefreshRate, otherwise);
   const failure = fields.dnsFailureRefreshRate;
   if (failure === undefined) return { refreshMs, failureRefreshMs: undefined };
   const base = atLeast('dns_failure_refresh_rate.base_interval', failure.baseInterval, 0);

@@ -19,7 +19,11 @@ export interface DnsAnswer {
   readonly addresses: readonly DnsAddress[];
   /** Seconds that the answer is good for; undefined where nobody said. */
   readonly ttl: number | undefined;
+  /** Why there are no addresses: whether there is no such name, or only nothing of the family. */
+  readonly negative?: NegativeCode | undefined;
 }
+
+export type NegativeCode = 'ENOTFOUND' | 'ENODATA';
 
 interface DnsRecord {
   readonly address: string;
@@ -87,7 +91,12 @@ export class DnsResolver {
   /** Rejects if nobody could be asked, or nobody knew. */
   async resolve(name: string, family: LookupFamily): Promise<DnsAnswer> {
     const literal = ipFamily(name);
-    if (literal) return { addresses: [{ address: name, family: literal }], ttl: undefined };
+    if (literal) {
+      // Envoy's resolver library takes an address of a family that was not asked for as a name that cannot be one.
+      if (family === (literal === 4 ? 'v6-only' : 'v4-only'))
+        throw Object.assign(new Error(`${name} is an IPv${literal} address`), { code: 'EBADNAME' });
+      return { addresses: [{ address: name, family: literal }], ttl: undefined };
+    }
     const stats = this.#stats;
     stats.resolve_total++;
     stats.pending_resolutions++;
@@ -116,17 +125,21 @@ export class DnsResolver {
       if (addresses.length > 0) return { addresses, ttl: undefined };
     }
     const search = this.#options.searchDomains ? await systemSearch() : NO_SEARCH;
+    let negative: NegativeCode | undefined;
     for (const candidate of candidates(name, search)) {
-      const { addresses, ttl } = await this.#query(candidate, family);
-      const chosen = choose(addresses);
-      if (chosen.length > 0) return { addresses: chosen, ttl };
+      const answer = await this.#query(candidate, family);
+      const chosen = choose(answer.addresses);
+      if (chosen.length > 0) return { addresses: chosen, ttl: answer.ttl };
+      negative ??= answer.negative;
     }
-    return { addresses: [], ttl: undefined };
+    return { addresses: [], ttl: undefined, negative };
   }
 
   async #query(name: string, family: LookupFamily): Promise<DnsAnswer> {
-    const v4 = () => orEmpty(this.#records(name, 'A'));
-    const v6 = () => orEmpty(this.#records(name, 'AAAA'));
+    let negative: NegativeCode | undefined;
+    const none = (code: NegativeCode) => (negative = code);
+    const v4 = () => orEmpty(this.#records(name, 'A'), none);
+    const v6 = () => orEmpty(this.#records(name, 'AAAA'), none);
     let four: DnsRecord[] = [];
     let six: DnsRecord[] = [];
     // The family that is not wanted first is asked for only if the other has nothing, or could not be asked for.
@@ -147,6 +160,7 @@ export class DnsResolver {
         ...six.map(({ address }) => ({ address, family: 6 as const })),
       ],
       ttl: ttls.length > 0 ? Math.min(...ttls) : undefined,
+      negative,
     };
   }
 
@@ -163,7 +177,7 @@ export class DnsResolver {
       try {
         return await queryTcp(serverAddress(server), name, type, TCP_TIMEOUT_MS);
       } catch (error) {
-        if (isNegative(error)) throw error;
+        if (negativeCode(error) !== undefined) throw error;
         failure = error;
       }
     }
@@ -212,16 +226,18 @@ function serverAddress(server: string): { readonly host: string; readonly port: 
 }
 
 /** Whether the name is known not to exist, or to have nothing of the kind. */
-function isNegative(error: unknown): boolean {
+function negativeCode(error: unknown): NegativeCode | undefined {
   const code = codeOf(error);
-  return code === 'ENOTFOUND' || code === 'ENODATA';
+  return code === 'ENOTFOUND' || code === 'ENODATA' ? code : undefined;
 }
 
-async function orEmpty<T>(answer: Promise<T[]>): Promise<T[]> {
+async function orEmpty<T>(answer: Promise<T[]>, none?: (code: NegativeCode) => void): Promise<T[]> {
   try {
     return await answer;
   } catch (error) {
-    if (isNegative(error)) return [];
-    throw error;
+    const code = negativeCode(error);
+    if (code === undefined) throw error;
+    none?.(code);
+    return [];
   }
 }

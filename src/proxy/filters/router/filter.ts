@@ -1,6 +1,6 @@
 import type { Headers } from '../../../wire/headers.ts';
 import { ResetReason } from '../../../wire/http.ts';
-import type { Cluster, LoadBalancerContext, UpstreamOptions } from '../../cluster/cluster.ts';
+import type { Cancelable, Cluster, LoadBalancerContext, UpstreamOptions } from '../../cluster/cluster.ts';
 import type { Host, Metadata } from '../../cluster/host.ts';
 import {
   DataStatus,
@@ -13,7 +13,7 @@ import {
 import type { Connection } from '../../net/connection.ts';
 import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
-import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
+import type { StreamInfo, UpstreamConnectionInfo } from '../../observe/stream-info.ts';
 import { finalizeResponse } from '../../router/finalize-response.ts';
 import type { ChosenCluster, MirrorPolicy, Route, RouteAction } from '../../router/route.ts';
 import { isGrpc } from '../../router/route-entry.ts';
@@ -52,6 +52,8 @@ const DROPPED: LocalReply = {
   flags: ResponseFlag.DropOverload,
 };
 
+const NO_HOST = 'no_healthy_upstream';
+
 /** Body that is kept for retries ends here if nothing else says so (the connection's buffer limit). */
 const DEFAULT_BUFFER = 1024 * 1024;
 
@@ -69,6 +71,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   #timeouts: Timeouts = { globalMs: 0, perTryMs: 0, perTryIdleMs: 0 };
   #retry: RetryState | undefined = undefined;
   #attempt: UpstreamRequest | undefined = undefined;
+  /** A host is looked for that is not known yet. */
+  #choosing: Cancelable | undefined = undefined;
   #attempts = 0;
   #shadows: Shadow[] | undefined = undefined;
   /** Body that a retry would send again. */
@@ -249,6 +253,10 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     return this.#callbacks.connection;
   }
 
+  get info(): StreamInfo {
+    return this.#callbacks.info;
+  }
+
   get overrideAddress(): string | undefined {
     return this.#callbacks.info.getFilterState('envoy.upstream.dynamic_host') as string | undefined;
   }
@@ -263,7 +271,6 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
 
   #startAttempt(): void {
     const cluster = this.#cluster!;
-    const action = this.#action!;
     const route = this.#route!;
     const headers = this.#headers!;
     const { info } = this.#callbacks;
@@ -271,22 +278,42 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     info.attemptCount = this.#attempts;
     if (route.virtualHost.includeRequestAttemptCount) headers.set('x-envoy-attempt-count', String(this.#attempts));
     const host = cluster.pick(this);
-    if (host === undefined) {
-      cluster.stats.upstream_cx_none_healthy++;
-      this.#fail({
-        status: 503,
-        body: 'no healthy upstream',
-        details: 'no_healthy_upstream',
-        flags: ResponseFlag.NoHealthyUpstream,
-      });
+    if (host !== undefined) {
+      this.#attemptAt(host);
       return;
     }
-    info.upstreamHost = host;
+    if (cluster.find === undefined) {
+      this.#noHost(NO_HOST);
+      return;
+    }
+    this.#callbacks.pauseRequest(true);
+    let answered = false;
+    const choosing = cluster.find(this, (found) => {
+      answered = true;
+      this.#choosing = undefined;
+      this.#callbacks.pauseRequest(false);
+      if ('failure' in found) this.#noHost(found.failure);
+      else this.#attemptAt(found);
+    });
+    if (!answered) this.#choosing = choosing;
+  }
+
+  #noHost(details: string): void {
+    this.#cluster!.stats.upstream_cx_none_healthy++;
+    this.#fail({ status: 503, body: 'no healthy upstream', details, flags: ResponseFlag.NoHealthyUpstream });
+  }
+
+  #attemptAt(host: Host): void {
+    const cluster = this.#cluster!;
+    const action = this.#action!;
+    const headers = this.#headers!;
+    this.#callbacks.info.upstreamHost = host;
     this.#retry?.noteHost(host);
     if (action.hostRewrite?.kind === 'auto' && host.description.hostname !== '') {
       setHost(headers, host.description.hostname, action.appendForwardedHost, !this.#config.suppressEnvoyHeaders);
     }
     const kept = this.#kept;
+    if (this.#retry === undefined) this.#kept = [];
     const bodyless = this.#requestEnded && kept.length === 0 && this.#trailers === undefined;
     const attempt = new UpstreamRequest(this, host, headers, bodyless);
     this.#attempt = attempt;
@@ -308,7 +335,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
       this.#requestEnded = true;
       this.#noteRequestEnd();
     }
-    if (this.#retry !== undefined) this.#keep(chunk);
+    if (this.#retry !== undefined || this.#choosing !== undefined) this.#keep(chunk);
     for (const shadow of this.#shadows ?? NO_SHADOWS) shadow.sendData(chunk, end);
     const attempt = this.#attempt;
     attempt?.sendData(chunk, end);
@@ -326,13 +353,15 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
 
   #keep(chunk: Uint8Array): void {
     this.#keptBytes += chunk.length;
-    if (this.#keptBytes > (this.#route?.bufferLimit ?? DEFAULT_BUFFER)) {
+    if (this.#retry !== undefined && this.#keptBytes > (this.#route?.bufferLimit ?? DEFAULT_BUFFER)) {
       // Too large to be sent again: from here on there is one attempt.
       this.#cluster!.stats.retry_or_shadow_abandoned++;
-      this.#retry!.close();
+      this.#retry.close();
       this.#retry = undefined;
-      this.#kept = [];
-      return;
+      if (this.#choosing === undefined) {
+        this.#kept = [];
+        return;
+      }
     }
     this.#kept.push(chunk);
   }
@@ -358,6 +387,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
       attempt.cancel();
     }
     this.#attempt = undefined;
+    this.#choosing?.cancel();
+    this.#choosing = undefined;
     this.#fail({
       status: 504,
       body: 'upstream request timeout',
@@ -596,6 +627,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#over = true;
     this.#timer?.cancel();
     this.#retry?.close();
+    this.#choosing?.cancel();
     this.#attempt?.cancel();
     // A mirror whose request is complete goes on by itself; one that would never be completed is given up.
     if (!this.#requestEnded) for (const shadow of this.#shadows ?? NO_SHADOWS) shadow.cancel();

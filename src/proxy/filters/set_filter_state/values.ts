@@ -1,7 +1,14 @@
 import type { FilterStateValue } from '../../../api/gen/envoy/extensions/filters/common/set_filter_state/v3/value_pb.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
 import type { SupportTable } from '../../config/supported.ts';
-import { HITS_ADDEND, UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
+import {
+  DYNAMIC_HOST,
+  DYNAMIC_PORT,
+  HITS_ADDEND,
+  UPSTREAM_ALPN,
+  UPSTREAM_SANS,
+  UPSTREAM_SNI,
+} from '../../observe/filter-state.ts';
 import { compileSubstitution } from '../../observe/format/substitution.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 
@@ -40,7 +47,8 @@ const FACTORIES: Readonly<Record<string, ObjectFactory>> = {
   'envoy.string': asText,
   'envoy.hashable_string': asText,
   'envoy.tcp_proxy.cluster': asText,
-  'envoy.upstream.dynamic_host': asText,
+  [DYNAMIC_HOST]: asText,
+  [DYNAMIC_PORT]: asCount,
   [UPSTREAM_SNI]: asText,
   [UPSTREAM_ALPN]: asList,
   [UPSTREAM_SANS]: asList,

@@ -15,6 +15,7 @@ import type { AccessLog } from '../../observe/access-log/access-log.ts';
 import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import { StatGroup } from '../../observe/stats.ts';
+import type { StreamInfo } from '../../observe/stream-info.ts';
 import type { Timer } from '../../timers.ts';
 import { CONNECTION_TIMEOUT } from '../router/failures.ts';
 
@@ -110,7 +111,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
     const cluster = clusters.get(chosen.name);
     if (cluster === undefined) {
       this.#config.stats.downstream_cx_no_route++;
-      this.#giveUp(ResponseFlag.NoClusterFound, 'cluster_not_found');
+      this.#giveUp(ResponseFlag.NoClusterFound);
       return;
     }
     this.#cluster = cluster;
@@ -140,26 +141,29 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
     return this.#client;
   }
 
+  get info(): StreamInfo {
+    return this.#callbacks.info;
+  }
+
   rejects(): boolean {
     return false;
   }
 
   #connect(): void {
     const cluster = this.#cluster!;
-    const { info } = this.#callbacks;
     if (this.#attempts >= this.#config.maxConnectAttempts) {
       cluster.stats.upstream_cx_connect_attempts_exceeded++;
-      this.#giveUp(ResponseFlag.UpstreamConnectionFailure, '');
+      this.#giveUp(ResponseFlag.UpstreamConnectionFailure);
       return;
     }
     this.#attempts++;
     const host = cluster.pick(this);
     if (host === undefined) {
       cluster.stats.upstream_cx_none_healthy++;
-      this.#giveUp(ResponseFlag.NoHealthyUpstream, 'no_healthy_upstream');
+      this.#giveUp(ResponseFlag.NoHealthyUpstream);
       return;
     }
-    info.upstreamHost = host;
+    this.#callbacks.info.upstreamHost = host;
     const attempt = cluster.openTcp(host, this.#options(), new Upstream(this, host));
     if (this.#upstream === undefined && !this.#over) this.#connecting = attempt;
   }
@@ -203,17 +207,15 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
     const { info } = this.#callbacks;
     this.#connecting = undefined;
     if (reason === ResetReason.Overflow) {
-      this.#giveUp(ResponseFlag.UpstreamOverflow, '');
+      this.#giveUp(ResponseFlag.UpstreamOverflow);
       return;
     }
     if (details !== '' && details !== CONNECTION_TIMEOUT) info.upstreamTransportFailure = details;
     this.#connect();
   }
 
-  #giveUp(flag: number, details: string): void {
-    const { info } = this.#callbacks;
-    info.flags |= flag;
-    info.responseCodeDetails = details;
+  #giveUp(flag: number): void {
+    this.#callbacks.info.flags |= flag;
     this.#client.close();
   }
 
