@@ -1,6 +1,6 @@
 import type { Logger } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
-import type { DnsCacheSource } from './cluster/dns/caches.ts';
+import type { DnsCacheSource } from './cluster/dns/cache-source.ts';
 import type { AddressMap } from './net/address-map.ts';
 import type { FlushQueue } from './net/flush-queue.ts';
 import type { StatsStore } from './observe/stats.ts';

@@ -2,7 +2,7 @@ import os from 'node:os';
 import type { Bootstrap } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
 import type { Logger } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
-import type { DnsCacheSource } from './cluster/dns/caches.ts';
+import type { DnsCacheSource } from './cluster/dns/cache-source.ts';
 import { ipFamily } from './config/values.ts';
 import type { ConfigSourceSpec, NodeIdentity, ServerHealth, WorkerContext } from './context.ts';
 import { type AddressMap, OWN_NETWORK } from './net/address-map.ts';

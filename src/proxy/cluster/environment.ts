@@ -5,7 +5,7 @@ import type { LocalCluster } from '../lb/load-balancer.ts';
 import type { UpstreamFilterBuilder } from '../net/network-filter.ts';
 import type { ClusterConfig } from './config.ts';
 import type { ClusterDefaults } from './defaults.ts';
-import type { DnsCacheSource } from './dns/caches.ts';
+import type { DnsCacheSource } from './dns/cache-source.ts';
 import type { DnsResolvers } from './dns/resolvers.ts';
 import type { EndpointSubscriptions } from './endpoint-subscriptions.ts';
 import type { EventFiles } from './event-files.ts';

@@ -3,8 +3,7 @@ import { DYNAMIC_HOST, DYNAMIC_PORT } from '../observe/filter-state.ts';
 import type { Cancelable, HostFailure, LoadBalancerContext } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
 import { formatAuthority, splitAuthority } from './dns/authority.ts';
-import type { CachedName, DnsCache } from './dns/cache.ts';
-import type { CacheLease } from './dns/caches.ts';
+import type { CachedName, CacheLease, NameCache } from './dns/cache-source.ts';
 import { CACHE_OVERFLOW, dnsFailure, PENDING_OVERFLOW } from './dns/failure-details.ts';
 import type { ClusterEnvironment } from './environment.ts';
 import { Host } from './host.ts';
@@ -21,7 +20,7 @@ const HTTPS_PORT = 443;
  */
 export class ForwardProxyCluster extends RuntimeCluster {
   readonly #hosts = new Map<string, Host>();
-  readonly #cache: DnsCache;
+  readonly #cache: NameCache;
   readonly #stopListening: () => void;
   readonly #release: () => void;
 

@@ -1,8 +1,7 @@
 import type { SupportTable } from '../config/supported.ts';
 import { SUPPORTED as PROTOCOL_OPTIONS } from '../http/protocol-options.ts';
 import { SUPPORTED as BALANCING } from '../lb/supported.ts';
-import { DNS_CACHE } from './dns/cache-config.ts';
-import { SUPPORTED as DNS } from './dns/supported.ts';
+import { SUPPORTED as DNS, DNS_CACHE } from './dns/supported.ts';
 import { SUPPORTED as HEALTH_CHECKS } from './health/supported.ts';
 
 /** Fields of clusters and endpoints that are honoured, or that only name things. */

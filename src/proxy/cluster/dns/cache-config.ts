@@ -4,11 +4,9 @@ import {
   type DnsCacheConfig as Proto,
 } from '../../../api/gen/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache_pb.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
-import type { SupportTable } from '../../config/supported.ts';
 import { durationMs } from '../../config/values.ts';
 import { FAMILIES, refresh, resolverOptions } from './config.ts';
 import type { LookupFamily, ResolverOptions } from './resolver.ts';
-import { SUPPORTED as DNS } from './supported.ts';
 
 /** `envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig` with Envoy's defaults. Times in milliseconds. */
 export interface DnsCacheConfig {
@@ -40,31 +38,6 @@ const DEFAULT_HOST_TTL_MS = 300_000;
 const DEFAULT_MAX_HOSTS = 1024;
 const DEFAULT_MAX_PENDING = 1024;
 const DEFAULT_QUERY_TIMEOUT_MS = 5000;
-
-/** Fields that are honoured. */
-export const DNS_CACHE: SupportTable = {
-  ...DNS,
-  'envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig': [
-    'name',
-    'dns_lookup_family',
-    'dns_refresh_rate',
-    'dns_min_refresh_rate',
-    'host_ttl',
-    'max_hosts',
-    'dns_failure_refresh_rate',
-    'dns_cache_circuit_breaker',
-    'use_tcp_for_dns_lookups',
-    'dns_resolution_config',
-    'typed_dns_resolver_config',
-    'preresolve_hostnames',
-    'dns_query_timeout',
-  ],
-  'envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers': ['max_pending_requests'],
-  'envoy.config.cluster.v3.Cluster.RefreshRate': ['base_interval', 'max_interval'],
-  'envoy.config.core.v3.TypedExtensionConfig': ['name', 'typed_config'],
-  'envoy.config.core.v3.Address': ['socket_address'],
-  'envoy.config.core.v3.SocketAddress': ['protocol', 'address', 'port_value'],
-};
 
 /** Reads a DnsCacheConfig; `otherwise` is the resolver of the bootstrap. */
 export function dnsCacheConfig(

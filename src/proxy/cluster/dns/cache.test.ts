@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stubWorker } from '../../../../test/support/compile-filter.ts';
-import { type CachedName, DnsCache } from './cache.ts';
+import { DnsCache } from './cache.ts';
 import type { DnsCacheConfig } from './cache-config.ts';
+import type { CachedName } from './cache-source.ts';
 import { DnsCacheStats } from './cache-stats.ts';
 import { DEFAULT_RESOLVER, type DnsAnswer } from './resolver.ts';
 

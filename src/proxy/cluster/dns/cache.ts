@@ -4,36 +4,10 @@ import type { SocketAddress } from '../../net/connection.ts';
 import type { Timer } from '../../timers.ts';
 import { formatAuthority, splitAuthority } from './authority.ts';
 import type { DnsCacheConfig } from './cache-config.ts';
+import type { CachedName, CacheListener, Lookup, NameCache } from './cache-source.ts';
 import type { DnsCacheStats } from './cache-stats.ts';
 import { detailsOf, failureDetails } from './failure-details.ts';
 import type { DnsAnswer, DnsResolver } from './resolver.ts';
-
-/** A name that somebody asked for, with what is known of it. */
-export interface CachedName {
-  /** Host and port as one text: `example.com:443`. */
-  readonly key: string;
-  /** In the order of the answer; none while nobody knows, and if there are none. */
-  readonly addresses: readonly SocketAddress[];
-  /** Why there is no address; empty as long as nobody knows. */
-  readonly failure: string;
-}
-
-/** What becomes of a request for a name. */
-export type Lookup =
-  | { readonly kind: 'known'; readonly name: CachedName }
-  /** The answer comes later; `cancel` for those who no longer want it. */
-  | { readonly kind: 'pending'; cancel(): void }
-  /** There are as many names as there may be. */
-  | { readonly kind: 'overflow' }
-  /** There wait as many requests as may. */
-  | { readonly kind: 'pending-overflow' };
-
-/** Told of the addresses of every name of a cache. */
-export interface CacheListener {
-  /** A name has its first address, or another one. */
-  onAddress(name: CachedName): void;
-  onRemoved(name: CachedName): void;
-}
 
 type Waiter = (name: CachedName) => void;
 
@@ -64,7 +38,7 @@ class Entry implements CachedName {
  * Addresses of names that requests bring, shared by the filters that wait for them and the clusters that connect to
  * them. A name is asked for when it is first wanted, then again whenever its answer runs out, until nobody wants it.
  */
-export class DnsCache {
+export class DnsCache implements NameCache {
   readonly config: DnsCacheConfig;
   readonly #resolver: Pick<DnsResolver, 'resolve'>;
   readonly #worker: WorkerContext;
@@ -87,10 +61,6 @@ export class DnsCache {
     for (const { host, port } of config.preresolve) this.#add(host, port);
   }
 
-  /**
-   * Looks for a host, with a port or for the default one. `onAnswer` comes once if the lookup is pending, also if there
-   * is no address.
-   */
   lookUp(authority: string, defaultPort: number, onAnswer: Waiter): Lookup {
     const { pending } = this.#stats;
     if (pending.inUse >= pending.max) {
@@ -126,13 +96,11 @@ export class DnsCache {
     return this.#add(host, port);
   }
 
-  /** Notes that a name is in use. */
   touch(key: string): void {
     const entry = this.#names.get(key);
     if (entry !== undefined) entry.lastUsed = this.#worker.timers.now();
   }
 
-  /** Those that have addresses; more is told to the listener. */
   listen(listener: CacheListener): { readonly names: readonly CachedName[]; stop(): void } {
     this.#listeners.add(listener);
     return {

@@ -4,22 +4,10 @@ import type { WorkerContext } from '../../context.ts';
 import type { StatLease } from '../../observe/stats.ts';
 import { DnsCache } from './cache.ts';
 import { dnsCacheConfig } from './cache-config.ts';
+import type { CacheLease, DnsCacheSource } from './cache-source.ts';
 import { DnsCacheStats } from './cache-stats.ts';
 import type { ResolverOptions } from './resolver.ts';
 import type { DnsResolvers } from './resolvers.ts';
-
-/** A share in a cache that others use as well. */
-export interface CacheLease {
-  readonly cache: DnsCache;
-  /** Gives the share back; a cache that nobody has a share in goes. */
-  release(): void;
-}
-
-/** Where filters and clusters get their caches of names. */
-export interface DnsCacheSource {
-  /** The cache of a name. Undefined if something is wrong with its configuration, which is in the errors then. */
-  acquire(proto: Proto | undefined, errors: ConfigErrors): CacheLease | undefined;
-}
 
 interface Shared {
   readonly cache: DnsCache;

@@ -27,3 +27,28 @@ export const SUPPORTED: SupportTable = {
   ],
   'envoy.extensions.network.dns_resolver.getaddrinfo.v3.GetAddrInfoDnsResolverConfig': [],
 };
+
+/** The same for caches of names (`DnsCacheConfig`). */
+export const DNS_CACHE: SupportTable = {
+  ...SUPPORTED,
+  'envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig': [
+    'name',
+    'dns_lookup_family',
+    'dns_refresh_rate',
+    'dns_min_refresh_rate',
+    'host_ttl',
+    'max_hosts',
+    'dns_failure_refresh_rate',
+    'dns_cache_circuit_breaker',
+    'use_tcp_for_dns_lookups',
+    'dns_resolution_config',
+    'typed_dns_resolver_config',
+    'preresolve_hostnames',
+    'dns_query_timeout',
+  ],
+  'envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheCircuitBreakers': ['max_pending_requests'],
+  'envoy.config.cluster.v3.Cluster.RefreshRate': ['base_interval', 'max_interval'],
+  'envoy.config.core.v3.TypedExtensionConfig': ['name', 'typed_config'],
+  'envoy.config.core.v3.Address': ['socket_address'],
+  'envoy.config.core.v3.SocketAddress': ['protocol', 'address', 'port_value'],
+};

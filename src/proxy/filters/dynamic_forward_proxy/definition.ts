@@ -4,7 +4,7 @@ import {
   type PerRouteConfig,
   PerRouteConfigSchema,
 } from '../../../api/gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy_pb.ts';
-import { DNS_CACHE } from '../../cluster/dns/cache-config.ts';
+import { DNS_CACHE } from '../../cluster/dns/supported.ts';
 import type { HttpFilterDefinition } from '../../http/filter.ts';
 import { DynamicForwardProxyFilter, type HostRewrite } from './filter.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StubCallbacks } from '../../../../test/support/filter-callbacks.ts';
 import { Headers } from '../../../wire/headers.ts';
-import type { CachedName, DnsCache, Lookup } from '../../cluster/dns/cache.ts';
+import type { CachedName, Lookup, NameCache } from '../../cluster/dns/cache-source.ts';
 import { HeadersStatus } from '../../http/filter.ts';
 import { DynamicForwardProxyFilter, type HostRewrite } from './filter.ts';
 
@@ -26,7 +26,7 @@ function filterWith(lookup: Lookup, options: { port?: number; rewrite?: HostRewr
       answer = onAnswer;
       return lookup;
     },
-  } as unknown as DnsCache;
+  } as unknown as NameCache;
   const filter = new DynamicForwardProxyFilter(cache, callbacks);
   return { filter, callbacks, asked, answer: (name: CachedName) => answer?.(name) };
 }

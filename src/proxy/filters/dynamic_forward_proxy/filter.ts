@@ -1,5 +1,5 @@
 import type { Headers } from '../../../wire/headers.ts';
-import type { CachedName, DnsCache } from '../../cluster/dns/cache.ts';
+import type { CachedName, NameCache } from '../../cluster/dns/cache-source.ts';
 import { CACHE_OVERFLOW, dnsFailure } from '../../cluster/dns/failure-details.ts';
 import { type FilterCallbacks, HeadersStatus, type HttpFilter, type LocalReply } from '../../http/filter.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
@@ -17,11 +17,11 @@ const TOO_MANY_WAIT: LocalReply = {
 
 /** Holds a request that goes to a dynamic forward proxy until the name of its host has an address. */
 export class DynamicForwardProxyFilter implements HttpFilter {
-  readonly #cache: DnsCache;
+  readonly #cache: NameCache;
   readonly #callbacks: FilterCallbacks;
   #lookup: { cancel(): void } | undefined = undefined;
 
-  constructor(cache: DnsCache, callbacks: FilterCallbacks) {
+  constructor(cache: NameCache, callbacks: FilterCallbacks) {
     this.#cache = cache;
     this.#callbacks = callbacks;
   }

@@ -2,7 +2,7 @@ import {
   type FilterConfig,
   FilterConfigSchema,
 } from '../../../api/gen/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts';
-import { DNS_CACHE } from '../../cluster/dns/cache-config.ts';
+import { DNS_CACHE } from '../../cluster/dns/supported.ts';
 import type { NetworkFilterDefinition } from '../../net/network-filter.ts';
 import { SniForwardProxyFilter } from './filter.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { scriptedConnection } from '../../../../test/support/stub-connection.ts';
-import type { DnsCache, Lookup } from '../../cluster/dns/cache.ts';
+import type { Lookup, NameCache } from '../../cluster/dns/cache-source.ts';
 import { NetworkStatus } from '../../net/network-filter.ts';
 import { DYNAMIC_PORT } from '../../observe/filter-state.ts';
 import { StreamInfo } from '../../observe/stream-info.ts';
@@ -18,7 +18,7 @@ function filterWith(requestedServerName: string, lookup: Lookup) {
       answer = onAnswer;
       return lookup;
     },
-  } as unknown as DnsCache;
+  } as unknown as NameCache;
   const callbacks = { connection, info, continueReading: () => events.push('continue') };
   const filter = new SniForwardProxyFilter(cache, 8443, callbacks as never);
   return { filter, connection, info, events, answer: () => answer() };

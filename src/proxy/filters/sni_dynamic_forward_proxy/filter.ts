@@ -1,16 +1,16 @@
-import type { DnsCache } from '../../cluster/dns/cache.ts';
+import type { NameCache } from '../../cluster/dns/cache-source.ts';
 import { CACHE_OVERFLOW, PENDING_OVERFLOW } from '../../cluster/dns/failure-details.ts';
 import { type NetworkFilter, type NetworkFilterCallbacks, NetworkStatus } from '../../net/network-filter.ts';
 import { DYNAMIC_HOST, DYNAMIC_PORT } from '../../observe/filter-state.ts';
 
 /** Holds a connection until the name in its SNI has an address, or is known to have none: the cluster then has no host. */
 export class SniForwardProxyFilter implements NetworkFilter {
-  readonly #cache: DnsCache;
+  readonly #cache: NameCache;
   readonly #port: number;
   readonly #callbacks: NetworkFilterCallbacks;
   #lookup: { cancel(): void } | undefined = undefined;
 
-  constructor(cache: DnsCache, port: number, callbacks: NetworkFilterCallbacks) {
+  constructor(cache: NameCache, port: number, callbacks: NetworkFilterCallbacks) {
     this.#cache = cache;
     this.#port = port;
     this.#callbacks = callbacks;
