@@ -7,11 +7,12 @@ import type { ConfigSnapshot } from '../config/store/snapshot.ts';
 import { sameItems } from '../registry/reuse.ts';
 import { AdaptedSnapshot, type ObjectsByKind } from './adapted-snapshot.ts';
 import type { Adapter, Warn } from './adapter.ts';
+import { enrouteAdapter } from './enroute/adapter.ts';
 import { ingressAdapter } from './ingress/adapter.ts';
 import { legacyAuthenticationAdapter } from './legacy-authentication/adapter.ts';
 import { routeAdapter } from './route/adapter.ts';
 
-const ADAPTERS: readonly Adapter[] = [ingressAdapter, legacyAuthenticationAdapter, routeAdapter];
+const ADAPTERS: readonly Adapter[] = [ingressAdapter, legacyAuthenticationAdapter, routeAdapter, enrouteAdapter];
 
 interface Outcome {
   readonly inputs: readonly unknown[];

@@ -1,6 +1,6 @@
 import { messageOf } from '../../../base/errors.ts';
 import { formatPath } from '../../object.ts';
-import type { Report } from '../../report.ts';
+import { Report } from '../../report.ts';
 import {
   array,
   boolean,
@@ -17,10 +17,12 @@ import {
   type Schema,
   string,
   uint32,
+  type Violation,
 } from '../../schema/index.ts';
 import { checkRoutePrefix } from '../../validation/enroute.ts';
 import { checkRegex } from '../../validation/scalars.ts';
 import { authorizationRules } from '../authorization-policy/schema.ts';
+import { validateAuthorizationPolicy } from '../authorization-policy/validate.ts';
 import { descriptorEntries, limitNodes, requestsPerUnit } from './rate-limits.ts';
 
 const text = required(string({ minLength: 1 }));
@@ -257,7 +259,27 @@ export function readFilter(type: string | undefined, config: string | undefined)
   if (value === undefined || errors.length > 0) {
     return failed(errors.map((e) => ({ field: 'config', message: `${formatPath(e.path) || 'it'} ${e.message}` })));
   }
-  return { type: name, scope, config: value } as ReadFilter;
+  const filter = { type: name, scope, config: value } as ReadFilter;
+  const problems = 'type' in filter && filter.type === 'vh_filter_rbac' ? ruleProblems(filter.config) : [];
+  return problems.length > 0 ? failed(problems) : filter;
+}
+
+/** What is wrong with rules that are an AuthorizationPolicy's. */
+function ruleProblems({ action = 'ALLOW', rules }: RbacConfig): FilterProblem[] {
+  const found: Violation[] = [];
+  const metadata = { name: 'rbac', namespace: '', labels: {}, annotations: {}, creationTimestamp: 0 };
+  const around = {
+    apiVersion: '',
+    group: '',
+    kind: 'AuthorizationPolicy',
+    metadata,
+    raw: {},
+    locate: () => ({ file: '' }),
+  };
+  validateAuthorizationPolicy({ ...around, spec: { action, rules } }, new Report(found));
+  return found
+    .filter(({ severity }) => severity === 'error')
+    .map(({ path, message }) => ({ field: 'config', message: `${formatPath(path.slice(1))} ${message}` }));
 }
 
 function parse(config: string | undefined): { readonly value: unknown } | string {
