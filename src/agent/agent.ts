@@ -69,6 +69,7 @@ export class Agent {
     const agent = new Agent(options);
     for (const warning of options.environment.warnings) agent.#log.warn(warning);
     await agent.#status.listen(agent.#network.statusAddresses(options.proxyConfig.statusPort));
+    await agent.#openRelays();
     void agent.#run();
     return agent;
   }
@@ -179,6 +180,13 @@ export class Agent {
       const close = openHealth(options);
       if (close) this.#services.push(close);
     }
+  }
+
+  async #openRelays(): Promise<void> {
+    const { relays } = this.#options.environment;
+    if (relays.length === 0) return;
+    const { openRelays } = await import('./relays.ts');
+    this.#services.push(await openRelays(relays, this.#network.localhost(0).host));
   }
 
   /** Opens what certificates come from, unless somebody else serves them. */

@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import os from 'node:os';
 import { codeOf, messageOf, UserError } from '../base/errors.ts';
+import { within } from '../process/within.ts';
 
 export interface ForegroundProgram {
+  /** Words before the command that lead to where it runs. */
+  readonly enter?: readonly string[];
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -21,9 +24,15 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
  * Runs a program at our terminal, with our output, and resolves with its exit code, or 128 and the number of the signal
  * that ended it, as a shell has it. Signals go on to it. Throws a UserError if it cannot be started.
  */
-export function runForeground({ command, args, env, cwd, stdin, onStart, abort }: ForegroundProgram): Promise<number> {
+export function runForeground(program: ForegroundProgram): Promise<number> {
+  const { enter = [], command, args, env, cwd, stdin, onStart, abort } = program;
   return new Promise((resolve, reject) => {
-    const child = spawn(command, [...args], { env, cwd, stdio: [stdin ? 'inherit' : 'ignore', 'inherit', 'inherit'] });
+    const entered = within(enter, command, args);
+    const child = spawn(entered.command, [...entered.args], {
+      env,
+      cwd,
+      stdio: [stdin ? 'inherit' : 'ignore', 'inherit', 'inherit'],
+    });
     const forward = (signal: NodeJS.Signals) => {
       // At a terminal the program has had SIGINT already, with everything else of its group.
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import type { ObjectState } from '../config/control/api.ts';
-import type { MeshStatus } from '../config/control/mesh-api.ts';
+import type { Capture, MeshStatus } from '../config/control/mesh-api.ts';
 import { MeshControlServer } from '../local/control/server.ts';
 import { hostAddresses } from '../local/dns/host-names.ts';
 import { HostNameServer } from '../local/dns/server.ts';
@@ -18,6 +18,7 @@ export interface UpOptions {
   readonly name: string | undefined;
   /** Where gateways are reached from outside the mesh. */
   readonly address: string;
+  readonly capture: Capture;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly onEvent: (event: MeshEvent) => void;
 }
@@ -46,12 +47,13 @@ const DNS_PORT = 8053;
 
 /** Starts the mesh of a folder. Throws a UserError in one line if it cannot be. */
 export async function startMesh(options: UpOptions): Promise<RunningMesh> {
-  const { directory, env, address, onEvent } = options;
+  const { directory, env, address, capture, onEvent } = options;
   const mesh = await LocalMesh.start({
     directory,
     name: options.name ?? meshName(directory),
     home: isthmusHome(env),
     publishAddress: address,
+    capture,
     isthmus: ownProgram(),
     env,
     examine,

@@ -55,11 +55,12 @@ async function exec(
   const pod = pods[0]!;
   if (flags.container !== undefined && !pod.containers.some(({ name }) => name === flags.container))
     throw new UserError(`container ${flags.container} is not valid for pod ${pod.name}`);
-  const { env, cwd } = await client.environment(namespace, pod.name, flags.container);
+  const { env, cwd, enter } = await client.environment(namespace, pod.name, flags.container);
   if (pod.ready < pod.size)
     streams.stderr.write(`Warning: pod ${pod.name} is not ready: ${pod.message ?? pod.status}\n`);
   const { TERM } = process.env;
   const code = await runForeground({
+    enter,
     command,
     args,
     env: { ...(TERM === undefined ? {} : { TERM }), ...env },

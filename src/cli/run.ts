@@ -3,7 +3,8 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { runForeground } from '../app/foreground.ts';
 import { UserError } from '../base/errors.ts';
 import type { ControlClient } from '../config/control/client.ts';
-import type { RunEvent, RunRequest } from '../config/control/mesh-api.ts';
+import type { Capture, RunEvent, RunRequest } from '../config/control/mesh-api.ts';
+import { captureOption } from './capture-option.ts';
 import { Exit } from './command.ts';
 import { addMeshFlag, connect, type MeshFlags, timeoutOption } from './kubectl/flags.ts';
 
@@ -14,6 +15,7 @@ interface Flags extends MeshFlags {
   readonly labels?: Readonly<Record<string, string>>;
   readonly port?: readonly number[];
   readonly timeout: number;
+  readonly capture?: Capture;
 }
 
 const EXAMPLES = `
@@ -23,6 +25,7 @@ sidecar is ready. A Service that selects its labels sends requests to it. Its ex
 Examples:
   isthmus run --name reviews --labels app=reviews,version=v2 --port 9080 -- node reviews.mjs
   isthmus run -- curl -s http://catalog/items
+  isthmus run --capture netns -- psql -h db.example.com
 `;
 
 /** `isthmus run`: a program at this terminal as a workload of a local mesh, with a sidecar of its own. */
@@ -35,6 +38,7 @@ export function define(command: Command): void {
     .option('--service-account <name>', 'whose identity it has', 'default')
     .option('-l, --labels <labels>', 'its labels, such as app=web,version=v2 (default: app=NAME)', labelsFlag)
     .option('-p, --port <port>', 'port of its Service that it serves; may be given again', portFlag)
+    .addOption(captureOption(undefined))
     .addOption(timeoutOption('how long its sidecar may take to be ready', '60s'))
     .addHelpText('after', EXAMPLES);
   addMeshFlag(command).action((words: string[], flags: Flags) => run(words, flags));
@@ -61,13 +65,14 @@ async function run(words: readonly string[], flags: Flags): Promise<void> {
   const { mesh, client } = await connect(flags);
   const own = nameOf(command);
   const name = flags.name ?? `${own}-${Math.random().toString(36).slice(2, 7)}`;
-  const { namespace, serviceAccount, port: ports = [] } = flags;
+  const { namespace, serviceAccount, port: ports = [], capture } = flags;
   const labels = flags.labels ?? { app: flags.name ?? own };
-  const request: RunRequest = { namespace, name, serviceAccount, labels, ports, command: [...words] };
+  const request: RunRequest = { namespace, name, serviceAccount, labels, ports, capture, command: [...words] };
   const workload = new Workload(client, request);
   try {
-    const env = await workload.ready(flags.timeout);
+    const { env, enter } = await workload.ready(flags.timeout);
     const code = await runForeground({
+      enter,
       command,
       args,
       env: withOwn(process.env, env),
@@ -119,8 +124,8 @@ class Workload {
     return this.#lost.signal;
   }
 
-  /** Resolves with the environment of its program when its sidecar is ready. */
-  async ready(timeoutMs: number): Promise<Readonly<Record<string, string>>> {
+  /** Resolves with the environment of its program, and where it runs, when its sidecar is ready. */
+  async ready(timeoutMs: number): Promise<Extract<RunEvent, { event: 'ready' }>> {
     const event = await new Promise<RunEvent | Error | undefined>((resolve) => {
       const timer = setTimeout(() => resolve(undefined), timeoutMs);
       const settle = (outcome: RunEvent | Error) => {
@@ -139,7 +144,7 @@ class Workload {
       );
     });
     if (event instanceof Error) throw event;
-    if (event?.event === 'ready') return event.env;
+    if (event?.event === 'ready') return event;
     throw new UserError(event?.event === 'failed' ? event.message : await this.#whyNot(timeoutMs));
   }
 

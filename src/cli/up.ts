@@ -3,10 +3,13 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { type RunningMesh, resolveOptions, startMesh } from '../app/up.ts';
 import { UserError } from '../base/errors.ts';
+import type { Capture } from '../config/control/mesh-api.ts';
+import { captureOption } from './capture-option.ts';
 
 interface Flags {
   readonly name?: string;
   readonly address: string;
+  readonly capture: Capture;
 }
 
 /** `isthmus up [DIR]`: a folder of YAML made into a running mesh. */
@@ -15,6 +18,7 @@ export function define(command: Command): void {
     .argument('[dir]', 'folder of Kubernetes and Istio YAML', '.')
     .option('--name <name>', "name of the mesh (default: the folder's)")
     .option('--address <ip>', 'where gateways are published', '127.0.0.1')
+    .addOption(captureOption('explicit'))
     .addHelpText('after', NOTES)
     .action(up);
 }
@@ -24,15 +28,18 @@ Runs the pods of Deployments, StatefulSets, Jobs and Pods as processes with side
 them, until Ctrl-C. Changes of the files take effect while it runs.
 
 A container needs a command that this machine can run; images are not pulled. It must listen on $HOST:$PORT,
-and finds its sidecar by http_proxy and by NAME_SERVICE_HOST and NAME_SERVICE_PORT.
+and finds its sidecar by http_proxy and by NAME_SERVICE_HOST and NAME_SERVICE_PORT. With --capture netns (Linux,
+root) each pod has a network namespace, in which programs that know nothing of proxies are in the mesh; the
+annotation sidecar.istio.io/interceptionMode: NONE keeps a pod out of that.
 
 Examples:
   isthmus up examples/coolstore
   isthmus up . --name shop --address 127.0.0.2
+  isthmus up . --capture netns
   isthmus status        # in another terminal
 `;
 
-async function up(dir: string, { name, address }: Flags): Promise<void> {
+async function up(dir: string, { name, address, capture }: Flags): Promise<void> {
   if (!existsSync(dir)) throw new UserError(`there is no folder ${dir}`);
   if (!statSync(dir).isDirectory()) throw new UserError(`${dir} is not a folder`);
   const output = new Output();
@@ -43,6 +50,7 @@ async function up(dir: string, { name, address }: Flags): Promise<void> {
     directory: dir,
     name,
     address,
+    capture,
     env: process.env,
     onEvent: ({ kind, text }) => {
       if (kind === 'step') output.step(begun, text);

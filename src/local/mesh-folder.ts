@@ -85,6 +85,10 @@ export class MeshFolder {
   get discoverySocket(): string {
     return path.join(this.path, 'discovery.sock');
   }
+  /** Sockets that lead into the networks of pods; their paths must be short. */
+  get sockets(): string {
+    return path.join(this.path, 'net');
+  }
   get #record(): string {
     return path.join(this.path, 'mesh.json');
   }
@@ -96,7 +100,7 @@ export class MeshFolder {
       throw new UserError(`${this.path} is too long a path for sockets; set ISTHMUS_HOME to a shorter one`);
     }
     fs.mkdirSync(this.path, { recursive: true, mode: 0o700 });
-    for (const dir of [this.applied, this.runtime, this.pods, this.logs, this.cacerts]) {
+    for (const dir of [this.applied, this.runtime, this.pods, this.logs, this.cacerts, this.sockets]) {
       fs.rmSync(dir, { recursive: true, force: true });
       fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
     }

@@ -1,13 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { podPort } from '../agent/pod-network.ts';
 import { messageOf, UserError } from '../base/errors.ts';
 import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import { ControlClient } from '../config/control/client.ts';
-import type { PublishedUrl } from '../config/control/mesh-api.ts';
+import type { Capture, PublishedUrl } from '../config/control/mesh-api.ts';
 import { formatMessage } from '../config/message.ts';
+import { podPrefixOf } from '../process/address-pool.ts';
 import { Guard } from '../process/guard.ts';
 import type { ProcessStatus } from '../process/managed-process.ts';
+import { MeshNetwork } from './capture/mesh-network.ts';
 import { MeshCertificates } from './certificates/mesh-certificates.ts';
 import {
   type ConfigurationEvent,
@@ -17,21 +18,19 @@ import {
 import { ControlPlaneProcess } from './control-plane-process.ts';
 import { type Installation, installationOf } from './install.ts';
 import { MeshFolder, type MeshRecord } from './mesh-folder.ts';
-import { valuesOf, writeCaFiles } from './object-values.ts';
+import { writeCaFiles } from './object-values.ts';
 import { ObjectView } from './object-view.ts';
 import type { OwnProgram } from './own-program.ts';
 import { PodReports } from './pod-reports.ts';
-import { type DesiredPod, desiredPods, podKey } from './pods/desired-pod.ts';
-import { type Injection, injectedPod, injectionOf } from './pods/injection.ts';
-import { Pod } from './pods/pod.ts';
-import type { PodSurroundings } from './pods/pod-surroundings.ts';
-import { serviceLinks } from './pods/program-environment.ts';
+import { PodSet } from './pod-set.ts';
+import { type DesiredPod, desiredPods } from './pods/desired-pod.ts';
+import type { Pod } from './pods/pod.ts';
 import { checkPorts, readInput } from './preflight.ts';
-import { programHome } from './program-home.ts';
-import { type PublishedPort, publicationOf, publishedPorts } from './publication.ts';
+import type { PublishedPort } from './publication.ts';
 import { publishedUrls } from './published-urls.ts';
 import { controlPlaneObjects } from './runtime-objects.ts';
 import { mayUseLowPorts, type Slot, takeSlot } from './slot.ts';
+import { type MeshParts, publishedBy, surroundingsOf } from './surroundings.ts';
 
 export interface MeshOptions {
   /** The folder of YAML. */
@@ -41,6 +40,8 @@ export interface MeshOptions {
   readonly home: string;
   /** Where gateways are reached from outside the mesh. */
   readonly publishAddress: string;
+  /** How programs get to their sidecars, unless a pod says otherwise. */
+  readonly capture: Capture;
   readonly isthmus: OwnProgram;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Finds what does not fit together in the objects that are in force. */
@@ -70,12 +71,7 @@ const KINDS = [
 ] as const;
 
 const DOMAIN = 'cluster.local';
-/** Where the proxy and the agent of a pod are asked. */
-export const PROXY_PORTS = { admin: 15000, status: 15020 } as const;
 const PORTS = { grpc: 15010, secureGrpc: 15012, http: 8080, monitoring: 15014 };
-/** The end of the address that stands for the load balancer of the gateways; no pod gets it. */
-const OUTSIDE_ADDRESS = '255.254';
-const DRAIN_WAIT_MS = 2_000;
 const RECONNECT_MS = 100;
 
 /** A mesh of processes on this machine, made of a folder of YAML and kept as the YAML says. */
@@ -86,18 +82,16 @@ export class LocalMesh {
   readonly record: MeshRecord;
   readonly control: ControlClient;
   readonly #slot: Slot;
+  readonly #network: MeshNetwork | undefined;
   readonly #guard = new Guard();
-  readonly #tokens: TokenIssuer;
-  readonly #privileged: boolean;
+  readonly #parts: MeshParts;
   readonly #discovery: ControlPlaneProcess;
   readonly #reports: PodReports;
   readonly #configuration: ConfigurationReports;
   readonly #view = new ObjectView();
-  readonly #pods = new Map<string, Pod>();
-  readonly #runs = new Map<string, Pod>();
+  readonly #pods: PodSet;
   /** Folder with the files of the authority. */
   readonly #authority: string;
-  readonly #rootCertificate: string;
   #certificates: MeshCertificates | undefined = undefined;
   #installation: Installation;
   #unwatch: (() => void) | undefined = undefined;
@@ -113,17 +107,16 @@ export class LocalMesh {
     options: MeshOptions,
     folder: MeshFolder,
     installation: Installation,
-    parts: { slot: Slot; tokens: TokenIssuer; privileged: boolean; plugged: boolean },
+    parts: { slot: Slot; network: MeshNetwork | undefined; tokens: TokenIssuer; privileged: boolean; plugged: boolean },
   ) {
     this.options = options;
     this.folder = folder;
     this.#installation = installation;
-    this.#slot = parts.slot;
-    this.#tokens = parts.tokens;
-    this.#privileged = parts.privileged;
+    const { slot, network, plugged, tokens, privileged } = parts;
+    this.#slot = slot;
+    this.#network = network;
     const own = installation.pilotEnv.EXTERNAL_CA ? 'upstream' : 'ca';
-    this.#authority = parts.plugged ? folder.cacerts : path.join(folder.state, own);
-    this.#rootCertificate = path.join(this.#authority, 'root-cert.pem');
+    this.#authority = plugged ? folder.cacerts : path.join(folder.state, own);
     const { pod } = this.#slot.pool.acquire(`${installation.namespace}/istiod`);
     const at = (port: number) => `${pod}:${port}`;
     this.record = {
@@ -147,14 +140,34 @@ export class LocalMesh {
       isSettled: () => this.#hasSettled,
       onEvent: options.onEvent,
     });
-    const { isthmus, directory, env } = options;
-    const { plugged } = parts;
-    const addresses = this.record.discovery;
+    const { isthmus, directory, env, publishAddress } = options;
+    const { discovery } = this.record;
     this.#discovery = new ControlPlaneProcess(
-      { isthmus, directory, folder, addresses, domain: DOMAIN, installation, plugged, env },
+      { isthmus, directory, folder, addresses: discovery, domain: DOMAIN, installation, plugged, env },
       this.#guard,
       () => this.#wake(),
     );
+    this.#parts = {
+      ...{ directory, folder, slot, network, guard: this.#guard, tokens, privileged, publishAddress, isthmus, env },
+      view: this.#view,
+      discovery,
+      domain: DOMAIN,
+      trustDomain: this.#trustDomain,
+      rootCertificate: path.join(this.#authority, 'root-cert.pem'),
+      installation: () => this.#installation,
+      publishedUrls: () => this.publishedUrls,
+    };
+    this.#pods = new PodSet({
+      view: this.#view,
+      reports: this.#reports,
+      control: this.control,
+      surroundings: (key, pod) => surroundingsOf(this.#parts, key, pod, () => this.#podChanged(key)),
+      onGone: (key) => {
+        this.#slot.pool.release(key);
+        this.#reconcileSoon();
+        this.#wake();
+      },
+    });
   }
 
   /** Starts everything, and returns while pods are still on their way. Throws a UserError if there is nothing to start. */
@@ -170,17 +183,20 @@ export class LocalMesh {
     const input = await readInput(options.directory);
     const installation = installationOf(input);
     await checkPorts(input, installation, options.publishAddress);
-    const slot = await takeSlot();
+    const slot = await takeSlot(options.capture === 'netns' ? 'netns' : 'loopback');
+    let network: MeshNetwork | undefined;
     try {
+      if (options.capture === 'netns') network = await MeshNetwork.open(slot.number, folder.name);
       folder.prepare();
       const tokens = await TokenIssuer.open(path.join(folder.state, 'tokens'), { issuer: LOCAL_TOKEN_ISSUER });
-      const privileged = await mayUseLowPorts(`${slot.pool.podPrefix}255.253`);
+      const privileged = await mayUseLowPorts(`${podPrefixOf('loopback', slot.number)}255.253`);
       const plugged = writeCaFiles(input, installation.namespace, folder.cacerts);
-      const mesh = new LocalMesh(options, folder, installation, { slot, tokens, privileged, plugged });
+      const mesh = new LocalMesh(options, folder, installation, { slot, network, tokens, privileged, plugged });
       await mesh.#openCertificates(plugged);
       await mesh.#begin();
       return mesh;
     } catch (error) {
+      await network?.close();
       slot.release();
       folder.finish();
       throw error;
@@ -198,11 +214,7 @@ export class LocalMesh {
       workloads: () =>
         this.pods
           .filter((pod) => pod.injection !== 'none' && !pod.terminating)
-          .map(({ desired: { name, namespace: ns }, addresses }) => ({
-            workload: `${name}.${ns}`,
-            admin: `${addresses.sidecar}:${PROXY_PORTS.admin}`,
-            status: `${addresses.pod}:${PROXY_PORTS.status}`,
-          })),
+          .map(({ desired: { name, namespace: ns }, endpoints }) => ({ workload: `${name}.${ns}`, ...endpoints })),
       controlPlane: { address: record.discovery.secureGrpc, name: `istiod.${namespace}` },
     });
   }
@@ -227,10 +239,20 @@ export class LocalMesh {
       { mode: 0o600 },
     );
     this.folder.write(this.record);
+    if (this.#network) await this.#openNetwork(this.#network, pod);
     await this.#discovery.start(this.control);
     this.options.onEvent({ kind: 'step', text: `discovery at ${this.record.discovery.secureGrpc}` });
     this.#watch();
     this.#configuration.start();
+  }
+
+  async #openNetwork(network: MeshNetwork, discovery: string): Promise<void> {
+    await network.addAddress(discovery);
+    const { leftovers, range, bridge, outward } = network;
+    const tell = (text: string) => this.options.onEvent({ kind: 'step', text });
+    if (leftovers > 0) tell(`removed ${leftovers} interfaces and namespaces of meshes that were killed`);
+    const outside = outward ? '' : '; they reach this machine and no other, since net.ipv4.ip_forward is 0';
+    tell(`pods have networks of their own in ${range}, on ${bridge}${outside}`);
   }
 
   #watch(): void {
@@ -243,7 +265,7 @@ export class LocalMesh {
           this.#connected = true;
           // A control plane that was started anew has its objects from the runtime folder.
           for (const object of this.#installation.objects) this.#view.add(object);
-          for (const pod of this.#allPods()) this.#reports.tell(pod);
+          for (const pod of this.pods) this.#reports.tell(pod).catch(() => {});
         }
         this.#objectsChanged(changed);
       },
@@ -259,7 +281,7 @@ export class LocalMesh {
     if (kinds.has('IstioOperator') || kinds.has('ConfigMap')) this.#updateMeshConfig();
     const names = ['Gateway', 'Route', 'Service', 'Deployment'];
     if (kinds.has('Secret') || kinds.has('ConfigMap') || names.some((kind) => kinds.has(kind))) {
-      for (const pod of this.#allPods()) pod.objectsChanged();
+      for (const pod of this.pods) pod.objectsChanged();
     }
     if (kinds.has('Secret') && writeCaFiles(this.#view, this.#installation.namespace, this.folder.cacerts)) {
       this.#certificates?.authorityChanged().catch((error: unknown) => this.#report(messageOf(error)));
@@ -293,107 +315,15 @@ export class LocalMesh {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      if (!this.#stopping && this.#connected) this.#reconcile();
+      if (!this.#stopping && this.#connected) this.#pods.reconcile();
       this.#wake();
     });
   }
 
-  /** Starts the pods that are wanted and stops those that are not, once those in their place are ready. */
-  #reconcile(): void {
-    const wanted = new Map(desiredPods(this.#view).map((desired) => [podKey(desired), desired]));
-    for (const [key, desired] of wanted) {
-      const pod = this.#pods.get(key);
-      if (pod === undefined) this.#create(key, desired);
-      else if (pod.desired.hash !== desired.hash && !pod.terminating) void this.#remove(key, pod);
-    }
-    for (const [key, pod] of this.#pods) {
-      if (wanted.has(key) || pod.terminating) continue;
-      const { owner, namespace } = pod.desired;
-      const successors = [...wanted.values()].filter(
-        (d) =>
-          owner !== undefined &&
-          d.namespace === namespace &&
-          d.owner?.kind === owner.kind &&
-          d.owner.name === owner.name,
-      );
-      const ready = successors.filter((d) => this.#pods.get(podKey(d))?.ready).length;
-      if (ready === successors.length) void this.#remove(key, pod);
-    }
-  }
-
-  #create(key: string, desired: DesiredPod): void {
-    const injection = this.#injection(desired);
-    const pod = new Pod(
-      injectedPod(desired, injection),
-      injection,
-      this.#surroundings(key, desired, injection === 'gateway', false),
-    );
-    this.#pods.set(key, pod);
-    this.#reports.tell(pod);
-    void pod.start();
-  }
-
-  #surroundings(key: string, desired: DesiredPod, gateway: boolean, external: boolean): PodSurroundings {
-    const { options, folder } = this;
-    const { namespace } = desired;
-    const addresses = this.#slot.pool.acquire(key);
-    const file = key.replace('/', '.');
-    const services = this.#view.list('Service', namespace);
-    const privileged = this.#privileged;
-    const { meshConfig } = this.#installation;
-    const trustDomain = this.#trustDomain;
-    return {
-      guard: this.#guard,
-      addresses,
-      podPrefix: this.#slot.pool.podPrefix,
-      privileged,
-      tokens: this.#tokens,
-      values: valuesOf(this.#view, namespace),
-      home: programHome(desired.source.locate([]).file, options.directory, folder.path),
-      folder: path.join(folder.pods, file),
-      claims: path.join(folder.claims, namespace),
-      logs: path.join(folder.logs, file),
-      rootCertificate: this.#rootCertificate,
-      agent: { command: options.isthmus.command, args: [...options.isthmus.args, 'agent'] },
-      agentEnv: {
-        CA_ADDR: this.record.discovery.secureGrpc,
-        ISTIOD_SAN: `istiod.${this.#installation.namespace}.svc`,
-        TRUST_DOMAIN: trustDomain,
-        ISTIO_META_CLUSTER_ID: 'Kubernetes',
-        ISTIO_META_MESH_ID: String(
-          (meshConfig.defaultConfig as { meshId?: string } | undefined)?.meshId ?? trustDomain,
-        ),
-        PROXY_CONFIG: JSON.stringify({
-          ...(meshConfig.defaultConfig as object | undefined),
-          discoveryAddress: this.record.discovery.secureGrpc,
-        }),
-        EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true',
-        MINIMUM_DRAIN_DURATION: '0s',
-      },
-      proxyPort: Number(meshConfig.proxyHttpPort ?? 0),
-      domain: DOMAIN,
-      publish: gateway ? publicationOf(this.#published(desired)) : undefined,
-      outside: { address: `${this.#slot.pool.podPrefix}${OUTSIDE_ADDRESS}`, published: options.publishAddress },
-      outsideHosts: () => this.#outsideHosts(),
-      links: serviceLinks(
-        services,
-        () => addresses.sidecar,
-        (port) => podPort(port, privileged),
-      ),
-      outer: options.env,
-      external,
-      onChange: () => this.#podChanged(key),
-    };
-  }
-
-  #published(desired: DesiredPod): PublishedPort[] {
-    return publishedPorts(this.#view.list('Service'), desired, this.options.publishAddress);
-  }
-
   #podChanged(key: string): void {
-    const pod = this.#pods.get(key) ?? this.#runs.get(key);
+    const pod = this.#pods.get(key);
     if (pod === undefined) return;
-    this.#reports.tell(pod);
+    this.#reports.tell(pod).catch(() => {});
     const { message } = pod;
     if (pod.ready && !this.#announced.has(pod)) {
       this.#announced.add(pod);
@@ -409,60 +339,22 @@ export class LocalMesh {
     this.#wake();
   }
 
-  /** Takes a pod out of service and ends it: first nobody is sent to it any more, then it stops. */
-  async #remove(key: string, pod: Pod): Promise<void> {
-    const stopped = this.#drainAndStop(pod);
-    await stopped;
-    this.#pods.delete(key);
-    this.#runs.delete(key);
-    this.#slot.pool.release(key);
-    await this.#reports.tell(pod, true).catch(() => {});
-    this.#reconcileSoon();
-    this.#wake();
-  }
-
-  async #drainAndStop(pod: Pod): Promise<void> {
-    pod.beginTermination();
-    try {
-      const snapshot = await this.#reports.tell(pod);
-      if (!this.#stopping && snapshot > 0) await this.control.wait(snapshot, DRAIN_WAIT_MS);
-    } catch {
-      // Without a control plane nobody can be told.
-    }
-    await pod.stop();
-  }
-
   /** Ends a pod; what wants it makes another one. */
-  async restart(key: string): Promise<boolean> {
-    const pod = this.#pods.get(key);
-    if (pod === undefined || pod.terminating) return false;
-    await this.#remove(key, pod);
-    return true;
+  restart(key: string): Promise<boolean> {
+    return this.#pods.restart(key);
   }
 
   /** Adds a workload whose program somebody else runs. */
   addRun(desired: DesiredPod): Pod {
-    const key = podKey(desired);
-    if (this.#pods.has(key) || this.#runs.has(key)) throw new UserError(`there is a pod ${key} already`);
-    const pod = new Pod(desired, 'sidecar', this.#surroundings(key, desired, false, true));
-    this.#runs.set(key, pod);
-    this.#reports.tell(pod).catch(() => {});
-    void pod.start();
-    return pod;
+    return this.#pods.addRun(desired);
   }
 
-  async removeRun(pod: Pod): Promise<void> {
-    const key = podKey(pod.desired);
-    if (this.#runs.get(key) === pod && !pod.terminating) await this.#remove(key, pod);
-  }
-
-  *#allPods(): Generator<Pod> {
-    yield* this.#pods.values();
-    yield* this.#runs.values();
+  removeRun(pod: Pod): Promise<void> {
+    return this.#pods.removeRun(pod);
   }
 
   get pods(): readonly Pod[] {
-    return [...this.#allPods()].sort((a, b) => (podKey(a.desired) < podKey(b.desired) ? -1 : 1));
+    return this.#pods.all;
   }
 
   get discoveryStatus(): ProcessStatus {
@@ -480,24 +372,14 @@ export class LocalMesh {
 
   /** Where gateways can be reached from outside. */
   get publishedPorts(): PublishedPort[] {
-    const gateways = desiredPods(this.#view).filter((desired) => this.#injection(desired) === 'gateway');
-    const all = gateways.flatMap((desired) => this.#published(desired));
+    const gateways = desiredPods(this.#view).filter((desired) => this.#pods.injection(desired) === 'gateway');
+    const all = gateways.flatMap((desired) => publishedBy(this.#parts, desired));
     return [...new Map(all.map((port) => [`${port.address}:${port.published}`, port])).values()];
   }
 
   /** What can be typed to reach the gateways, and for which hosts. */
   get publishedUrls(): PublishedUrl[] {
     return publishedUrls(this.#view, this.publishedPorts);
-  }
-
-  /** Hosts that gateways serve where they are usually published, by their whole names. */
-  #outsideHosts(): string[] {
-    const urls = this.publishedUrls.filter(({ url }) => url.includes(`${this.options.publishAddress}:`));
-    return urls.flatMap(({ hosts }) => hosts).filter((host) => !host.includes('*'));
-  }
-
-  #injection(desired: DesiredPod): Injection {
-    return injectionOf(desired, this.#view.get('Namespace', '', desired.namespace)?.metadata.labels ?? {});
   }
 
   /** Resolves when every pod has come as far as it will, and every proxy has what the configuration says. */
@@ -511,8 +393,7 @@ export class LocalMesh {
   }
 
   get #hasSettled(): boolean {
-    if (!this.#connected || this.#scheduled || this.#pods.size < desiredPods(this.#view).length) return false;
-    return this.pods.every((pod) => pod.settled && !pod.terminating);
+    return this.#connected && !this.#scheduled && this.#pods.settled;
   }
 
   #changed(): Promise<void> {
@@ -535,9 +416,10 @@ export class LocalMesh {
     this.#unwatch?.();
     this.#configuration.close();
     this.#wake();
-    await Promise.all([...this.#allPods()].map((pod) => pod.stop()));
+    await this.#pods.stop();
     await this.#discovery.stop();
     this.#guard.close();
+    await this.#network?.close();
     this.#slot.release();
     this.folder.finish();
   }

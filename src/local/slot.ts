@@ -1,10 +1,11 @@
 import net from 'node:net';
 import { codeOf, UserError } from '../base/errors.ts';
-import { AddressPool, MAX_SLOTS } from '../process/address-pool.ts';
+import { AddressPool, MAX_SLOTS, type PodNetworkKind, podPrefixOf } from '../process/address-pool.ts';
 import { ownerOf } from '../process/listening-sockets.ts';
 
-/** A share of the loopback addresses, held for as long as its socket is open. */
+/** A share of the addresses, held for as long as its socket is open. */
 export interface Slot {
+  readonly number: number;
   readonly pool: AddressPool;
   release(): void;
 }
@@ -13,17 +14,21 @@ export interface Slot {
 const LOCK_PORT = 15099;
 
 /** Takes the first share that no other mesh has, whoever runs it. */
-export async function takeSlot(): Promise<Slot> {
-  for (let slot = 0; slot < MAX_SLOTS; slot++) {
-    const pool = new AddressPool(slot);
-    const server = await listen(`${pool.podPrefix}255.254`, LOCK_PORT);
-    if (typeof server === 'object') return { pool, release: () => server.close() };
-    if (server !== 'EADDRINUSE')
+export async function takeSlot(kind: PodNetworkKind = 'loopback'): Promise<Slot> {
+  for (let number = 0; number < MAX_SLOTS; number++) {
+    const lock = await lockSlot(number);
+    if (typeof lock === 'object') return { number, pool: new AddressPool(number, kind), release: () => lock.close() };
+    if (lock !== 'EADDRINUSE')
       throw new UserError(
-        `addresses of ${pool.podPrefix}0.0/16 cannot be used: ${server} (on macOS, 127.0.0.1 is the only one)`,
+        `addresses of ${podPrefixOf('loopback', number)}0.0/16 cannot be used: ${lock} (on macOS, 127.0.0.1 is the only one)`,
       );
   }
   throw new UserError(`${MAX_SLOTS} meshes run on this machine already`);
+}
+
+/** Holds a slot until it is closed; the system's code of why not, `EADDRINUSE` where another mesh has it. */
+export function lockSlot(number: number): Promise<{ close(): void } | string> {
+  return listen(`${podPrefixOf('loopback', number)}255.254`, LOCK_PORT);
 }
 
 /** Says who is in the way of a socket, in one line; undefined if nobody is. */

@@ -1,4 +1,4 @@
-/** The three loopback addresses of a pod. */
+/** The three addresses of a pod. */
 export interface PodAddresses {
   /** What others reach it by: the sidecar listens here. */
   readonly pod: string;
@@ -15,21 +15,31 @@ const SIDECAR_BLOCK = 192;
 export const MAX_SLOTS = 60;
 const MAX_PODS = 250 * 250;
 
-/** Hands out addresses in 127.0.0.0/8 to the pods of one mesh; one and the same name gets the same address again. */
+/**
+ * Where the pods of a mesh have their addresses: on the loopback of the machine, or in networks of their own, for which
+ * there is 100.64.0.0/10 (RFC 6598), in which nobody's own machines are.
+ */
+export type PodNetworkKind = 'loopback' | 'netns';
+
+const FIRST_OCTET = { loopback: 127, netns: 100 } as const;
+
+/** What all pod addresses of a mesh begin with. */
+export function podPrefixOf(kind: PodNetworkKind, slot: number): string {
+  return `${FIRST_OCTET[kind]}.${POD_BLOCK + slot}.`;
+}
+
+/** Hands out addresses to the pods of one mesh; one and the same name gets the same address again. */
 export class AddressPool {
   readonly #slot: number;
+  readonly podPrefix: string;
   readonly #byName = new Map<string, number>();
   readonly #used = new Set<number>();
   #next = 0;
 
   /** `slot` tells the meshes of one machine apart. */
-  constructor(slot: number) {
+  constructor(slot: number, kind: PodNetworkKind = 'loopback') {
     this.#slot = slot;
-  }
-
-  /** What all pod addresses of the mesh begin with. */
-  get podPrefix(): string {
-    return `127.${POD_BLOCK + this.#slot}.`;
+    this.podPrefix = podPrefixOf(kind, slot);
   }
 
   acquire(name: string): PodAddresses {
@@ -41,7 +51,7 @@ export class AddressPool {
     }
     const tail = `${Math.floor(index / 250)}.${(index % 250) + 1}`;
     return {
-      pod: `127.${POD_BLOCK + this.#slot}.${tail}`,
+      pod: `${this.podPrefix}${tail}`,
       program: `127.${PROGRAM_BLOCK + this.#slot}.${tail}`,
       sidecar: `127.${SIDECAR_BLOCK + this.#slot}.${tail}`,
     };

@@ -17,9 +17,9 @@ export interface SocketOwner {
 const LISTEN = '0A';
 const MAX_COMMAND = 80;
 
-/** Every TCP socket of this machine that listens. Empty where there is no /proc. */
-export function listeningSockets(): ListeningSocket[] {
-  return [...parse(read('/proc/net/tcp')), ...parse(read('/proc/net/tcp6'))];
+/** Every TCP socket that listens in the network of a process. Empty where there is no /proc. */
+export function listeningSockets(pid: number | 'self' = 'self'): ListeningSocket[] {
+  return [...parse(read(`/proc/${pid}/net/tcp`)), ...parse(read(`/proc/${pid}/net/tcp6`))];
 }
 
 /** Reads the text of /proc/net/tcp or tcp6. */

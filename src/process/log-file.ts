@@ -16,3 +16,22 @@ export function openLog(logFile: string): number {
   if (fs.existsSync(logFile)) fs.renameSync(logFile, previousLog(logFile));
   return fs.openSync(logFile, 'a', 0o600);
 }
+
+const END_BYTES = 4096;
+
+/** The end of what a program has printed. */
+export function endOfLog(logFile: string): string {
+  try {
+    const fd = fs.openSync(logFile, 'r');
+    try {
+      const { size } = fs.fstatSync(fd);
+      const buffer = Buffer.alloc(Math.min(size, END_BYTES));
+      fs.readSync(fd, buffer, 0, buffer.length, size - buffer.length);
+      return buffer.toString('utf8');
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch {
+    return '';
+  }
+}

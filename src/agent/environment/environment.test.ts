@@ -37,6 +37,7 @@ test('what nothing is said about has the value that it has in pilot-agent', () =
     scrapeTarget: undefined,
     address: undefined,
     podNetwork: undefined,
+    relays: [],
     dns: false,
     dnsAddress: 'localhost:15053',
     dnsTimeoutMs: 5000,

@@ -3,7 +3,9 @@ import os from 'node:os';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { trustDomainProblem } from '../../base/spiffe.ts';
 import { type CertificateEnvironment, certificateEnvironment } from '../../ca/client/environment.ts';
+import { DNS_PORT } from '../capture/options.ts';
 import { POD_NETWORK_VARIABLE, type PodNetwork, parsePodNetwork } from '../pod-network.ts';
+import { type AgentRelay, parseRelays, RELAYS_VARIABLE } from '../relays.ts';
 import { type AppProbers, parseAppProbers } from '../status/app-probers.ts';
 import { type Environment, EnvironmentReader, invalid } from './values.ts';
 
@@ -60,6 +62,8 @@ export interface AgentEnvironment {
   /** `ISTHMUS_AGENT_ADDRESS`: where this agent and its proxy serve admin, status, readiness and metrics. */
   readonly address: string | undefined;
   readonly podNetwork: PodNetwork | undefined;
+  /** Ways into the network of the pod, for those who share its files. */
+  readonly relays: readonly AgentRelay[];
   /** Whether the agent answers DNS (`ISTIO_META_DNS_CAPTURE` of a sidecar, `ISTIO_META_ENABLE_DNS_SERVER` of a gateway). */
   readonly dns: boolean;
   /** `DNS_PROXY_ADDR`. */
@@ -139,8 +143,9 @@ export function readEnvironment(env: Environment, role: 'sidecar' | 'router'): A
     labels: readLabels(read),
     address: readAddress(read, 'ISTHMUS_AGENT_ADDRESS'),
     podNetwork,
+    relays: parseRelays(read.text(RELAYS_VARIABLE)),
     dns: read.boolean(role === 'sidecar' ? 'ISTIO_META_DNS_CAPTURE' : 'ISTIO_META_ENABLE_DNS_SERVER', false),
-    dnsAddress: read.text('DNS_PROXY_ADDR') ?? 'localhost:15053',
+    dnsAddress: read.text('DNS_PROXY_ADDR') ?? `localhost:${DNS_PORT}`,
     dnsTimeoutMs: read.duration('DNS_FORWARD_TIMEOUT', 5000),
     stateDir: (env.ISTHMUS_AGENT_STATE ?? DEFAULT_STATE_DIR) || undefined,
     warnings: Object.entries(WITHOUT_EFFECT).flatMap(([name, reason]) =>

@@ -103,6 +103,8 @@ export interface ProxyAddress {
 export interface EnvironmentResponse {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** Words before a command that lead to where the pod's programs run. */
+  readonly enter: readonly string[];
 }
 
 /** `POST /v1/restart`: ends a pod, in whose place another one starts. */
@@ -115,12 +117,20 @@ export interface RestartRequest {
  * `POST /v1/run`: makes a workload whose program the caller runs. The answer is lines of {@link RunEvent}; the workload
  * ends when the connection does.
  */
+/**
+ * How the traffic of programs gets to their sidecars. `explicit`: they are told of it. `netns`: they have networks of
+ * their own, and need not know of it.
+ */
+export type Capture = 'explicit' | 'netns';
+
 export interface RunRequest {
   readonly namespace: string;
   readonly name: string;
   readonly serviceAccount: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: readonly number[];
+  /** How its traffic gets to its sidecar; as it is usual in the mesh when undefined. */
+  readonly capture?: Capture;
   /** The command, for `status`. */
   readonly command: readonly string[];
 }
@@ -128,7 +138,12 @@ export interface RunRequest {
 export type RunEvent =
   | { readonly event: 'waiting' }
   /** The program may start, with this environment; `started` is to be posted when it has. */
-  | { readonly event: 'ready'; readonly env: Readonly<Record<string, string>>; readonly podIp: string }
+  | {
+      readonly event: 'ready';
+      readonly env: Readonly<Record<string, string>>;
+      readonly enter: readonly string[];
+      readonly podIp: string;
+    }
   | { readonly event: 'failed'; readonly message: string };
 
 /** `POST /v1/started`: the program of a run was started, and its ports can be waited for. */

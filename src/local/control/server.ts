@@ -18,10 +18,11 @@ import type {
 } from '../../config/control/mesh-api.ts';
 import { readObject } from '../../config/read.ts';
 import { Invitations } from '../invitations.ts';
-import { type LocalMesh, PROXY_PORTS } from '../mesh.ts';
+import type { LocalMesh } from '../mesh.ts';
 import { ObjectView } from '../object-view.ts';
 import { OutsideWorkloads } from '../outside-workloads.ts';
 import { type DesiredPod, desiredPods, podKey } from '../pods/desired-pod.ts';
+import { INTERCEPTION } from '../pods/injection.ts';
 import type { Pod } from '../pods/pod.ts';
 import { whenWarm } from './warming.ts';
 
@@ -167,8 +168,7 @@ export class MeshControlServer {
     if (!answer.convergence) return answer;
     const pods = new Map(this.#mesh.pods.map((pod) => [`${pod.desired.name}.${pod.desired.namespace}`, pod]));
     const adminOf = (proxy: string) => {
-      const pod = pods.get(proxy);
-      return pod && `${pod.addresses.sidecar}:${PROXY_PORTS.admin}`;
+      return pods.get(proxy)?.endpoints.admin;
     };
     return { ...answer, convergence: await whenWarm(answer.convergence, adminOf, WARM_MS) };
   }
@@ -191,15 +191,14 @@ export class MeshControlServer {
   #proxies(): ProxiesResponse {
     const pods = this.#mesh.pods.filter((pod) => pod.injection !== 'none');
     return {
-      proxies: pods.map(({ desired, injection, addresses }) => ({
+      proxies: pods.map(({ desired, injection, addresses, endpoints }) => ({
         id: `${desired.name}.${desired.namespace}`,
         namespace: desired.namespace,
         name: desired.name,
         owner: ownerOf(desired),
         type: injection === 'gateway' ? 'router' : 'sidecar',
         podIp: addresses.pod,
-        admin: `${addresses.sidecar}:${PROXY_PORTS.admin}`,
-        status: `${addresses.pod}:${PROXY_PORTS.status}`,
+        ...endpoints,
       })),
     };
   }
@@ -208,10 +207,14 @@ export class MeshControlServer {
     const key = `${query.get('namespace') ?? 'default'}/${query.get('pod')}`;
     const pod = this.#mesh.pods.find((p) => podKey(p.desired) === key);
     if (pod === undefined) throw new NotFound(`pods "${query.get('pod')}" not found`);
-    return pod.environment(query.get('container') ?? undefined);
+    return { ...pod.environment(query.get('container') ?? undefined), enter: pod.enter };
   }
 
   async #run(request: RunRequest, response: http.ServerResponse): Promise<void> {
+    if (request.capture === 'netns' && this.#mesh.options.capture !== 'netns')
+      throw new UserError(
+        'this mesh has its pods on the loopback of the machine; start it with "isthmus up --capture netns"',
+      );
     const pod = this.#mesh.addRun(desiredRun(request));
     const key = podKey(pod.desired);
     this.#runs.set(key, pod);
@@ -223,7 +226,7 @@ export class MeshControlServer {
       void this.#mesh.removeRun(pod);
     });
     if (await pod.whenProxyReady()) {
-      write({ event: 'ready', env: pod.baseEnvironment(request.ports[0]), podIp: pod.addresses.pod });
+      write({ event: 'ready', env: pod.baseEnvironment(request.ports[0]), enter: pod.enter, podIp: pod.addresses.pod });
     } else {
       write({ event: 'failed', message: pod.message ?? 'the mesh stops' });
       response.end();
@@ -232,11 +235,12 @@ export class MeshControlServer {
 }
 
 /** A pod with one container whose program is run from outside. */
-function desiredRun({ namespace, name, serviceAccount, labels, ports, command }: RunRequest): DesiredPod {
+function desiredRun(request: RunRequest): DesiredPod {
+  const { namespace, name, serviceAccount, labels, ports, capture, command } = request;
   const raw = {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace, labels },
+    metadata: { name, namespace, labels, ...(capture === 'explicit' && { annotations: { [INTERCEPTION]: 'NONE' } }) },
     spec: {
       serviceAccountName: serviceAccount,
       containers: [{ name: 'run', command, ports: ports.map((containerPort) => ({ containerPort })) }],

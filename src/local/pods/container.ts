@@ -1,7 +1,7 @@
 import type { Probe } from '../../config/kinds/shared/pod-spec.ts';
 import type { Guard } from '../../process/guard.ts';
 import { ManagedProcess, type ProcessSpec, type ProcessStatus } from '../../process/managed-process.ts';
-import { PROBE_DEFAULTS, type ProbeTarget, tryProbe, tryTcp } from './probe.ts';
+import { PROBE_DEFAULTS, type ProbeTarget, tryPort, tryProbe } from './probe.ts';
 
 /** How often a program that has just been started is looked at. */
 const START_MS = 40;
@@ -134,15 +134,12 @@ export class RunningContainer {
 
   /** A program without a probe is ready when it listens on the ports that it declares. */
   #awaitPorts(): void {
-    const { container, address, port } = this.#options.target;
+    const { container } = this.#options.target;
     const ports = (container.ports ?? []).filter(({ protocol = 'TCP' }) => protocol === 'TCP');
     const run = this.#run;
     const look = async () => {
       const outcomes = await Promise.all(
-        ports.map(async ({ containerPort }) => {
-          const problem = await tryTcp(address, port(containerPort), TCP_TIMEOUT_MS);
-          return problem && `nothing listens on ${address}:${port(containerPort)} yet`;
-        }),
+        ports.map(({ containerPort }) => tryPort(containerPort, this.#options.target, TCP_TIMEOUT_MS)),
       );
       if (run !== this.#run) return;
       const problem = outcomes.find((outcome) => outcome !== undefined);

@@ -1,5 +1,5 @@
 import type { Container } from '../../config/kinds/shared/pod-spec.ts';
-import { tryTcp } from './probe.ts';
+import { type ProbeTarget, tryPort } from './probe.ts';
 
 const LOOK_MS = 40;
 const TCP_TIMEOUT_MS = 1000;
@@ -19,11 +19,11 @@ export class ExternalProgram {
     return this.#ready;
   }
 
-  /** It was started, and is to listen on these ports of an address. */
-  started(ports: Container['ports'], address: string, portOf: (port: number) => number): void {
+  /** It was started, and is to listen on these ports. */
+  started(ports: Container['ports'], target: ProbeTarget): void {
     const look = async () => {
       const problems = await Promise.all(
-        (ports ?? []).map(({ containerPort }) => tryTcp(address, portOf(containerPort), TCP_TIMEOUT_MS)),
+        (ports ?? []).map(({ containerPort }) => tryPort(containerPort, target, TCP_TIMEOUT_MS)),
       );
       if (this.#stopped) return;
       if (problems.every((problem) => problem === undefined)) {

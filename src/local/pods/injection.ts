@@ -2,7 +2,7 @@ import type { DesiredPod } from './desired-pod.ts';
 
 /** What stands beside the programs of a pod. */
 export type Injection =
-  /** A sidecar, by explicit capture. */
+  /** A sidecar. */
   | 'sidecar'
   /** The pod is a gateway: a proxy and nothing else. */
   | 'gateway'
@@ -13,6 +13,8 @@ export type Injection =
 export const PROXY_CONTAINER = 'istio-proxy';
 
 const INJECT = 'sidecar.istio.io/inject';
+/** The annotation by which a pod says how its traffic gets to its sidecar; `NONE` is explicit capture. */
+export const INTERCEPTION = 'sidecar.istio.io/interceptionMode';
 const TEMPLATES = 'inject.istio.io/templates';
 
 /**

@@ -25,6 +25,19 @@ export class PodFolder {
     return resolved;
   }
 
+  /**
+   * Where a program starts whose container may name a folder for that: one of the pod, or of the machine, where `home` is
+   * what a relative one begins at.
+   */
+  workingFolder(wanted: string | undefined, home: string): string {
+    if (wanted === undefined) return fs.existsSync(home) ? home : this.path;
+    const inside = this.resolve(wanted);
+    if (path.isAbsolute(wanted) && fs.existsSync(inside)) return inside;
+    const outside = path.resolve(home, wanted);
+    if (fs.existsSync(outside)) return outside;
+    throw new MissingObject(`workingDir ${wanted} is neither mounted nor a folder of this machine`);
+  }
+
   /** Writes the files of a directory of the pod, all at once; nothing happens if they are there already. */
   write(directory: string, files: ReadonlyMap<string, Uint8Array>): void {
     const target = this.resolve(directory);

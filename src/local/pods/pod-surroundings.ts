@@ -4,11 +4,13 @@ import type { PodAddresses } from '../../process/address-pool.ts';
 import type { Guard } from '../../process/guard.ts';
 import type { OwnProgram } from '../own-program.ts';
 import type { Values } from './environment.ts';
+import type { PodSpace } from './pod-space.ts';
 
 /** What a pod needs of the mesh that it is in. */
 export interface PodSurroundings {
   readonly guard: Guard;
   readonly addresses: PodAddresses;
+  readonly space: PodSpace;
   readonly podPrefix: string;
   /** Whether ports below 1024 may be listened on. */
   readonly privileged: boolean;

@@ -4,8 +4,11 @@ import { type Publication, podPort } from '../../agent/pod-network.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Container } from '../../config/kinds/shared/pod-spec.ts';
 import type { PodAddresses } from '../../process/address-pool.ts';
-import { isAnyAddress, listeningSocketsOf } from '../../process/listening-sockets.ts';
+import { isAnyAddress, listeningSockets, listeningSocketsOf } from '../../process/listening-sockets.ts';
+import { endOfLog } from '../../process/log-file.ts';
 import type { ProcessStatus } from '../../process/managed-process.ts';
+import { within } from '../../process/within.ts';
+import { PROXY_PORTS } from '../proxy-ports.ts';
 import { RunningContainer } from './container.ts';
 import type { DesiredPod } from './desired-pod.ts';
 import { containerEnvironment, expand, MissingObject, type PodFacts } from './environment.ts';
@@ -14,8 +17,10 @@ import { type Injection, PROXY_CONTAINER } from './injection.ts';
 import { writePodFiles } from './pod-files.ts';
 import { PodFolder } from './pod-folder.ts';
 import type { PodSurroundings } from './pod-surroundings.ts';
+import type { ProbeTarget } from './probe.ts';
 import { programEnvironment } from './program-environment.ts';
 import { agentArguments, agentEnvironment, programsOf, proxyContainer } from './sidecar.ts';
+import { withRewrittenProbes } from './sidecar-annotations.ts';
 
 /** A container as `status` shows it. */
 export interface ContainerView extends ProcessStatus {
@@ -30,7 +35,6 @@ type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
 
 /** Pods that say nothing end within this time; Kubernetes' 30 s are long for somebody who waits at a terminal. */
 const DEFAULT_GRACE_SECONDS = 5;
-const TAIL_BYTES = 4096;
 
 /** A pod at work: its folder, its sidecar, its programs. */
 export class Pod {
@@ -84,7 +88,19 @@ export class Pod {
   /** Where its programs listen. */
   get programAddress(): string {
     const { pod, program } = this.#around.addresses;
-    return this.injection === 'none' ? pod : program;
+    return this.injection === 'none' || this.#around.space.isOwn ? pod : program;
+  }
+
+  /** Words before a command that lead to where its programs run. */
+  get enter(): readonly string[] {
+    return this.#around.space.enterProgram;
+  }
+
+  /** Where its proxy and its agent are asked, `IP:PORT`. */
+  get endpoints(): { readonly admin: string; readonly status: string } {
+    const { addresses, space } = this.#around;
+    const status = space.captures ? addresses.sidecar : addresses.pod;
+    return { admin: `${addresses.sidecar}:${PROXY_PORTS.admin}`, status: `${status}:${PROXY_PORTS.status}` };
   }
 
   get containers(): ContainerView[] {
@@ -192,6 +208,8 @@ export class Pod {
       fs.mkdirSync(this.#around.logs, { recursive: true, mode: 0o700 });
       await this.#whenPossible('ContainerCreating', () => this.#writeFiles());
       if (this.#stopping) return;
+      await this.#around.space.open();
+      if (this.#stopping) return;
       if (this.injection !== 'none') this.#startProxy();
       for (const spec of this.desired.spec.initContainers ?? []) {
         if (!(await this.#runInit(spec))) return;
@@ -218,9 +236,8 @@ export class Pod {
 
   /** Whoever starts its programs has done so. */
   programStarted(): void {
-    const { privileged } = this.#around;
-    const ports = this.#programSpecs.flatMap((c) => c.ports ?? []);
-    this.#external?.started(ports, this.programAddress, (port) => podPort(port, privileged));
+    const [spec] = this.#programSpecs;
+    if (spec) this.#external?.started(spec.ports, this.#target(spec, {}, this.folder));
   }
 
   /** An object that it uses may have changed: volumes follow, and what waited for it goes on. */
@@ -251,6 +268,7 @@ export class Pod {
     this.#external?.stop();
     await Promise.all([...this.#init, ...this.#programs].map((c) => c.stop()));
     await this.#proxy?.stop();
+    await this.#around.space.close();
     this.#folder.remove();
   }
 
@@ -264,12 +282,14 @@ export class Pod {
 
   /** What every program of the pod has in its environment, whatever its container says. */
   baseEnvironment(port: number | undefined): Record<string, string> {
-    const { addresses, proxyPort, privileged, outer, links } = this.#around;
+    const { addresses, space, proxyPort, privileged, outer, links } = this.#around;
     const env = programEnvironment(outer, this.desired.name, {
-      address: this.programAddress,
+      address: space.isOwn ? '0.0.0.0' : this.programAddress,
       port: port === undefined ? undefined : podPort(port, privileged),
       proxy:
-        this.injection === 'sidecar' && proxyPort > 0 ? { address: addresses.sidecar, port: proxyPort } : undefined,
+        this.injection === 'sidecar' && proxyPort > 0 && !space.captures
+          ? { address: addresses.sidecar, port: proxyPort }
+          : undefined,
       direct: Object.values(addresses),
     });
     return { ...env, ...links, ISTHMUS_POD_ROOT: this.folder };
@@ -331,13 +351,12 @@ export class Pod {
   }
 
   #startProxy(): void {
-    const { guard, addresses, privileged, agent, logs } = this.#around;
+    const { guard, addresses, space, privileged, agent, logs } = this.#around;
     const env = agentEnvironment(this.#facts, this.injection, this.#around);
     const cwd = this.folder;
     this.#proxy = new RunningContainer({
       process: {
-        command: agent.command,
-        args: agentArguments(this.#facts, this.injection, this.#around),
+        ...within(space.enterProxy, agent.command, agentArguments(this.#facts, this.injection, this.#around)),
         env,
         cwd,
         logFile: path.join(logs, `${PROXY_CONTAINER}.log`),
@@ -349,6 +368,7 @@ export class Pod {
         container: proxyContainer(this.desired.annotations),
         env,
         cwd,
+        enter: [],
         port: (port) => podPort(port, privileged),
       },
       guard,
@@ -364,46 +384,59 @@ export class Pod {
   }
 
   #container(container: Container, restart: 'always' | 'on-failure' | 'never' = this.#restart): RunningContainer {
-    const { guard, privileged, values, logs } = this.#around;
+    const { guard, space, values, logs } = this.#around;
     const base = this.baseEnvironment(container.ports?.[0]?.containerPort);
     const env = containerEnvironment(container, base, this.#facts, values);
     const [command = '', ...rest] = [...(container.command ?? []), ...(container.args ?? [])].map((t) =>
       expand(t, env),
     );
-    const cwd = this.#workingFolder(container.workingDir);
-    const address = this.programAddress;
+    const cwd = this.#folder.workingFolder(container.workingDir, this.#around.home);
     const logFile = path.join(logs, `${container.name}.log`);
-    const where = `${address}${env.PORT ? `:${env.PORT}` : ''} ($HOST${env.PORT ? ':$PORT' : ''})`;
+    const where = `${this.programAddress}${env.PORT ? `:${env.PORT}` : ''} ($HOST${env.PORT ? ':$PORT' : ''})`;
     return new RunningContainer({
-      process: { command, args: rest, env, cwd, logFile, restart, graceMs: this.#graceMs },
-      target: { address, container, env, cwd, port: (port) => podPort(port, privileged) },
+      process: {
+        ...within(this.enter, command, rest),
+        env,
+        cwd,
+        logFile,
+        restart,
+        graceMs: this.#graceMs,
+      },
+      target: this.#target(container, env, cwd),
       guard,
       onChange: () => this.#changed(),
       inspect: (pid) => {
+        if (space.isOwn) return undefined;
         const any = listeningSocketsOf(pid).find((socket) => isAnyAddress(socket.address));
         return any && `listens on ${any.address}:${any.port}, past its sidecar; it must listen on ${where}`;
       },
       explainEnd: () =>
-        /EADDRINUSE|address already in use/i.test(tailOf(logFile))
+        !space.isOwn && /EADDRINUSE|address already in use/i.test(endOfLog(logFile))
           ? `wants an address that is in use, such as one of its sidecar; it must listen on ${where}, not on 0.0.0.0`
           : undefined,
     });
   }
 
+  /** How a program of the pod is probed: one whose traffic is captured through the agent, as a kubelet has to. */
+  #target(container: Container, env: Readonly<Record<string, string>>, cwd: string): ProbeTarget {
+    const { space, privileged } = this.#around;
+    const target = {
+      address: this.programAddress,
+      container,
+      env,
+      cwd,
+      enter: this.enter,
+      port: (port: number) => podPort(port, privileged),
+    };
+    if (!space.captures) return target;
+    const isListening = (port: number) =>
+      listeningSockets(this.#proxy?.status.pid).some((socket) => socket.port === port);
+    return { ...target, container: withRewrittenProbes(container, this.desired.annotations), isListening };
+  }
+
   get #restart(): 'always' | 'on-failure' | 'never' {
     const { restartPolicy } = this.desired.spec;
     return restartPolicy === 'Never' ? 'never' : restartPolicy === 'OnFailure' ? 'on-failure' : 'always';
-  }
-
-  /** A container may name a folder for its program to start in: one of the pod, or of the machine. */
-  #workingFolder(wanted: string | undefined): string {
-    const { home } = this.#around;
-    if (wanted === undefined) return fs.existsSync(home) ? home : this.folder;
-    const inside = this.#folder.resolve(wanted);
-    if (path.isAbsolute(wanted) && fs.existsSync(inside)) return inside;
-    const outside = path.resolve(home, wanted);
-    if (fs.existsSync(outside)) return outside;
-    throw new MissingObject(`workingDir ${wanted} is neither mounted nor a folder of this machine`);
   }
 
   /** Whether an init container has done its work. One that fails is started again, unless the pod says never. */
@@ -423,21 +456,4 @@ export class Pod {
 function imageOnly({ name, image }: Container): string {
   const what = image ? `only an image (${image})` : 'no command';
   return `container ${name} has ${what}: images are not pulled, so give it a command that this machine can run`;
-}
-
-/** The end of what a program has printed. */
-function tailOf(file: string): string {
-  try {
-    const fd = fs.openSync(file, 'r');
-    try {
-      const { size } = fs.fstatSync(fd);
-      const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
-      fs.readSync(fd, buffer, 0, buffer.length, size - buffer.length);
-      return buffer.toString('utf8');
-    } finally {
-      fs.closeSync(fd);
-    }
-  } catch {
-    return '';
-  }
 }

@@ -4,6 +4,7 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
 import type { Container, Probe } from '../../config/kinds/shared/pod-spec.ts';
+import { within } from '../../process/within.ts';
 
 /** Kubernetes' defaults. */
 export const PROBE_DEFAULTS = { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 };
@@ -14,8 +15,20 @@ export interface ProbeTarget {
   readonly container: Container;
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
+  /** Words before a command that lead to where the program runs. */
+  readonly enter: readonly string[];
+  /** Whether a port is listened on, where a connection would not tell. */
+  readonly isListening?: (port: number) => boolean;
   /** The port that a port of the pod is found at. */
   port(port: number): number;
+}
+
+/** Whether somebody listens on a port of the program; resolves with what is wrong if not. */
+export async function tryPort(port: number, target: ProbeTarget, timeoutMs: number): Promise<string | undefined> {
+  const { address, isListening } = target;
+  const at = target.port(port);
+  const problem = isListening ? !isListening(at) : await tryTcp(address, at, timeoutMs);
+  return problem ? `nothing listens on ${isListening ? `port ${at}` : `${address}:${at}`} yet` : undefined;
 }
 
 /** Tries once. Resolves with undefined for success, else with what is wrong, in a few words. */
@@ -87,13 +100,14 @@ export function tryTcp(host: string, port: number, timeoutMs: number): Promise<s
 }
 
 function tryCommand(
-  [program, ...args]: readonly string[],
-  { env, cwd }: ProbeTarget,
+  [program, ...words]: readonly string[],
+  { env, cwd, enter }: ProbeTarget,
   timeoutMs: number,
 ): Promise<string | undefined> {
   if (program === undefined) return Promise.resolve('the probe has no command');
   return new Promise((resolve) => {
-    const child = spawn(program, args, { env, cwd, stdio: 'ignore', timeout: timeoutMs, killSignal: 'SIGKILL' });
+    const { command, args } = within(enter, program, words);
+    const child = spawn(command, [...args], { env, cwd, stdio: 'ignore', timeout: timeoutMs, killSignal: 'SIGKILL' });
     child.on('error', (error) => resolve(error.message));
     child.on('exit', (code, signal) => {
       resolve(code === 0 ? undefined : signal ? 'command probe timed out' : `command exited with ${code}`);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAppProbers } from '../../agent/status/app-probers.ts';
 import type { Container } from '../../config/kinds/shared/pod-spec.ts';
-import { appProbers, proxyReadiness, scrapeAnnotations } from './sidecar-annotations.ts';
+import { appProbers, proxyReadiness, scrapeAnnotations, withRewrittenProbes } from './sidecar-annotations.ts';
 
 const container: Container = {
   name: 'main',
@@ -41,4 +41,27 @@ test('annotations set how the proxy is probed', () => {
     { ...probe, periodSeconds: 2, initialDelaySeconds: 1 },
   );
   assert.deepEqual(proxyReadiness(probe, { [`${prefix}/failureThreshold`]: 'many' }), probe);
+});
+
+test('probes of a program whose traffic is captured go to the agent, with their times; commands stay as they are', () => {
+  const container = {
+    name: 'web',
+    readinessProbe: {
+      periodSeconds: 3,
+      httpGet: { path: '/ready', port: 'http', httpHeaders: [{ name: 'A', value: 'b' }] },
+    },
+    livenessProbe: { tcpSocket: { port: 9000 }, timeoutSeconds: 2 },
+    startupProbe: { exec: { command: ['true'] } },
+  };
+  assert.deepEqual(withRewrittenProbes(container, {}), {
+    name: 'web',
+    readinessProbe: {
+      periodSeconds: 3,
+      httpGet: { path: '/app-health/web/readyz', port: 15020, httpHeaders: [{ name: 'A', value: 'b' }] },
+    },
+    livenessProbe: { timeoutSeconds: 2, httpGet: { path: '/app-health/web/livez', port: 15020 } },
+    startupProbe: { exec: { command: ['true'] } },
+  });
+  const annotations = { 'sidecar.istio.io/rewriteAppHTTPProbers': 'false' };
+  assert.equal(withRewrittenProbes(container, annotations), container);
 });

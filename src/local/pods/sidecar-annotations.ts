@@ -1,4 +1,5 @@
 import type { Container, Probe } from '../../config/kinds/shared/pod-spec.ts';
+import { PROXY_PORTS } from '../proxy-ports.ts';
 
 type Annotations = Readonly<Record<string, string>>;
 
@@ -26,6 +27,20 @@ export function appProbers(containers: readonly Container[], annotations: Annota
     }
   }
   return Object.keys(probers).length === 0 ? undefined : JSON.stringify(probers);
+}
+
+/** The container with the probes as Istio's injector rewrites them: the agent is asked, and asks the program. */
+export function withRewrittenProbes(container: Container, annotations: Annotations): Container {
+  if (annotations[REWRITE]?.toLowerCase() === 'false') return container;
+  const rewritten: Partial<Record<keyof typeof KINDS, Probe>> = {};
+  for (const [kind, name] of Object.entries(KINDS) as [keyof typeof KINDS, string][]) {
+    const { httpGet, tcpSocket, grpc, ...times } = container[kind] ?? {};
+    if (!(httpGet ?? tcpSocket ?? grpc)) continue;
+    const { httpHeaders } = httpGet ?? {};
+    const path = `/app-health/${container.name}/${name}`;
+    rewritten[kind] = { ...times, httpGet: { path, port: PROXY_PORTS.status, ...(httpHeaders && { httpHeaders }) } };
+  }
+  return { ...container, ...rewritten };
 }
 
 /** Names of ports are the container's own. */

@@ -66,7 +66,7 @@ export function agentEnvironment(
   injection: Injection,
   around: PodSurroundings,
 ): Record<string, string> {
-  const { addresses, podPrefix, privileged, publish, outside, folder, agentEnv, outer } = around;
+  const { addresses, space, podPrefix, privileged, publish, outside, folder, agentEnv, outer } = around;
   const { namespace, name, owner, spec } = facts.pod;
   const { pod, program, sidecar } = addresses;
   const hostsFile = path.join(folder, HOSTS_FILE);
@@ -87,13 +87,17 @@ export function agentEnvironment(
     ISTIO_META_APP_CONTAINERS: programsOf(spec)
       .map((c) => c.name)
       .join(','),
-    [POD_NETWORK_VARIABLE]: JSON.stringify(network),
+    ...(space.isOwn ? space.agentEnv : { [POD_NETWORK_VARIABLE]: JSON.stringify(network) }),
   };
   const probers = appProbers(programsOf(spec), facts.pod.annotations);
   if (probers !== undefined) env.ISTIO_KUBE_APP_PROBERS = probers;
   const scrape = scrapeAnnotations(facts.pod.annotations);
   if (scrape !== undefined) env.ISTIO_PROMETHEUS_ANNOTATIONS = scrape;
-  if (injection === 'sidecar') {
+  if (space.captures) {
+    env.ISTIO_META_INTERCEPTION_MODE = 'REDIRECT';
+    env.ISTIO_META_DNS_CAPTURE = 'true';
+    env.ISTIO_META_DNS_AUTO_ALLOCATE = 'true';
+  } else if (injection === 'sidecar') {
     env.ISTIO_META_INTERCEPTION_MODE = 'NONE';
     env.ISTIO_META_ISTHMUS_CAPTURE = 'explicit';
   } else env.ISTIO_META_UNPRIVILEGED_POD = 'true';

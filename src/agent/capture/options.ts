@@ -1,0 +1,125 @@
+import { isIP } from 'node:net';
+import { UserError } from '../../base/errors.ts';
+
+/** What is sent to the proxy of a network namespace, in the terms of istio-iptables. */
+export interface CaptureOptions {
+  /** `-p`: where the proxy takes what the programs send. */
+  readonly outboundPort: number;
+  /** `-z`: where it takes what is sent to them. */
+  readonly inboundPort: number;
+  /** `-e`: where tunnels (HBONE) arrive, which are never captured. */
+  readonly tunnelPort: number;
+  /** `-u`, `-g`: whose connections are the proxy's own. */
+  readonly proxyUids: readonly number[];
+  readonly proxyGids: readonly number[];
+  /** `-b`: ports of the programs; `*` for all. */
+  readonly includeInboundPorts: '*' | readonly number[];
+  /** `-d`; counts where all ports are included. */
+  readonly excludeInboundPorts: readonly number[];
+  /** `-q`: ports that are captured whatever their address. */
+  readonly includeOutboundPorts: readonly number[];
+  /** `-o`. */
+  readonly excludeOutboundPorts: readonly number[];
+  /** `-i`: ranges of addresses, as CIDR; `*` for all. */
+  readonly includeOutboundRanges: '*' | readonly string[];
+  /** `-x`. */
+  readonly excludeOutboundRanges: readonly string[];
+  /** `-c`: interfaces whose traffic is left alone, in both directions. */
+  readonly excludeInterfaces: readonly string[];
+  /** Where the agent answers DNS; undefined leaves DNS alone. */
+  readonly dns: DnsCapture | undefined;
+}
+
+export interface DnsCapture {
+  readonly port: number;
+  /** Name servers whose queries are taken; `*` for whatever is asked. */
+  readonly servers: '*' | readonly string[];
+}
+
+/** Ports that are the agent's and the proxy's own, and answer in clear: metrics, readiness, status. */
+const OWN_PORTS = [15090, 15021, 15020];
+/** Where the agent answers DNS, unless told. */
+export const DNS_PORT = 15053;
+/** The user and group that Istio's sidecar runs as. */
+export const PROXY_ID = 1337;
+
+/** What Istio's injector asks for where nothing else is said. */
+export const CAPTURE_DEFAULTS: CaptureOptions = {
+  outboundPort: 15001,
+  inboundPort: 15006,
+  tunnelPort: 15008,
+  proxyUids: [PROXY_ID],
+  proxyGids: [PROXY_ID],
+  includeInboundPorts: '*',
+  excludeInboundPorts: OWN_PORTS,
+  includeOutboundPorts: [],
+  excludeOutboundPorts: [],
+  includeOutboundRanges: '*',
+  excludeOutboundRanges: [],
+  excludeInterfaces: [],
+  dns: undefined,
+};
+
+const PREFIX = 'traffic.sidecar.istio.io/';
+
+/**
+ * The defaults with what annotations of a pod say (`traffic.sidecar.istio.io/*`). Throws a UserError that names the
+ * annotation: a rule that is left out would let traffic past the proxy.
+ */
+export function captureOptionsOf(annotations: Readonly<Record<string, string>>): CaptureOptions {
+  const read = <T>(name: string, parse: (text: string) => T, otherwise: T): T => {
+    const text = annotations[PREFIX + name];
+    if (text === undefined) return otherwise;
+    try {
+      return parse(text);
+    } catch (error) {
+      throw new UserError(`the annotation ${PREFIX}${name} ${(error as Error).message}`);
+    }
+  };
+  const ports = (name: string) => read<readonly number[]>(name, list(parsePort), []);
+  return {
+    ...CAPTURE_DEFAULTS,
+    includeInboundPorts: read<'*' | readonly number[]>('includeInboundPorts', allOr(parsePort), '*'),
+    excludeInboundPorts: [...new Set([...OWN_PORTS, ...ports('excludeInboundPorts')])],
+    includeOutboundPorts: ports('includeOutboundPorts'),
+    excludeOutboundPorts: ports('excludeOutboundPorts'),
+    includeOutboundRanges: read<'*' | readonly string[]>('includeOutboundIPRanges', allOr(parseRange), '*'),
+    excludeOutboundRanges: read<readonly string[]>('excludeOutboundIPRanges', list(parseRange), []),
+    excludeInterfaces: read<readonly string[]>('excludeInterfaces', list(parseInterface), []),
+  };
+}
+
+function list<T>(parse: (text: string) => T): (text: string) => T[] {
+  return (text) =>
+    text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '')
+      .map(parse);
+}
+
+function allOr<T>(parse: (text: string) => T): (text: string) => '*' | T[] {
+  return (text) => (text.trim() === '*' ? '*' : list(parse)(text));
+}
+
+function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65535) throw new Error(`has ${JSON.stringify(text)}, which is no port from 1 to 65535`);
+  return port;
+}
+
+function parseRange(text: string): string {
+  const [address = '', length, ...more] = text.split('/');
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  const isWhole = length !== undefined && /^\d{1,3}$/.test(length) && Number(length) <= bits;
+  if (bits < 0 || !isWhole || more.length > 0)
+    throw new Error(`has ${JSON.stringify(text)}, which is no range such as 10.0.0.0/8`);
+  return text;
+}
+
+/** Names of interfaces have 15 bytes at most (IFNAMSIZ). */
+function parseInterface(text: string): string {
+  if (!/^[a-zA-Z0-9_.@:-]{1,15}$/.test(text) || text.startsWith('-'))
+    throw new Error(`has ${JSON.stringify(text)}, which is no name of an interface`);
+  return text;
+}

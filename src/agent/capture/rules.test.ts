@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CAPTURE_DEFAULTS, type CaptureOptions, captureOptionsOf } from './options.ts';
+import { captureRules, restoreText } from './rules.ts';
+
+/** Rules of a table as iptables-save prints them. */
+function rulesOf(options: Partial<CaptureOptions>, family: 4 | 6 = 4, table: 'nat' | 'raw' = 'nat'): string[] {
+  return captureRules({ ...CAPTURE_DEFAULTS, ...options }, family)
+    .filter((rule) => rule.table === table)
+    .map(({ chain, args }) => `${chain} ${args.join(' ')}`);
+}
+
+const REDIRECTS = [
+  'ISTIO_INBOUND -p tcp --dport 15008 -j RETURN',
+  'ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001',
+  'ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006',
+];
+const INBOUND_ALL = [
+  'PREROUTING -p tcp -j ISTIO_INBOUND',
+  'ISTIO_INBOUND -p tcp --dport 15090 -j RETURN',
+  'ISTIO_INBOUND -p tcp --dport 15021 -j RETURN',
+  'ISTIO_INBOUND -p tcp --dport 15020 -j RETURN',
+  'ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT',
+];
+const owner = (kind: 'uid' | 'gid', localhost = '127.0.0.1/32') => [
+  `ISTIO_OUTPUT -o lo ! -d ${localhost} -p tcp ! --dport 15008 -m owner --${kind}-owner 1337 -j ISTIO_IN_REDIRECT`,
+  `ISTIO_OUTPUT -o lo -m owner ! --${kind}-owner 1337 -j RETURN`,
+  `ISTIO_OUTPUT -m owner --${kind}-owner 1337 -j RETURN`,
+];
+const PROXY = ['ISTIO_OUTPUT -o lo -s 127.0.0.6/32 -j RETURN', ...owner('uid'), ...owner('gid')];
+const LOCALHOST = 'ISTIO_OUTPUT -d 127.0.0.1/32 -j RETURN';
+const ALL_OUT = 'ISTIO_OUTPUT -p tcp -j ISTIO_REDIRECT';
+
+const CASES: readonly [what: string, options: Partial<CaptureOptions>, rules: readonly string[]][] = [
+  [
+    'a sidecar as the injector makes it',
+    {},
+    [...REDIRECTS, ...INBOUND_ALL, 'OUTPUT -j ISTIO_OUTPUT', ...PROXY, LOCALHOST, ALL_OUT],
+  ],
+  [
+    'nothing inbound',
+    { includeInboundPorts: [] },
+    [...REDIRECTS, 'OUTPUT -j ISTIO_OUTPUT', ...PROXY, LOCALHOST, ALL_OUT],
+  ],
+  [
+    'some ports inbound; the excluded ones are not among them',
+    { includeInboundPorts: [8080, 9090] },
+    [
+      ...REDIRECTS,
+      'PREROUTING -p tcp -j ISTIO_INBOUND',
+      'ISTIO_INBOUND -p tcp --dport 8080 -j ISTIO_IN_REDIRECT',
+      'ISTIO_INBOUND -p tcp --dport 9090 -j ISTIO_IN_REDIRECT',
+      'OUTPUT -j ISTIO_OUTPUT',
+      ...PROXY,
+      LOCALHOST,
+      ALL_OUT,
+    ],
+  ],
+  [
+    'ports outbound that bypass the proxy come first',
+    { excludeOutboundPorts: [22, 3306] },
+    [
+      ...REDIRECTS,
+      ...INBOUND_ALL,
+      'OUTPUT -j ISTIO_OUTPUT',
+      'ISTIO_OUTPUT -p tcp --dport 22 -j RETURN',
+      'ISTIO_OUTPUT -p udp --dport 22 -j RETURN',
+      'ISTIO_OUTPUT -p tcp --dport 3306 -j RETURN',
+      'ISTIO_OUTPUT -p udp --dport 3306 -j RETURN',
+      ...PROXY,
+      LOCALHOST,
+      ALL_OUT,
+    ],
+  ],
+  [
+    'one range but for a part of it, and a port wherever it is',
+    {
+      includeOutboundRanges: ['10.0.0.0/8', 'fd00::/8'],
+      excludeOutboundRanges: ['10.1.0.0/16'],
+      includeOutboundPorts: [5432],
+    },
+    [
+      ...REDIRECTS,
+      ...INBOUND_ALL,
+      'OUTPUT -j ISTIO_OUTPUT',
+      ...PROXY,
+      LOCALHOST,
+      'ISTIO_OUTPUT -d 10.1.0.0/16 -j RETURN',
+      'ISTIO_OUTPUT -p tcp --dport 5432 -j ISTIO_REDIRECT',
+      'ISTIO_OUTPUT -d 10.0.0.0/8 -p tcp -j ISTIO_REDIRECT',
+    ],
+  ],
+  [
+    'an interface that is left alone',
+    { excludeInterfaces: ['eth1'] },
+    [
+      ...REDIRECTS,
+      'PREROUTING -i eth1 -j RETURN',
+      ...INBOUND_ALL,
+      'OUTPUT -o eth1 -j RETURN',
+      'OUTPUT -j ISTIO_OUTPUT',
+      ...PROXY,
+      LOCALHOST,
+      ALL_OUT,
+    ],
+  ],
+];
+
+for (const [what, options, rules] of CASES) test(what, () => assert.deepEqual(rulesOf(options), rules));
+
+test('IPv6 has its own localhost and ranges', () => {
+  const options = { proxyUids: [], includeOutboundRanges: ['10.0.0.0/8', 'fd00::/8'] };
+  assert.deepEqual(rulesOf(options, 6).slice(REDIRECTS.length + INBOUND_ALL.length), [
+    'OUTPUT -j ISTIO_OUTPUT',
+    'ISTIO_OUTPUT -o lo -s ::6/128 -j RETURN',
+    ...owner('gid', '::1/128'),
+    'ISTIO_OUTPUT -d ::1/128 -j RETURN',
+    'ISTIO_OUTPUT -d fd00::/8 -p tcp -j ISTIO_REDIRECT',
+  ]);
+});
+
+test('DNS goes to the agent, whose own queries go out and are tracked apart', () => {
+  const options = { proxyGids: [], dns: { port: 15053, servers: ['10.0.0.10', 'fd00::10'] } };
+  assert.deepEqual(rulesOf(options).slice(REDIRECTS.length + INBOUND_ALL.length), [
+    'OUTPUT -j ISTIO_OUTPUT',
+    'ISTIO_OUTPUT -o lo -s 127.0.0.6/32 -j RETURN',
+    'ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp -m multiport ! --dports 53,15008 -m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT',
+    'ISTIO_OUTPUT -o lo -p tcp ! --dport 53 -m owner ! --uid-owner 1337 -j RETURN',
+    'ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN',
+    'ISTIO_OUTPUT -j ISTIO_OUTPUT_DNS',
+    'ISTIO_OUTPUT_DNS -p tcp --dport 53 -d 10.0.0.10/32 -j REDIRECT --to-ports 15053',
+    'ISTIO_OUTPUT_DNS -p udp --dport 53 -m owner --uid-owner 1337 -j RETURN',
+    'ISTIO_OUTPUT_DNS -p udp --dport 53 -d 10.0.0.10/32 -j REDIRECT --to-ports 15053',
+    'ISTIO_OUTPUT -d 127.0.0.1/32 -j RETURN',
+    'ISTIO_OUTPUT -p tcp -j ISTIO_REDIRECT',
+  ]);
+  assert.deepEqual(rulesOf(options, 4, 'raw'), [
+    'OUTPUT -j ISTIO_OUTPUT_DNS',
+    'ISTIO_OUTPUT_DNS -p udp --dport 53 -m owner --uid-owner 1337 -j CT --zone 1',
+    'ISTIO_OUTPUT_DNS -p udp --sport 15053 -m owner --uid-owner 1337 -j CT --zone 2',
+    'PREROUTING -j ISTIO_INBOUND',
+    'ISTIO_OUTPUT_DNS -p udp --dport 53 -d 10.0.0.10/32 -j CT --zone 2',
+    'ISTIO_INBOUND -p udp --sport 53 -s 10.0.0.10/32 -j CT --zone 1',
+  ]);
+});
+
+test('whoever is asked for names, where all DNS is taken', () => {
+  const names = rulesOf({ dns: { port: 15053, servers: '*' } }).filter((rule) => rule.includes('--to-ports 15053'));
+  assert.deepEqual(names, [
+    'ISTIO_OUTPUT_DNS -p tcp --dport 53 -j REDIRECT --to-ports 15053',
+    'ISTIO_OUTPUT_DNS -p udp --dport 53 -j REDIRECT --to-ports 15053',
+  ]);
+});
+
+test('what iptables-restore reads: own chains first, nothing twice', () => {
+  const options = { ...CAPTURE_DEFAULTS, proxyUids: [], includeInboundPorts: [80] };
+  assert.equal(
+    restoreText(captureRules(options, 4)),
+    `*nat
+:ISTIO_INBOUND - [0:0]
+:ISTIO_REDIRECT - [0:0]
+:ISTIO_IN_REDIRECT - [0:0]
+:ISTIO_OUTPUT - [0:0]
+-A ISTIO_INBOUND -p tcp --dport 15008 -j RETURN
+-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001
+-A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006
+-A PREROUTING -p tcp -j ISTIO_INBOUND
+-A ISTIO_INBOUND -p tcp --dport 80 -j ISTIO_IN_REDIRECT
+-A OUTPUT -j ISTIO_OUTPUT
+-A ISTIO_OUTPUT -o lo -s 127.0.0.6/32 -j RETURN
+-A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --gid-owner 1337 -j ISTIO_IN_REDIRECT
+-A ISTIO_OUTPUT -o lo -m owner ! --gid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT -m owner --gid-owner 1337 -j RETURN
+-A ISTIO_OUTPUT -d 127.0.0.1/32 -j RETURN
+-A ISTIO_OUTPUT -p tcp -j ISTIO_REDIRECT
+COMMIT
+`,
+  );
+});
+
+test('annotations of a pod', () => {
+  const traffic = (values: Record<string, string>) =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [`traffic.sidecar.istio.io/${name}`, value]));
+  assert.deepEqual(captureOptionsOf({}), CAPTURE_DEFAULTS);
+  assert.deepEqual(
+    captureOptionsOf(
+      traffic({
+        includeInboundPorts: '80, 443',
+        excludeInboundPorts: '9000,15020',
+        includeOutboundPorts: '5432',
+        excludeOutboundPorts: '22,',
+        includeOutboundIPRanges: '10.0.0.0/8,fd00::/8',
+        excludeOutboundIPRanges: '10.1.2.3/32',
+        excludeInterfaces: 'eth1',
+      }),
+    ),
+    {
+      ...CAPTURE_DEFAULTS,
+      includeInboundPorts: [80, 443],
+      excludeInboundPorts: [15090, 15021, 15020, 9000],
+      includeOutboundPorts: [5432],
+      excludeOutboundPorts: [22],
+      includeOutboundRanges: ['10.0.0.0/8', 'fd00::/8'],
+      excludeOutboundRanges: ['10.1.2.3/32'],
+      excludeInterfaces: ['eth1'],
+    },
+  );
+  assert.deepEqual(captureOptionsOf(traffic({ includeInboundPorts: '' })).includeInboundPorts, []);
+  for (const [name, value, words] of [
+    ['includeInboundPorts', '80,http', 'has "http", which is no port from 1 to 65535'],
+    ['excludeOutboundPorts', '65536', 'has "65536", which is no port from 1 to 65535'],
+    ['excludeOutboundIPRanges', '10.0.0.0', 'has "10.0.0.0", which is no range such as 10.0.0.0/8'],
+    ['includeOutboundIPRanges', '10.0.0.0/33', 'has "10.0.0.0/33", which is no range such as 10.0.0.0/8'],
+    [
+      'includeOutboundIPRanges',
+      '10.0.0.0/8 -j ACCEPT',
+      'has "10.0.0.0/8 -j ACCEPT", which is no range such as 10.0.0.0/8',
+    ],
+    ['excludeInterfaces', 'eth0\n-A', 'has "eth0\\n-A", which is no name of an interface'],
+  ] as const)
+    assert.throws(() => captureOptionsOf(traffic({ [name]: value })), {
+      message: `the annotation traffic.sidecar.istio.io/${name} ${words}`,
+    });
+});

@@ -1,0 +1,135 @@
+import { CAPTURE_DEFAULTS, type CaptureOptions } from '../../agent/capture/options.ts';
+import { captureRules, restoreText } from '../../agent/capture/rules.ts';
+import { UserError } from '../../base/errors.ts';
+import { podPrefixOf } from '../../process/address-pool.ts';
+import { NetworkNamespace } from '../../process/network-namespace.ts';
+import { runTool, ToolError } from '../../process/tool.ts';
+import { removeLeftovers, removeSlot } from './leftovers.ts';
+import { forwards, masqueradeRule } from './masquerade.ts';
+import { bridgeName, linkName, namespaceName } from './names.ts';
+
+/** The tools that are called, and Debian's package of each. */
+const TOOLS = { ip: 'iproute2', nsenter: 'util-linux', 'iptables-restore': 'iptables' } as const;
+/** The end of the address that this machine itself has on the bridge. */
+const HOST = '255.253';
+const PREFIX_BITS = 16;
+
+/** Why this process can make no network namespaces with cables; undefined if it can. */
+export async function whyNoNamespaces(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return 'network namespaces are a thing of Linux';
+  if (process.getuid?.() !== 0) return 'it needs root';
+  for (const [tool, name] of Object.entries(TOOLS)) {
+    const { missing = false, message } = await attempt(tool, ['--version']);
+    if (missing) return `${message} (package ${name})`;
+  }
+  // Root in a container may be root of little.
+  return (await attempt('unshare', ['--net', '--', 'iptables', '-t', 'nat', '-S'])).message;
+}
+
+async function attempt(tool: string, args: readonly string[]): Promise<Partial<ToolError>> {
+  try {
+    await runTool(tool, args);
+    return {};
+  } catch (error) {
+    if (error instanceof ToolError) return error;
+    throw error;
+  }
+}
+
+/** The network of a mesh whose pods have networks of their own: a bridge of this machine, and a cable to each pod. */
+export class MeshNetwork {
+  readonly #slot: number;
+  readonly #mesh: string;
+  readonly #podPrefix: string;
+  /** How many things a mesh has left here that was killed. */
+  readonly leftovers: number;
+  /** Whether pods reach other machines. */
+  readonly outward: boolean;
+
+  private constructor(slot: number, mesh: string, leftovers: number) {
+    this.#slot = slot;
+    this.#mesh = mesh;
+    this.#podPrefix = podPrefixOf('netns', slot);
+    this.leftovers = leftovers;
+    this.outward = forwards();
+  }
+
+  /** `slot` is held by the caller. Throws a UserError if there can be no such network. */
+  static async open(slot: number, mesh: string): Promise<MeshNetwork> {
+    const problem = await whyNoNamespaces();
+    if (problem !== undefined) throw new UserError(`--capture netns cannot be done here: ${problem}`);
+    const network = new MeshNetwork(slot, mesh, await removeLeftovers(slot));
+    try {
+      await network.#begin();
+      return network;
+    } catch (error) {
+      await network.close();
+      throw error instanceof ToolError ? new UserError(`--capture netns cannot be done here: ${error.message}`) : error;
+    }
+  }
+
+  get range(): string {
+    return `${this.#podPrefix}0.0/${PREFIX_BITS}`;
+  }
+
+  get bridge(): string {
+    return bridgeName(this.#slot);
+  }
+
+  /** The address that this machine has for the pods. */
+  get host(): string {
+    return this.#podPrefix + HOST;
+  }
+
+  async #begin(): Promise<void> {
+    const ip = (...args: string[]) => runTool('ip', args);
+    const routes = await ip('-4', 'route', 'show', 'match', `${this.#podPrefix}0.1`);
+    const other = routes.split('\n').find((line) => line !== '' && !line.startsWith('default'));
+    if (other !== undefined)
+      throw new UserError(`--capture netns cannot be done here: ${this.range} is in use: ${other.trim()}`);
+    await ip('link', 'add', this.bridge, 'type', 'bridge');
+    await ip('addr', 'add', `${this.host}/${PREFIX_BITS}`, 'dev', this.bridge);
+    await ip('link', 'set', this.bridge, 'up');
+    if (this.outward) await runTool('iptables', masqueradeRule('-A', this.#slot));
+  }
+
+  /** Gives this machine one more address: that of a pod which runs in the machine's own network. */
+  async addAddress(address: string): Promise<void> {
+    await runTool('ip', ['addr', 'replace', `${address}/32`, 'dev', this.bridge]);
+  }
+
+  async removeAddress(address: string): Promise<void> {
+    await runTool('ip', ['addr', 'del', `${address}/32`, 'dev', this.bridge]).catch(() => {});
+  }
+
+  /** Makes the network of a pod; with rules that send its traffic to the sidecar in it, unless it has none. */
+  async addPod(pod: string, address: string, rules: CaptureOptions | undefined): Promise<NetworkNamespace> {
+    const namespace = await NetworkNamespace.create({
+      name: this.nameOf(pod),
+      link: linkName(this.#slot, address),
+      bridge: this.bridge,
+      address: `${address}/${PREFIX_BITS}`,
+      gateway: this.host,
+    });
+    if (rules === undefined) return namespace;
+    try {
+      await namespace.run('iptables-restore', ['--noflush', '-w', '5'], restoreText(captureRules(rules, 4)));
+      return namespace;
+    } catch (error) {
+      await namespace.delete();
+      throw error;
+    }
+  }
+
+  nameOf(pod: string): string {
+    return namespaceName(this.#slot, this.#mesh, pod);
+  }
+
+  /** Removes the bridge, every cable and every namespace. */
+  async close(): Promise<void> {
+    await removeSlot(this.#slot).catch(() => {});
+  }
+}
+
+/** Group as which the agents of captured pods run, by which their connections are told from the programs'. */
+export const PROXY_GROUP = CAPTURE_DEFAULTS.proxyGids[0]!;

@@ -1,0 +1,128 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { captureOptionsOf, DNS_PORT } from '../../agent/capture/options.ts';
+import { openRelay } from '../../agent/net/relay.ts';
+import { RELAYS_VARIABLE } from '../../agent/relays.ts';
+import type { PodAddresses } from '../../process/address-pool.ts';
+import { NetworkNamespace } from '../../process/network-namespace.ts';
+import { type DesiredPod, podKey } from '../pods/desired-pod.ts';
+import type { Injection } from '../pods/injection.ts';
+import type { PodSpace } from '../pods/pod-space.ts';
+import { PROXY_PORTS } from '../proxy-ports.ts';
+import { type MeshNetwork, PROXY_GROUP } from './mesh-network.ts';
+
+/** Kept in order: what is removed has been made before, and nothing is made that was removed. */
+abstract class Opened {
+  #done: Promise<void> | undefined = undefined;
+  #closed = false;
+
+  open(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#done = this.make();
+    return this.#done;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#done?.catch(() => {});
+    await this.remove();
+  }
+
+  protected abstract make(): Promise<void>;
+  protected abstract remove(): Promise<void>;
+}
+
+/** A pod in the network of the machine, such as a gateway, among pods that have networks of their own. */
+export class AddressedSpace extends Opened implements PodSpace {
+  readonly isOwn = false;
+  readonly captures = false;
+  readonly enterProxy = [];
+  readonly enterProgram = [];
+  readonly agentEnv = {};
+  readonly #network: MeshNetwork;
+  readonly #address: string;
+
+  constructor(network: MeshNetwork, address: string) {
+    super();
+    this.#network = network;
+    this.#address = address;
+  }
+
+  protected make(): Promise<void> {
+    return this.#network.addAddress(this.#address);
+  }
+
+  protected remove(): Promise<void> {
+    return this.#network.removeAddress(this.#address);
+  }
+}
+
+/** A pod with a network namespace of its own, in which its sidecar, if it has one, gets what its programs send and are sent. */
+export class NamespaceSpace extends Opened implements PodSpace {
+  readonly isOwn = true;
+  readonly captures: boolean;
+  readonly enterProgram: readonly string[];
+  readonly enterProxy: readonly string[];
+  readonly #network: MeshNetwork;
+  readonly #desired: DesiredPod;
+  readonly #addresses: PodAddresses;
+  /** Folder for the sockets by which this machine reaches the sidecar's localhost; its path must be short. */
+  readonly #sockets: string;
+  #namespace: NetworkNamespace | undefined = undefined;
+  #relays: { close(): void }[] = [];
+
+  constructor(
+    network: MeshNetwork,
+    pod: { readonly desired: DesiredPod; readonly injection: Injection; readonly addresses: PodAddresses },
+    sockets: string,
+  ) {
+    super();
+    this.#network = network;
+    this.#desired = pod.desired;
+    this.#addresses = pod.addresses;
+    this.#sockets = sockets;
+    this.captures = pod.injection === 'sidecar';
+    const enter = NetworkNamespace.entrance(network.nameOf(podKey(pod.desired)));
+    this.enterProgram = enter;
+    this.enterProxy = [...enter, '--setgid', String(PROXY_GROUP)];
+  }
+
+  get agentEnv(): Record<string, string> {
+    return { [RELAYS_VARIABLE]: JSON.stringify(this.#ports()) };
+  }
+
+  /** The ports that this machine asks at the sidecar's localhost, and the socket that leads there. */
+  #ports(): { readonly port: number; readonly path: string }[] {
+    const [, , high, low] = this.#addresses.pod.split('.');
+    return Object.values(PROXY_PORTS).map((port) => ({
+      port,
+      path: path.join(this.#sockets, `${Number(high) * 256 + Number(low)}.${port % 1000}`),
+    }));
+  }
+
+  protected async make(): Promise<void> {
+    const { pod, sidecar } = this.#addresses;
+    const rules = this.captures
+      ? {
+          ...captureOptionsOf(this.#desired.annotations),
+          // Its user is that of the programs, so that it can read what they can; its group tells it from them.
+          proxyUids: [],
+          proxyGids: [PROXY_GROUP],
+          dns: { port: DNS_PORT, servers: '*' as const },
+        }
+      : undefined;
+    this.#namespace = await this.#network.addPod(podKey(this.#desired), pod, rules);
+    if (!this.captures) return;
+    fs.mkdirSync(this.#sockets, { recursive: true, mode: 0o700 });
+    for (const { port, path: at } of this.#ports())
+      this.#relays.push(await openRelay({ host: sidecar, port }, { path: at }));
+  }
+
+  protected async remove(): Promise<void> {
+    for (const relay of this.#relays) relay.close();
+    this.#relays = [];
+    for (const { path: at } of this.#ports()) fs.rmSync(at, { force: true });
+    await this.#namespace?.delete();
+    this.#namespace = undefined;
+  }
+}

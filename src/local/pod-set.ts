@@ -1,0 +1,142 @@
+import { UserError } from '../base/errors.ts';
+import type { ControlClient } from '../config/control/client.ts';
+import type { ObjectView } from './object-view.ts';
+import type { PodReports } from './pod-reports.ts';
+import { type DesiredPod, desiredPods, podKey } from './pods/desired-pod.ts';
+import { type Injection, injectedPod, injectionOf } from './pods/injection.ts';
+import { Pod } from './pods/pod.ts';
+import type { PodSurroundings } from './pods/pod-surroundings.ts';
+
+export interface PodSetOptions {
+  readonly view: ObjectView;
+  readonly reports: PodReports;
+  readonly control: ControlClient;
+  readonly surroundings: (
+    key: string,
+    pod: { readonly desired: DesiredPod; readonly injection: Injection; readonly external: boolean },
+  ) => PodSurroundings;
+  /** A pod has gone, and its addresses are free. */
+  readonly onGone: (key: string) => void;
+}
+
+const DRAIN_WAIT_MS = 2_000;
+
+/** The pods of a mesh at work: those that the configuration wants, and those whose programs somebody else runs. */
+export class PodSet {
+  readonly #options: PodSetOptions;
+  readonly #pods = new Map<string, Pod>();
+  readonly #runs = new Map<string, Pod>();
+  #stopping = false;
+
+  constructor(options: PodSetOptions) {
+    this.#options = options;
+  }
+
+  get(key: string): Pod | undefined {
+    return this.#pods.get(key) ?? this.#runs.get(key);
+  }
+
+  /** All of them, in the order of their names. */
+  get all(): Pod[] {
+    return [...this.#pods.values(), ...this.#runs.values()].sort((a, b) =>
+      podKey(a.desired) < podKey(b.desired) ? -1 : 1,
+    );
+  }
+
+  /** Whether there are as many as the configuration wants, and each has come as far as it will. */
+  get settled(): boolean {
+    if (this.#pods.size < desiredPods(this.#options.view).length) return false;
+    return this.all.every((pod) => pod.settled && !pod.terminating);
+  }
+
+  /** Starts the pods that are wanted and stops those that are not, once those in their place are ready. */
+  reconcile(): void {
+    const wanted = new Map(desiredPods(this.#options.view).map((desired) => [podKey(desired), desired]));
+    for (const [key, desired] of wanted) {
+      const pod = this.#pods.get(key);
+      if (pod === undefined) this.#create(key, desired);
+      else if (pod.desired.hash !== desired.hash && !pod.terminating) void this.#remove(key, pod);
+    }
+    for (const [key, pod] of this.#pods) {
+      if (wanted.has(key) || pod.terminating) continue;
+      const { owner, namespace } = pod.desired;
+      const successors = [...wanted.values()].filter(
+        (d) =>
+          owner !== undefined &&
+          d.namespace === namespace &&
+          d.owner?.kind === owner.kind &&
+          d.owner.name === owner.name,
+      );
+      const ready = successors.filter((d) => this.#pods.get(podKey(d))?.ready).length;
+      if (ready === successors.length) void this.#remove(key, pod);
+    }
+  }
+
+  /** What stands beside the programs of a pod. */
+  injection(desired: DesiredPod): Injection {
+    const namespace = this.#options.view.get('Namespace', '', desired.namespace);
+    return injectionOf(desired, namespace?.metadata.labels ?? {});
+  }
+
+  #create(key: string, desired: DesiredPod): void {
+    const { surroundings, reports } = this.#options;
+    const injection = this.injection(desired);
+    const around = surroundings(key, { desired, injection, external: false });
+    const pod = new Pod(injectedPod(desired, injection), injection, around);
+    this.#pods.set(key, pod);
+    reports.tell(pod).catch(() => {});
+    void pod.start();
+  }
+
+  /** Adds a workload whose program somebody else runs. */
+  addRun(desired: DesiredPod): Pod {
+    const key = podKey(desired);
+    if (this.get(key)) throw new UserError(`there is a pod ${key} already`);
+    const { surroundings, reports } = this.#options;
+    const pod = new Pod(desired, 'sidecar', surroundings(key, { desired, injection: 'sidecar', external: true }));
+    this.#runs.set(key, pod);
+    reports.tell(pod).catch(() => {});
+    void pod.start();
+    return pod;
+  }
+
+  async removeRun(pod: Pod): Promise<void> {
+    const key = podKey(pod.desired);
+    if (this.#runs.get(key) === pod && !pod.terminating) await this.#remove(key, pod);
+  }
+
+  /** Ends a pod; what wants it makes another one. */
+  async restart(key: string): Promise<boolean> {
+    const pod = this.#pods.get(key);
+    if (pod === undefined || pod.terminating) return false;
+    await this.#remove(key, pod);
+    return true;
+  }
+
+  /** Takes a pod out of service and ends it: first nobody is sent to it any more, then it stops. */
+  async #remove(key: string, pod: Pod): Promise<void> {
+    await this.#drainAndStop(pod);
+    this.#pods.delete(key);
+    this.#runs.delete(key);
+    await this.#options.reports.tell(pod, true).catch(() => {});
+    this.#options.onGone(key);
+  }
+
+  async #drainAndStop(pod: Pod): Promise<void> {
+    const { reports, control } = this.#options;
+    pod.beginTermination();
+    try {
+      const snapshot = await reports.tell(pod);
+      if (!this.#stopping && snapshot > 0) await control.wait(snapshot, DRAIN_WAIT_MS);
+    } catch {
+      // Without a control plane nobody can be told.
+    }
+    await pod.stop();
+  }
+
+  /** Ends all of them at once. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.all.map((pod) => pod.stop()));
+  }
+}

@@ -1,0 +1,28 @@
+/** The network in which the processes of a pod run. */
+export interface PodSpace {
+  /** Whether it is the pod's own, so that programs may listen wherever they like. */
+  readonly isOwn: boolean;
+  /** Whether traffic of programs that know nothing of proxies goes through the sidecar. */
+  readonly captures: boolean;
+  /** Words before a command that make it run there as the sidecar, whose connections nobody captures. */
+  readonly enterProxy: readonly string[];
+  /** Words before a command that make it run there as a program of the pod. */
+  readonly enterProgram: readonly string[];
+  /** What its agent must know of it. */
+  readonly agentEnv: Readonly<Record<string, string>>;
+  /** Makes it. May throw. */
+  open(): Promise<void>;
+  /** Removes it, also when it is about to be made. */
+  close(): Promise<void>;
+}
+
+/** The network of the machine, which the pod shares with others. */
+export const SHARED_SPACE: PodSpace = {
+  isOwn: false,
+  captures: false,
+  enterProxy: [],
+  enterProgram: [],
+  agentEnv: {},
+  open: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+};

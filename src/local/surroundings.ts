@@ -1,0 +1,132 @@
+import path from 'node:path';
+import { podPort } from '../agent/pod-network.ts';
+import type { TokenIssuer } from '../ca/tokens/token-issuer.ts';
+import type { PublishedUrl } from '../config/control/mesh-api.ts';
+import type { Guard } from '../process/guard.ts';
+import type { MeshNetwork } from './capture/mesh-network.ts';
+import { AddressedSpace, NamespaceSpace } from './capture/spaces.ts';
+import type { Installation } from './install.ts';
+import type { MeshFolder, MeshRecord } from './mesh-folder.ts';
+import { valuesOf } from './object-values.ts';
+import type { ObjectView } from './object-view.ts';
+import type { OwnProgram } from './own-program.ts';
+import type { DesiredPod } from './pods/desired-pod.ts';
+import { INTERCEPTION, type Injection } from './pods/injection.ts';
+import { type PodSpace, SHARED_SPACE } from './pods/pod-space.ts';
+import type { PodSurroundings } from './pods/pod-surroundings.ts';
+import { serviceLinks } from './pods/program-environment.ts';
+import { programHome } from './program-home.ts';
+import { type PublishedPort, publicationOf, publishedPorts } from './publication.ts';
+import type { Slot } from './slot.ts';
+
+/** What all pods of a mesh have in common. */
+export interface MeshParts {
+  /** The folder of YAML. */
+  readonly directory: string;
+  readonly folder: MeshFolder;
+  readonly slot: Slot;
+  /** Undefined where pods share the loopback of the machine. */
+  readonly network: MeshNetwork | undefined;
+  readonly guard: Guard;
+  readonly tokens: TokenIssuer;
+  /** Whether ports below 1024 may be listened on. */
+  readonly privileged: boolean;
+  readonly publishAddress: string;
+  readonly isthmus: OwnProgram;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly view: ObjectView;
+  readonly discovery: MeshRecord['discovery'];
+  readonly domain: string;
+  readonly trustDomain: string;
+  readonly rootCertificate: string;
+  readonly installation: () => Installation;
+  readonly publishedUrls: () => readonly PublishedUrl[];
+}
+
+/** The end of the address that stands for the load balancer of the gateways; no pod gets it. */
+const OUTSIDE_ADDRESS = '255.254';
+
+/** What a pod of a mesh needs of it. `external`: somebody else runs its programs. */
+export function surroundingsOf(
+  parts: MeshParts,
+  key: string,
+  pod: { readonly desired: DesiredPod; readonly injection: Injection; readonly external: boolean },
+  onChange: () => void,
+): PodSurroundings {
+  const { folder, slot, privileged, view, env, isthmus, discovery, trustDomain, domain, publishAddress } = parts;
+  const { desired, injection, external } = pod;
+  const { namespace } = desired;
+  const { meshConfig, namespace: istioNamespace } = parts.installation();
+  const { podPrefix } = slot.pool;
+  const addresses = slot.pool.acquire(key);
+  const file = key.replace('/', '.');
+  const services = view.list('Service', namespace);
+  const space = spaceOf(parts, pod, addresses);
+  return {
+    guard: parts.guard,
+    addresses,
+    space,
+    podPrefix,
+    privileged,
+    tokens: parts.tokens,
+    values: valuesOf(view, namespace),
+    home: programHome(desired.source.locate([]).file, parts.directory, folder.path),
+    folder: path.join(folder.pods, file),
+    claims: path.join(folder.claims, namespace),
+    logs: path.join(folder.logs, file),
+    rootCertificate: parts.rootCertificate,
+    agent: { command: isthmus.command, args: [...isthmus.args, 'agent'] },
+    agentEnv: {
+      CA_ADDR: discovery.secureGrpc,
+      ISTIOD_SAN: `istiod.${istioNamespace}.svc`,
+      TRUST_DOMAIN: trustDomain,
+      ISTIO_META_CLUSTER_ID: 'Kubernetes',
+      ISTIO_META_MESH_ID: String((meshConfig.defaultConfig as { meshId?: string } | undefined)?.meshId ?? trustDomain),
+      PROXY_CONFIG: JSON.stringify({
+        ...(meshConfig.defaultConfig as object | undefined),
+        discoveryAddress: discovery.secureGrpc,
+      }),
+      EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true',
+      MINIMUM_DRAIN_DURATION: '0s',
+    },
+    proxyPort: Number(meshConfig.proxyHttpPort ?? 0),
+    domain,
+    publish: injection === 'gateway' ? publicationOf(publishedBy(parts, desired)) : undefined,
+    outside: { address: `${podPrefix}${OUTSIDE_ADDRESS}`, published: publishAddress },
+    outsideHosts: () => outsideHosts(parts),
+    links: serviceLinks(
+      services,
+      // Whose traffic is captured calls services by their own addresses.
+      ({ spec, metadata }) =>
+        space.captures ? spec.clusterIP || `${metadata.name}.${namespace}.svc.${domain}` : addresses.sidecar,
+      (port) => podPort(port, privileged),
+    ),
+    outer: env,
+    external,
+    onChange,
+  };
+}
+
+/** The ports by which a gateway is reached from outside. */
+export function publishedBy({ view, publishAddress }: MeshParts, gateway: DesiredPod): PublishedPort[] {
+  return publishedPorts(view.list('Service'), gateway, publishAddress);
+}
+
+/** A gateway serves this machine, and a pod that says so keeps to explicit capture: both are in the machine's network. */
+function spaceOf(
+  { network, folder }: MeshParts,
+  { desired, injection }: { readonly desired: DesiredPod; readonly injection: Injection },
+  addresses: PodSurroundings['addresses'],
+): PodSpace {
+  if (network === undefined) return SHARED_SPACE;
+  const explicit = injection === 'sidecar' && desired.annotations[INTERCEPTION] === 'NONE';
+  return injection === 'gateway' || explicit || desired.spec.hostNetwork === true
+    ? new AddressedSpace(network, addresses.pod)
+    : new NamespaceSpace(network, { desired, injection, addresses }, folder.sockets);
+}
+
+/** Hosts that gateways serve where they are usually published, by their whole names. */
+function outsideHosts({ publishedUrls, publishAddress }: MeshParts): string[] {
+  const urls = publishedUrls().filter(({ url }) => url.includes(`${publishAddress}:`));
+  return urls.flatMap(({ hosts }) => hosts).filter((host) => !host.includes('*'));
+}
