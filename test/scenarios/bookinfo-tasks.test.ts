@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  allTo,
+  apply,
+  BOOKINFO,
+  bookinfoGateway,
+  Counted,
+  DESTINATION_RULE_ALL,
+  RATINGS_TEST_ABORT,
+  REVIEWS_TEST_V2,
+  ratingsTestDelay,
+  remove,
+  reviewsSplit,
+  VIRTUAL_SERVICE_ALL_V1,
+  Visitor,
+} from '../support/bookinfo.ts';
+import { Load } from '../support/load.ts';
+import { TestedMesh } from '../support/local-mesh.ts';
+import { until } from '../support/reference.ts';
+
+const NO_REVIEWS = 'Sorry, product reviews are currently unavailable for this book.';
+const NO_RATINGS = 'Ratings service is currently unavailable';
+const VERSIONS = ['v1', 'v2', 'v3'];
+
+test("bookinfo: the tasks of Istio's documentation", async (t) => {
+  const mesh = await TestedMesh.start(t, BOOKINFO);
+  const anybody = new Visitor(mesh);
+  const jason = new Visitor(mesh);
+  await jason.login('jason');
+
+  /** Does something, by which so many requests come to the versions of the reviews. */
+  const reviewsGet = async (expected: readonly number[], what: () => Promise<unknown>): Promise<void> => {
+    const counted = await Counted.from(mesh);
+    await what();
+    // What was given up is counted a moment after.
+    let found: number[] = [];
+    await until(`${expected} requests to the versions of the reviews`, async () => {
+      found = await Promise.all(VERSIONS.map((version) => counted.to(`reviews-${version}`)));
+      return found.every((count, i) => count >= expected[i]!) || undefined;
+    });
+    assert.deepEqual(found, expected);
+  };
+
+  await t.test('ingress: the gateway lets in what its routes name, and nothing else', async () => {
+    const counted = await Counted.from(mesh);
+    assert.match((await anybody.page()).body, /<title>Simple Bookstore App<\/title>/);
+    const products = (await (await anybody.get('/api/v1/products')).json()) as { id: number }[];
+    assert.deepEqual(
+      products.map(({ id }) => id),
+      [0],
+    );
+    assert.equal((await anybody.get('/static/productpage.css')).headers.get('content-type'), 'text/css; charset=utf-8');
+    for (const path of ['/', '/health', '/productpage/x', '/reviews/0']) {
+      assert.equal((await anybody.get(path)).status, 404, path);
+    }
+    assert.equal(await counted.to('productpage-v1'), 3);
+    // The sample has named its port 80 at first, and 8080 later.
+    await apply(mesh, bookinfoGateway(8080));
+    assert.equal((await anybody.page()).status, 200);
+    await apply(mesh, bookinfoGateway(80));
+  });
+
+  await t.test('without routes the versions take turns', async () => {
+    const seen = new Set<string>();
+    await until('all versions', async () => seen.add((await anybody.page()).stars ?? 'none').size === 3 || undefined);
+  });
+
+  await t.test('everything goes to v1', async () => {
+    await apply(mesh, DESTINATION_RULE_ALL, VIRTUAL_SERVICE_ALL_V1);
+    await reviewsGet([9, 0, 0], async () => {
+      for (const page of await anybody.pages(9)) assert.deepEqual([page.reviews, page.stars], ['v1', undefined]);
+    });
+  });
+
+  await t.test('jason sees v2, by the header end-user', async () => {
+    await apply(mesh, REVIEWS_TEST_V2);
+    await reviewsGet([5, 4, 0], async () => {
+      for (const page of await jason.pages(4)) assert.deepEqual([page.reviews, page.stars], ['v2', 'black']);
+      for (const page of await anybody.pages(5)) assert.deepEqual([page.reviews, page.stars], ['v1', undefined]);
+    });
+  });
+
+  await t.test('an abort leaves reviews without ratings, and never comes to the ratings', async () => {
+    await apply(mesh, RATINGS_TEST_ABORT);
+    const counted = await Counted.from(mesh);
+    const page = await jason.page();
+    assert.deepEqual([page.reviews, page.stars], ['v2', undefined]);
+    assert.ok(page.body.includes(NO_RATINGS));
+    assert.ok(!(await anybody.page()).body.includes(NO_RATINGS));
+    assert.deepEqual([await counted.flagged('reviews-v2', 'FI'), await counted.to('ratings-v1')], [1, 0]);
+  });
+
+  await t.test('a delay of seven seconds finds that productpage waits for six only', async () => {
+    await apply(mesh, ratingsTestDelay('7s'));
+    // Reviews are asked for twice.
+    await reviewsGet([1, 2, 0], async () => {
+      const [slow, fast] = await Promise.all([jason.page(), anybody.page()]);
+      assert.match(slow.body, /Error fetching product reviews!/);
+      assert.ok(slow.body.includes(NO_REVIEWS));
+      assert.ok(slow.seconds >= 5.9, `${slow.seconds} s for two tries of three`);
+      assert.equal(fast.reviews, 'v1');
+    });
+    await apply(mesh, ratingsTestDelay('0.1s'));
+    const page = await jason.page();
+    assert.deepEqual([page.reviews, page.stars], ['v2', 'black'], 'a shorter delay is none too many');
+    assert.ok(page.seconds >= 0.1);
+  });
+
+  await t.test('a timeout of half a second gives up on reviews that wait for ratings', async () => {
+    const slow = 'fault:\n  delay:\n    percentage:\n      value: 100\n    fixedDelay: 2s';
+    await apply(mesh, allTo('reviews', 'v2'), allTo('ratings', 'v1', slow));
+    const whole = await anybody.page();
+    assert.deepEqual([whole.reviews, whole.stars], ['v2', 'black']);
+    await apply(mesh, allTo('reviews', 'v2', 'timeout: 0.5s'));
+    const counted = await Counted.from(mesh);
+    await reviewsGet([0, 2, 0], async () => {
+      const page = await anybody.page();
+      assert.ok(page.body.includes(NO_REVIEWS));
+      assert.ok(page.seconds >= 0.95, `${page.seconds} s for two tries of half a second`);
+    });
+    assert.equal(await counted.flagged('productpage-v1', 'UT'), 2);
+  });
+
+  await t.test('a circuit breaker lets one request through and one wait', async () => {
+    const limits = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata:
+  name: reviews
+spec:
+  host: reviews
+  trafficPolicy:
+    connectionPool:
+      tcp:
+        maxConnections: 1
+      http:
+        http1MaxPendingRequests: 1
+        maxRequestsPerConnection: 1
+  subsets:
+  - name: v2
+    labels:
+      version: v2
+---`;
+    const slow = 'fault:\n  delay:\n    percentage:\n      value: 100\n    fixedDelay: 0.5s';
+    await apply(mesh, limits, allTo('reviews', 'v2'), allTo('ratings', 'v1', slow));
+    const counted = await Counted.from(mesh);
+    const answers = await Promise.all(Array.from({ length: 12 }, () => anybody.get('/api/v1/products/0/reviews')));
+    const good = answers.filter(({ status }) => status === 200).length;
+    const bad = answers.filter(({ status }) => status === 503).length;
+    assert.equal(good + bad, 12);
+    assert.ok(good >= 2 && bad >= 1, `${good} good, ${bad} bad`);
+    const overflowed = await counted.flagged('productpage-v1', 'UO');
+    // Whoever was refused once has tried once more.
+    assert.ok(overflowed >= 2 * bad && overflowed <= 2 * bad + good, `${overflowed} overflowed, ${bad} were refused`);
+    assert.equal(await counted.to('reviews-v2'), good);
+    await apply(mesh, DESTINATION_RULE_ALL, VIRTUAL_SERVICE_ALL_V1);
+  });
+
+  await t.test('shares of traffic, within what chance allows', async () => {
+    const shares: Record<string, number>[] = [
+      { v1: 50, v3: 50 },
+      { v1: 80, v2: 20 },
+      { v1: 0, v3: 100 },
+    ];
+    for (const weights of shares) {
+      await apply(mesh, reviewsSplit(weights));
+      const counted = await Counted.from(mesh);
+      const load = Load.start(t, {
+        url: `http://${mesh.gateway(80)}/api/v1/products/0/reviews`,
+        host: 'bookinfo',
+        sort: ({ statusCode }, body) => `${statusCode} ${/reviews-(v\d)/.exec(body)?.[1]}`,
+      });
+      await load.more(400);
+      await load.stop();
+      assert.deepEqual([load.failed, load.failures], [0, []]);
+      const [first = '', second = ''] = Object.keys(weights);
+      const share = weights[first]!;
+      const n = load.sent;
+      assert.equal(load.count(`200 ${first}`) + load.count(`200 ${second}`), n);
+      // Five standard deviations: one run in a million is further off.
+      const bound = 5 * Math.sqrt(n * (share / 100) * (1 - share / 100));
+      const found = load.count(`200 ${first}`);
+      assert.ok(Math.abs(found - (n * share) / 100) <= bound, `${found} of ${n} instead of ${share} % had ${first}`);
+      assert.equal(await counted.to(`reviews-${first}`), found, 'the proxies have counted the same');
+    }
+  });
+
+  await t.test('a mirror has every request, and nobody sees its answers', async () => {
+    const mirror = 'mirror:\n  host: reviews\n  subset: v2\nmirrorPercentage:\n  value: 100.0';
+    await apply(mesh, allTo('reviews', 'v1', mirror));
+    const counted = await Counted.from(mesh);
+    for (const page of await anybody.pages(10)) assert.deepEqual([page.reviews, page.stars], ['v1', undefined]);
+    // A mirrored request is not waited for.
+    await until('the mirror has had them all', async () => (await counted.to('reviews-v2')) === 10 || undefined);
+    assert.equal(await counted.to('reviews-v1'), 10);
+    await remove(mesh, 'virtualservice/reviews');
+  });
+});
