@@ -182,6 +182,21 @@ export class Visitor {
     return pages;
   }
 
+  /** Asks for reviews, several at a time; how many answers are of which version. */
+  async reviews(count: number): Promise<Map<string, number>> {
+    const answers = new Map<string, number>();
+    let left = count;
+    const ask = async () => {
+      while (left-- > 0) {
+        const answer = await this.get('/api/v1/products/0/reviews');
+        const version = /reviews-(v\d)/.exec(await answer.text())?.[1] ?? `status ${answer.status}`;
+        answers.set(version, (answers.get(version) ?? 0) + 1);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, ask));
+    return answers;
+  }
+
   get(url: string): Promise<Response> {
     return fetch(this.#url(url), { headers: { cookie: this.#cookie }, signal: AbortSignal.timeout(30_000) });
   }
