@@ -3,10 +3,12 @@ import { hash } from 'node:crypto';
 /** Names that dashboards, EnvoyFilters and `istioctl proxy-config` know by heart. */
 export const BLACKHOLE_CLUSTER = 'BlackHoleCluster';
 export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
+export const ALLOW_ANY_DYNAMIC_DNS_CLUSTER = 'AllowAnyDynamicDNSCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
 export const PASSTHROUGH_FILTER_CHAIN = 'PassthroughFilterChain';
 export const VIRTUAL_OUTBOUND = 'virtualOutbound';
 export const VIRTUAL_OUTBOUND_CATCH_ALL = 'virtualOutbound-catchall-tcp';
+export const VIRTUAL_OUTBOUND_CATCH_ALL_HTTP = 'virtualOutbound-catchall-tcp-http';
 export const VIRTUAL_OUTBOUND_BLACKHOLE = 'virtualOutbound-blackhole';
 export const VIRTUAL_INBOUND = 'virtualInbound';
 export const VIRTUAL_INBOUND_CATCH_ALL_HTTP = 'virtualInbound-catchall-http';

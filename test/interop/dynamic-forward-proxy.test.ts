@@ -113,6 +113,7 @@ test('requests go to the hosts that they name', { skip: withoutReference }, asyn
               { match: { path: '/backend' }, route: { cluster: 'backend' } },
               { match: { path: '/nowhere' }, route: { cluster: 'nowhere' } },
               { match: { path: '/other' }, route: { cluster: 'other' } },
+              { match: { path: '/passthrough' }, route: { cluster: 'passthrough' } },
               { match: { path: '/tls' }, route: { cluster: 'secure' } },
               { match: { prefix: '/' }, route: { cluster: 'large' } },
             ],
@@ -179,6 +180,7 @@ test('requests go to the hosts that they name', { skip: withoutReference }, asyn
         ],
         clusters: [
           cluster('backend', env.backend('backend')),
+          { name: 'passthrough', type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED', connect_timeout: '5s' },
           forwardProxy('large', large(env)),
           forwardProxy('other', cache(env, 'other')),
           forwardProxy('plain', cache(env, 'plain', { dns_query_timeout: '0.3s' })),
@@ -243,6 +245,8 @@ test('requests go to the hosts that they name', { skip: withoutReference }, asyn
   await same('a header that is not there', 'main', '/header', (env) => to(env, 'good.test'), 200);
   await same('another kind of cluster', 'main', '/backend', () => 'x.test', 200);
   await same('no cluster', 'main', '/nowhere', () => 'x.test', 503);
+  // What Istio's ALLOW_ANY is on the port of an HTTP proxy: nobody captured the connection, so it wanted to go nowhere.
+  await same('a cluster of original destinations', 'main', '/passthrough', (env) => to(env, 'good.test'), 503);
   await same('a cluster of another cache', 'main', '/other', (env) => to(env, 'good.test'), 200);
   await same('a cluster that resolves by itself', 'plain', '/', (env) => to(env, 'good.test'), 200);
   await same('a name that there is not, for a cluster', 'plain', '/', (env) => to(env, 'gone.test'), 503);

@@ -12,6 +12,7 @@ import {
   externalSdsCluster,
   inboundPassthroughCluster,
   passthroughCluster,
+  unknownHostsCluster,
 } from '../cluster/special.ts';
 import { EncodedCell } from '../encoded-cell.ts';
 import type { Origin } from '../index/virtual-service.ts';
@@ -102,10 +103,12 @@ export class ClusterCells {
     const { patches } = proxy;
     const outbound = (cluster: Cluster) =>
       cellOf(patchCluster(patches, 'SIDECAR_OUTBOUND', cluster, []), patchSources(proxy, 'SIDECAR_OUTBOUND'));
+    const unknownHosts = unknownHostsCluster(proxy);
     const inboundPatches = patchSources(proxy, 'SIDECAR_INBOUND');
     return [
       ...outbound(blackHoleCluster(proxy)),
       ...outbound(passthroughCluster(proxy)),
+      ...(unknownHosts === undefined ? [] : outbound(unknownHosts)),
       ...this.#added(proxy, 'SIDECAR_OUTBOUND'),
       ...inboundClusters(proxy).flatMap(({ cluster, hosts, sources }) =>
         cellOf(patchCluster(patches, 'SIDECAR_INBOUND', cluster, hosts), [...inboundPatches, ...sources]),

@@ -2,13 +2,13 @@ import { create, type JsonObject } from '@bufbuild/protobuf';
 import {
   type Cluster,
   Cluster_DiscoveryType,
-  Cluster_DnsLookupFamily,
   ClusterSchema,
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import type { LocalityLbEndpoints } from '../../api/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts';
 import { CaresDnsResolverConfigSchema } from '../../api/gen/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.ts';
 import { isHttp2, isHttpOrSniffed } from '../../registry/protocol.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
+import { dnsLookupFamily } from '../dynamic-dns.ts';
 import { ISTIO_METADATA, istioMetadata } from '../metadata.ts';
 import { delimited } from '../names.ts';
 import { extension } from '../proto/any.ts';
@@ -82,13 +82,8 @@ function loadAssignment(base: ClusterBase) {
 }
 
 function applyDns(proxy: ProxyView, cluster: Cluster): void {
-  const { features, ipMode, mesh } = proxy;
-  cluster.dnsLookupFamily =
-    ipMode === 'IPv6'
-      ? Cluster_DnsLookupFamily.V6_ONLY
-      : ipMode === 'Dual' && features.dualStack
-        ? Cluster_DnsLookupFamily.ALL
-        : Cluster_DnsLookupFamily.V4_ONLY;
+  const { features, mesh } = proxy;
+  cluster.dnsLookupFamily = dnsLookupFamily(proxy);
   cluster.typedDnsResolverConfig = create(ClusterSchema, {
     typedDnsResolverConfig: extension('envoy.network.dns_resolver.cares', CaresDnsResolverConfigSchema, {
       udpMaxQueries: features.dnsMaxUdpQueries,

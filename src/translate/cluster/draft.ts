@@ -30,6 +30,17 @@ export class ClusterDraft {
     return this.#http;
   }
 
+  /** Whether anything has been said of HTTP. */
+  get hasHttp(): boolean {
+    return this.#http !== undefined;
+  }
+
+  /** Whether SNI and the names that a certificate may have are each request's host. */
+  get namesFollowRequests(): boolean {
+    const options = this.#http?.upstreamHttpProtocolOptions;
+    return options?.autoSni === true && options.autoSanValidation;
+  }
+
   get isHttp2(): boolean {
     return this.#explicit === 'http2ProtocolOptions';
   }

@@ -9,6 +9,7 @@ import { ApiVersion } from '../../api/gen/envoy/config/core/v3/config_source_pb.
 import { HealthStatus } from '../../api/gen/envoy/config/core/v3/health_check_pb.ts';
 import type { Subset } from '../../config/kinds/destination-rule/schema.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
+import { dnsCacheOf, resolveByRequest } from '../dynamic-dns.ts';
 import { endpointGroups } from '../endpoint/load-assignment.ts';
 import type { DestinationRule } from '../index/destination-rules.ts';
 import { configPath } from '../metadata.ts';
@@ -32,7 +33,9 @@ export type ClusterMode = 'normal' | 'sni';
 /** The cluster of a service's port, and those of its subsets. */
 export function outboundClusters(proxy: ProxyView, service: Service, port: ServicePort, mode: ClusterMode): Cluster[] {
   const rule = proxy.destinationRule(service);
-  const subsets: (Subset | undefined)[] = [undefined, ...(rule?.spec.subsets ?? [])];
+  // Whoever a request names is of no subset.
+  const named = service.resolution === 'DYNAMIC_DNS' ? [] : (rule?.spec.subsets ?? []);
+  const subsets: (Subset | undefined)[] = [undefined, ...named];
   const clusters: Cluster[] = [];
   let general: ClusterDraft | undefined;
   for (const subset of subsets) {
@@ -83,17 +86,23 @@ function outboundClusterOf(
     port,
     endpoints: endpoints.map(({ group }) => group),
     portOverride: service.passthroughTargetPorts.get(port.port),
-    services: [service],
+    // Hosts that requests bring are nobody's endpoints.
+    services: service.resolution === 'DYNAMIC_DNS' ? [] : [service],
   });
   if (draft === undefined) return undefined;
   const { cluster } = draft;
+  const dnsCache = dnsCacheOf(proxy, service);
   const pattern = proxy.mesh.outboundClusterStatName;
   if (pattern) {
     const { hostname } = service;
     cluster.altStatName = delimited(statName(pattern, { hostname, subset: subsetName, port, targetPort: 0, service }));
   }
+  if (dnsCache !== undefined) cluster.commonLbConfig = undefined;
   if (subset === undefined) keepDraining(proxy, cluster, service);
   applyPolicy(proxy, draft, context, policy, subsetName, subset);
+  if (dnsCache !== undefined) {
+    resolveByRequest(cluster, dnsCache, cluster.transportSocket !== undefined && !draft.namesFollowRequests);
+  }
   if (discoveryType(cluster) === Cluster_DiscoveryType.EDS) {
     cluster.edsClusterConfig = create(ClusterSchema, {
       edsClusterConfig: {
@@ -123,14 +132,17 @@ function applyPolicy(
   applyConnectionPool(draft, proxy.mesh, policy?.connectionPool, policy?.retryBudget);
   applyH2Upgrade(draft, proxy.mesh, port, policy?.connectionPool);
   applyOutlierDetection(cluster, policy?.outlierDetection, proxy.features);
-  applyLoadBalancer(proxy, cluster, policy?.loadBalancer, port, service);
+  if (service.resolution !== 'DYNAMIC_DNS') {
+    applyLoadBalancer(proxy, cluster, policy?.loadBalancer, port, service);
+  }
   if (mode === 'normal') {
     const loadBalancer =
       subset === undefined ? rule?.spec.trafficPolicy?.loadBalancer : subset.trafficPolicy?.loadBalancer;
     applyUpstreamTls(proxy, draft, {
       settings: policy?.tls,
-      identities: identitiesOf(proxy, service),
-      sni: sniCluster(port.port, subsetName, service.hostname),
+      identities: service.resolution === 'DYNAMIC_DNS' ? [] : identitiesOf(proxy, service),
+      namedByRequests: service.resolution === 'DYNAMIC_DNS',
+      sni: service.resolution === 'DYNAMIC_DNS' ? '' : sniCluster(port.port, subsetName, service.hostname),
       meshExternal: service.meshExternal,
       mutualTlsExpected: expectsMutualTls(proxy, service, port, loadBalancer),
       fromServiceEntry: service.origin === 'ServiceEntry',

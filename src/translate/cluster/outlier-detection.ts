@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import type { Cluster } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
+import { type Cluster, Cluster_CommonLbConfigSchema } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import { OutlierDetectionSchema } from '../../api/gen/envoy/config/cluster/v3/outlier_detection_pb.ts';
 import { PercentSchema } from '../../api/gen/envoy/type/v3/percent_pb.ts';
 import type { OutlierDetection } from '../../config/kinds/shared/traffic-policy.ts';
@@ -41,7 +41,8 @@ export function applyOutlierDetection(
   });
   // With unready endpoints in the cluster, panic would send to them.
   const minHealth = features.sendUnhealthyEndpoints ? 0 : (settings.minHealthPercent ?? 0);
-  cluster.commonLbConfig!.healthyPanicThreshold = create(PercentSchema, { value: minHealth });
+  cluster.commonLbConfig ??= create(Cluster_CommonLbConfigSchema);
+  cluster.commonLbConfig.healthyPanicThreshold = create(PercentSchema, { value: minHealth });
 }
 
 function enforced(count: number): number {

@@ -6,10 +6,18 @@ import {
   ClusterSchema,
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import { HttpProtocolOptionsSchema } from '../../api/gen/envoy/config/core/v3/protocol_pb.ts';
-import { BLACKHOLE_CLUSTER, delimited, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } from '../names.ts';
+import { resolveByRequest, unknownHostsCache } from '../dynamic-dns.ts';
+import {
+  ALLOW_ANY_DYNAMIC_DNS_CLUSTER,
+  BLACKHOLE_CLUSTER,
+  delimited,
+  INBOUND_PASSTHROUGH_CLUSTER,
+  PASSTHROUGH_CLUSTER,
+} from '../names.ts';
 import { duration, socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { EXTERNAL_SDS_CLUSTER, EXTERNAL_SDS_SOCKET } from '../tls/sds.ts';
+import { applyUpstreamTls } from '../tls/upstream.ts';
 import { preservesHeaderCase } from './base.ts';
 import { applyConnectionPool } from './connection-pool.ts';
 import { ClusterDraft } from './draft.ts';
@@ -50,7 +58,39 @@ export function passthroughCluster(proxy: ProxyView): Cluster {
   return draft.build();
 }
 
-/** The same for what comes in, with the source address that iptables lets through to the program. */
+/** To whatever host a request names, for requests whose host the mesh does not know (ALLOW_ANY_DYNAMIC_DNS). */
+export function unknownHostsCluster(proxy: ProxyView): Cluster | undefined {
+  const cache = unknownHostsCache(proxy);
+  if (cache === undefined) return undefined;
+  const name = ALLOW_ANY_DYNAMIC_DNS_CLUSTER;
+  const draft = new ClusterDraft(
+    create(ClusterSchema, { name, altStatName: delimited(name) }),
+    preservesHeaderCase(proxy),
+  );
+  applyConnectionPool(draft, proxy.mesh, {});
+  applyUpstreamTls(proxy, draft, {
+    settings: proxy.mesh.outboundTrafficPolicy.tls,
+    identities: [],
+    sni: '',
+    meshExternal: true,
+    mutualTlsExpected: false,
+    fromServiceEntry: false,
+    namedByRequests: true,
+    ruleHasSelector: false,
+  });
+  // As with istiod, requests whose host decides on TLS go on as HTTP/1.1.
+  if (!draft.hasHttp) {
+    draft.useClientProtocol();
+    draft.http.commonHttpProtocolOptions = create(HttpProtocolOptionsSchema, {
+      idleTimeout: duration(PASSTHROUGH_IDLE),
+    });
+  }
+  resolveByRequest(draft.cluster, cache, !draft.namesFollowRequests);
+  applyMetadataExchange(proxy, draft.cluster);
+  return draft.build();
+}
+
+/** The same as the passthrough cluster for what comes in, with the source address that iptables lets through to the program. */
 export function inboundPassthroughCluster(proxy: ProxyView): Cluster {
   const cluster = passthroughCluster(proxy);
   cluster.name = INBOUND_PASSTHROUGH_CLUSTER;

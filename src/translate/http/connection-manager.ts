@@ -15,6 +15,8 @@ import {
   HttpFilterSchema,
 } from '../../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import { UuidRequestIdConfigSchema } from '../../api/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts';
+import type { Service } from '../../registry/service.ts';
+import { dnsCacheOf, dynamicForwardProxyFilter, unknownHostsCache } from '../dynamic-dns.ts';
 import { extensionHttpFilters, type Phase } from '../extension/traffic-extensions.ts';
 import { durationOf } from '../features.ts';
 import { ALPN, CORS, FAULT, GRPC_STATS, GRPC_WEB, routerFilter, STATEFUL_SESSION } from '../filters/http-filters.ts';
@@ -47,6 +49,8 @@ export interface HttpOptions {
   readonly http2: boolean;
   /** It is a forward proxy: requests name their host in the request line. */
   readonly forwardProxy: boolean;
+  /** The service that the listener was made for. */
+  readonly service?: Service | undefined;
 }
 
 export function httpConnectionManagerFilter(proxy: ProxyView, options: HttpOptions): Filter {
@@ -106,7 +110,7 @@ function rdsOf(routeConfigName: string) {
 
 function httpFilters(
   proxy: ProxyView,
-  { forwardProxy, grpcWeb, listenerClass, port }: HttpOptions,
+  { forwardProxy, grpcWeb, listenerClass, port, service }: HttpOptions,
   headers: ProxyHeaders,
 ): HttpFilter[] {
   const { features } = proxy;
@@ -126,6 +130,10 @@ function httpFilters(
   filters.push(FAULT, CORS);
   for (const value of statsFilters(proxy, listenerClass)) {
     filters.push(create(HttpFilterSchema, { name: STATS_FILTER, configType: { case: 'typedConfig', value } }));
+  }
+  if (listenerClass === 'outbound') {
+    const caches = [service && dnsCacheOf(proxy, service), unknownHostsCache(proxy)];
+    for (const cache of caches) if (cache !== undefined) filters.push(dynamicForwardProxyFilter(cache));
   }
   if (features.persistentSessions && listenerClass !== 'inbound') filters.push(STATEFUL_SESSION);
   filters.push(routerFilter(headers.debugHeaders));

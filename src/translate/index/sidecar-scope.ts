@@ -21,7 +21,7 @@ export interface EgressListener {
 
 /** What happens to calls of hosts that the mesh does not know. */
 export interface OutboundPolicy {
-  readonly mode: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly mode: 'ALLOW_ANY' | 'ALLOW_ANY_DYNAMIC_DNS' | 'REGISTRY_ONLY';
   /** Where unknown traffic goes instead of to where it wanted. */
   readonly egressProxy: Destination | undefined;
 }
@@ -62,7 +62,7 @@ export function buildScope(
     services,
     byHost: services === before?.services ? before.byHost : collected,
     outbound: {
-      mode: (policy ?? indexes.mesh.outboundTrafficPolicy).mode === 'REGISTRY_ONLY' ? 'REGISTRY_ONLY' : 'ALLOW_ANY',
+      mode: (policy ?? indexes.mesh.outboundTrafficPolicy).mode ?? 'ALLOW_ANY',
       egressProxy: policy?.egressProxy,
     },
   };

@@ -87,7 +87,9 @@ function namesOf(proxy: ProxyView, { bind, destinations, service }: OutboundChai
   const [wildcard] = proxy.wildcards;
   const [address = UNSPECIFIED] = proxy.addressesOf(service);
   const everywhere = address === UNSPECIFIED ? wildcard : address;
-  const shared = destinations.length > 0 || address.includes('/') || (everywhere === wildcard && bind === wildcard);
+  const named = service.resolution === 'DYNAMIC_DNS';
+  const shared =
+    named || destinations.length > 0 || address.includes('/') || (everywhere === wildcard && bind === wildcard);
   if (!shared) return [];
   const names = [service.hostname];
   for (const { hostname } of service.aliases) {

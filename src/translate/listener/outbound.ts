@@ -213,6 +213,7 @@ class OutboundPlan {
           grpcWeb: port.protocol === 'GRPC-Web',
           http2: false,
           forwardProxy: false,
+          service,
         }),
       ],
     });

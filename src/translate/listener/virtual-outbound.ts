@@ -1,21 +1,29 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { TrafficDirection } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
-import type { Filter } from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
+import type { Filter, FilterChainSchema } from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
 import { type Listener, ListenerSchema } from '../../api/gen/envoy/config/listener/v3/listener_pb.ts';
+import { unknownHostsCache } from '../dynamic-dns.ts';
+import { httpInspector } from '../filters/listener-filters.ts';
+import { httpConnectionManagerFilter } from '../http/connection-manager.ts';
 import {
   BLACKHOLE_CLUSTER,
+  delimited,
   PASSTHROUGH_CLUSTER,
   VIRTUAL_OUTBOUND,
   VIRTUAL_OUTBOUND_BLACKHOLE,
   VIRTUAL_OUTBOUND_CATCH_ALL,
+  VIRTUAL_OUTBOUND_CATCH_ALL_HTTP,
 } from '../names.ts';
 import { tcpStatsFilters } from '../network/filters.ts';
 import { tcpProxyFilter } from '../network/tcp-proxy.ts';
 import { socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { destinationCluster } from '../route/http-route.ts';
+import { routeTableMessage } from '../route/route-table.ts';
+import { ALLOW_ANY_DYNAMIC_DNS, unknownOnly } from '../route/sidecar-table.ts';
 import { accessLogs } from '../telemetry/access-log.ts';
 import { acceptLimit, additionalAddresses } from './bind.ts';
+import { plainHttpProtocols } from './filter-chain.ts';
 
 /** What becomes of connections to destinations that the mesh does not know. */
 export function unknownTrafficFilters(proxy: ProxyView): Filter[] {
@@ -28,6 +36,27 @@ export function unknownTrafficFilters(proxy: ProxyView): Filter[] {
         : destinationCluster(egressProxy, undefined, 0);
   const terminal = tcpProxyFilter(proxy, { listenerClass: 'outbound', statPrefix: cluster, cluster });
   return [...tcpStatsFilters(proxy, 'outbound'), terminal];
+}
+
+/** The chain of HTTP to destinations that the mesh does not know, where its hosts are resolved. */
+function unknownHttpChains(proxy: ProxyView): MessageInitShape<typeof FilterChainSchema>[] {
+  if (unknownHostsCache(proxy) === undefined) return [];
+  const manager = httpConnectionManagerFilter(proxy, {
+    listenerClass: 'outbound',
+    port: 0,
+    statPrefix: delimited(`outbound_${VIRTUAL_OUTBOUND}_${ALLOW_ANY_DYNAMIC_DNS}`),
+    routes: routeTableMessage(unknownOnly(proxy, ALLOW_ANY_DYNAMIC_DNS)),
+    grpcWeb: false,
+    http2: false,
+    forwardProxy: false,
+  });
+  return [
+    {
+      name: VIRTUAL_OUTBOUND_CATCH_ALL_HTTP,
+      filterChainMatch: { applicationProtocols: plainHttpProtocols(proxy) },
+      filters: [manager],
+    },
+  ];
 }
 
 export function blackHoleFilter(proxy: ProxyView, listenerClass: 'inbound' | 'outbound'): Filter {
@@ -48,6 +77,7 @@ export function virtualOutboundListener(proxy: ProxyView): Listener | undefined 
   if (node.interceptionMode === 'NONE') return undefined;
   const [address, ...others] = wildcards;
   const port = mesh.proxyListenPort;
+  const unknownHttp = unknownHttpChains(proxy);
   return create(ListenerSchema, {
     name: VIRTUAL_OUTBOUND,
     address: socketAddress(address, port),
@@ -61,8 +91,10 @@ export function virtualOutboundListener(proxy: ProxyView): Listener | undefined 
         filterChainMatch: { destinationPort: port },
         filters: [...tcpStatsFilters(proxy, 'outbound'), blackHoleFilter(proxy, 'outbound')],
       },
+      ...unknownHttp,
       { name: VIRTUAL_OUTBOUND_CATCH_ALL, filters: unknownTrafficFilters(proxy) },
     ],
+    ...(unknownHttp.length > 0 ? { listenerFilters: [httpInspector()] } : {}),
     trafficDirection: TrafficDirection.OUTBOUND,
     ...acceptLimit(proxy),
     accessLog: [...accessLogs(proxy, 'outbound').listener],

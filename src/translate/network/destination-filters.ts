@@ -2,6 +2,7 @@ import type { Filter } from '../../api/gen/envoy/config/listener/v3/listener_com
 import type { RouteDestination } from '../../config/kinds/virtual-service/schema.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { statName } from '../cluster/stat-name.ts';
+import { dnsCacheOf, sniForwardProxyFilter } from '../dynamic-dns.ts';
 import type { DestinationRule } from '../index/destination-rules.ts';
 import { outboundCluster } from '../names.ts';
 import type { ProxyView } from '../proxy-view.ts';
@@ -50,7 +51,9 @@ export function serviceFilters(proxy: ProxyView, service: Service, port: Service
   const statPrefix = outboundStatPrefix(proxy, service, service.hostname, '', { port: number, name: '' }) ?? cluster;
   const rule: DestinationRule | undefined = proxy.destinationRule(service);
   const terminal = tcpProxyFilter(proxy, { listenerClass, statPrefix, cluster, rule, tunnels: true });
-  return networkFilters(proxy, { listenerClass, port: port.port }, terminal, false);
+  const filters = networkFilters(proxy, { listenerClass, port: port.port }, terminal, false);
+  const cache = dnsCacheOf(proxy, service);
+  return cache === undefined ? filters : [...filters.slice(0, -1), sniForwardProxyFilter(cache, number), terminal];
 }
 
 export function outboundStatPrefix(

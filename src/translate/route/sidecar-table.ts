@@ -7,7 +7,14 @@ import { withPorts } from '../index/service-variants.ts';
 import type { EgressListener } from '../index/sidecar-scope.ts';
 import { MESH_GATEWAY, type VirtualService } from '../index/virtual-service.ts';
 import { Memo } from '../memo.ts';
-import { bracketed, domainName, HTTP_PROXY_ROUTE, outboundCluster, PASSTHROUGH_CLUSTER } from '../names.ts';
+import {
+  ALLOW_ANY_DYNAMIC_DNS_CLUSTER,
+  bracketed,
+  domainName,
+  HTTP_PROXY_ROUTE,
+  outboundCluster,
+  PASSTHROUGH_CLUSTER,
+} from '../names.ts';
 import { duration } from '../proto/values.ts';
 import { proxyHeaders } from '../proxy-headers.ts';
 import { type ProxyView, rulesByWorkload } from '../proxy-view.ts';
@@ -26,6 +33,7 @@ import { callerKey, virtualServiceRoutes } from './virtual-service-routes.ts';
 
 /** Names of the virtual host and route for hosts that are not known. */
 const ALLOW_ANY = 'allow_any';
+export const ALLOW_ANY_DYNAMIC_DNS = 'allow_any_dynamic_dns';
 const BLOCK_ALL = 'block_all';
 
 /** A route table's name taken apart. */
@@ -74,7 +82,8 @@ export function sidecarRouteTable(proxy: ProxyView, name: string): RouteTable {
 }
 
 /** The HTTP proxy's table for a Sidecar whose listeners all have a port of their own. */
-function unknownOnly(proxy: ProxyView, name: string): RouteTable {
+/** A table of a name for nothing but hosts that the mesh does not know. */
+export function unknownOnly(proxy: ProxyView, name: string): RouteTable {
   const rest = unknownHosts(proxy);
   return tables.get([rest], name, () => ({ name, hosts: [rest], known: true, matchesPort: false }));
 }
@@ -335,9 +344,11 @@ function unknownHosts(proxy: ProxyView): VirtualHostSpec {
   const { attemptCount, forwardedHost } = proxyHeaders(proxy.config, 'outbound');
   const { egressProxy, mode } = proxy.scope.outbound;
   return unknown.get([egressProxy], `${mode} ${attemptCount} ${forwardedHost}`, () => {
-    const allowed = mode === 'ALLOW_ANY';
-    const name = allowed ? ALLOW_ANY : BLOCK_ALL;
-    const cluster = egressProxy === undefined ? PASSTHROUGH_CLUSTER : destinationCluster(egressProxy, undefined, 0);
+    const allowed = mode !== 'REGISTRY_ONLY';
+    const resolved = mode === 'ALLOW_ANY_DYNAMIC_DNS';
+    const name = allowed ? (resolved ? ALLOW_ANY_DYNAMIC_DNS : ALLOW_ANY) : BLOCK_ALL;
+    const otherwise = resolved ? ALLOW_ANY_DYNAMIC_DNS_CLUSTER : PASSTHROUGH_CLUSTER;
+    const cluster = egressProxy === undefined ? otherwise : destinationCluster(egressProxy, undefined, 0);
     const route = create(RouteSchema, {
       name,
       match: matchAll(),

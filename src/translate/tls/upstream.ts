@@ -60,6 +60,8 @@ export interface UpstreamTlsRequest {
   readonly mutualTlsExpected: boolean;
   /** Declared by a ServiceEntry. */
   readonly fromServiceEntry: boolean;
+  /** The hosts of the cluster are what requests name. */
+  readonly namedByRequests?: boolean;
   /** The DestinationRule is only for some workloads. */
   readonly ruleHasSelector: boolean;
 }
@@ -136,7 +138,7 @@ function contextOf(
   let context: UpstreamTlsContext | undefined;
   switch (tls.mode) {
     case 'ISTIO_MUTUAL':
-      context = meshContext(proxy, draft, tls);
+      context = meshContext(proxy, draft, tls, request.namedByRequests ? '' : draft.cluster.name);
       break;
     case 'SIMPLE':
     case 'MUTUAL':
@@ -145,6 +147,7 @@ function contextOf(
     default:
       return undefined;
   }
+  if (context !== undefined && request.namedByRequests) verifyNameOfRequest(draft, tls);
   if (context !== undefined) enforceCompliance(context.commonTlsContext!, features.compliancePolicy);
   return context;
 }
@@ -154,7 +157,7 @@ const VERSIONS = {
   tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
 };
 
-function meshContext(proxy: ProxyView, draft: ClusterDraft, tls: ClientTls): UpstreamTlsContext {
+function meshContext(proxy: ProxyView, draft: ClusterDraft, tls: ClientTls, otherwise: string): UpstreamTlsContext {
   const { metadataExchange, disableMxAlpn } = proxy.features;
   const exchange = metadataExchange && !disableMxAlpn;
   const alpn = draft.isHttp2
@@ -165,7 +168,7 @@ function meshContext(proxy: ProxyView, draft: ClusterDraft, tls: ClientTls): Ups
       ? ALPN_MESH_WITH_EXCHANGE
       : ALPN_MESH;
   return create(UpstreamTlsContextSchema, {
-    sni: tls.sni || draft.cluster.name,
+    sni: tls.sni || otherwise,
     commonTlsContext: {
       tlsParams: VERSIONS,
       alpnProtocols: alpn,
@@ -247,6 +250,14 @@ function setServerNameOfRequest(draft: ClusterDraft, tls: ClientTls): void {
     autoSni: true,
     autoSanValidation: !tls.subjectAltNames?.length && tls.insecureSkipVerify !== true,
   });
+}
+
+/** Where requests name the hosts, what a certificate has to say is the name, whatever else it may say. */
+function verifyNameOfRequest(draft: ClusterDraft, tls: ClientTls): void {
+  const autoSni = !tls.sni;
+  const autoSanValidation = tls.insecureSkipVerify !== true;
+  if (!autoSni && !autoSanValidation) return;
+  draft.http.upstreamHttpProtocolOptions = create(UpstreamHttpProtocolOptionsSchema, { autoSni, autoSanValidation });
 }
 
 /** Puts a PROXY protocol header before each connection of a cluster, inside of nothing and outside of TLS. */
