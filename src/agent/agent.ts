@@ -18,7 +18,6 @@ import { StatusServer } from './status/server.ts';
 import { terminate } from './terminate.ts';
 
 const SDS_DIR = './var/run/secrets/workload-spiffe-uds';
-const SDS_SOCKET = 'socket';
 
 /**
  * The part of a mesh beside each proxy: gets certificates and hands them out, starts the proxy with a bootstrap, says
@@ -139,7 +138,7 @@ export class Agent {
       discovery: this.#discovery,
       statusPort: this.#status.port,
       secrets: this.#secrets,
-      sdsSocket: `${SDS_DIR}/${environment.workloadIdentitySocket ?? SDS_SOCKET}`,
+      sdsSocket: `${SDS_DIR}/${environment.workloadIdentitySocket ?? environment.ownSocket}`,
       clock: this.#clock,
     });
     this.#proxy = proxy;
@@ -222,7 +221,7 @@ export class Agent {
       import('./sds/server.ts'),
     ]);
     const methods = secretDiscoveryMethods(this.#secrets, logging.scope('sds'), this.#clock);
-    this.#listener = await GrpcListener.open(resolve(`${SDS_DIR}/${SDS_SOCKET}`), methods);
+    this.#listener = await GrpcListener.open(resolve(`${SDS_DIR}/${environment.ownSocket}`), methods);
   }
 
   /**

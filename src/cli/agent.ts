@@ -90,6 +90,8 @@ Our own:
   ISTHMUS_AGENT_ADDRESS  address of the listeners for admin (15000), status (15020), readiness (15021) and metrics
                          (15090), so that many agents share one machine: 127.0.0.5. Default: as Istio's, 127.0.0.1 for
                          admin and every address for the others
+  ISTHMUS_SDS_SOCKET     name of the socket in ./var/run/secrets/workload-spiffe-uds on which secrets are served to
+                         another process. Default: socket
   ISTHMUS_AGENT_STATE    folder for the last good certificates and configuration, with which an agent starts while its
                          control plane is away; empty keeps none. Default: ./var/lib/istio/data
 

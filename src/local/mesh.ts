@@ -4,6 +4,7 @@ import { messageOf, UserError } from '../base/errors.ts';
 import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import { ControlClient } from '../config/control/client.ts';
 import type { Capture, PublishedUrl } from '../config/control/mesh-api.ts';
+import { isEnrouteGateway } from '../config/enroute-gateway.ts';
 import { formatMessage } from '../config/message.ts';
 import { podPrefixOf } from '../process/address-pool.ts';
 import { Guard } from '../process/guard.ts';
@@ -66,6 +67,7 @@ const KINDS = [
   'Secret',
   'ConfigMap',
   'Gateway',
+  'GatewayHost',
   'Route',
   'IstioOperator',
 ] as const;
@@ -279,7 +281,7 @@ export class LocalMesh {
   #objectsChanged(keys: readonly string[]): void {
     const kinds = new Set(keys.map((key) => key.slice(0, key.indexOf('/'))));
     if (kinds.has('IstioOperator') || kinds.has('ConfigMap')) this.#updateMeshConfig();
-    const names = ['Gateway', 'Route', 'Service', 'Deployment'];
+    const names = ['Gateway', 'GatewayHost', 'Route', 'Service', 'Deployment'];
     if (kinds.has('Secret') || kinds.has('ConfigMap') || names.some((kind) => kinds.has(kind))) {
       for (const pod of this.pods) pod.objectsChanged();
     }
@@ -372,7 +374,9 @@ export class LocalMesh {
 
   /** Where gateways can be reached from outside. */
   get publishedPorts(): PublishedPort[] {
-    const gateways = desiredPods(this.#view).filter((desired) => this.#pods.injection(desired) === 'gateway');
+    const gateways = desiredPods(this.#view).filter(
+      (desired) => this.#pods.injection(desired) === 'gateway' || isEnrouteGateway(desired.spec, desired.labels),
+    );
     const all = gateways.flatMap((desired) => publishedBy(this.#parts, desired));
     return [...new Map(all.map((port) => [`${port.address}:${port.published}`, port])).values()];
   }

@@ -1,5 +1,7 @@
 import { type Publication, publishedPort } from '../agent/pod-network.ts';
+import { isEnrouteGateway } from '../config/enroute-gateway.ts';
 import type { ServiceSpec } from '../config/kinds/service/schema.ts';
+import type { PodSpec } from '../config/kinds/shared/pod-spec.ts';
 import { matchesLabels } from '../config/labels.ts';
 import type { ConfigObject } from '../config/object.ts';
 
@@ -13,6 +15,7 @@ export interface PublishedPort {
   readonly published: number;
   /** Labels of the gateway that it leads to. */
   readonly gateway: Readonly<Record<string, string>>;
+  readonly enroute: boolean;
 }
 
 const STATUS_PORT = 15021;
@@ -20,7 +23,11 @@ const STATUS_PORT = 15021;
 /** The ports by which a gateway can be reached from outside: those of Services for the outside world that select it. */
 export function publishedPorts(
   services: readonly ConfigObject<ServiceSpec>[],
-  gateway: { readonly namespace: string; readonly labels: Readonly<Record<string, string>> },
+  gateway: {
+    readonly namespace: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly spec?: Pick<PodSpec, 'containers'>;
+  },
   address: string,
 ): PublishedPort[] {
   return services
@@ -38,6 +45,7 @@ export function publishedPorts(
         address: loopback(spec) ?? address,
         published: publishedPort(port.port),
         gateway: gateway.labels,
+        enroute: isEnrouteGateway(gateway.spec, gateway.labels),
       })),
     );
 }

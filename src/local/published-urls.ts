@@ -1,4 +1,5 @@
 import type { PublishedUrl } from '../config/control/mesh-api.ts';
+import { ENROUTE_PORTS } from '../config/enroute-gateway.ts';
 import { matchesLabels } from '../config/labels.ts';
 import type { ConfigSnapshot } from '../config/store/snapshot.ts';
 import type { PublishedPort } from './publication.ts';
@@ -11,6 +12,8 @@ interface Server {
   readonly hosts: readonly string[];
   /** Labels of the gateways that it is for; undefined for the one that Routes are for. */
   readonly selector: Readonly<Record<string, string>> | undefined;
+  /** Whether it is for EnRoute's gateways, whatever their labels. */
+  readonly enroute?: boolean;
 }
 
 const USUAL_GATEWAY = { istio: 'ingressgateway' };
@@ -18,11 +21,11 @@ const USUAL_GATEWAY = { istio: 'ingressgateway' };
 /** What can be typed to reach the gateways, and for which hosts. */
 export function publishedUrls(config: Pick<ConfigSnapshot, 'list'>, ports: readonly PublishedPort[]): PublishedUrl[] {
   const servers = serversOf(config);
-  return ports.map(({ service, port, targetPort, address, published, gateway }) => {
+  return ports.map(({ service, port, targetPort, address, published, gateway, enroute }) => {
     const own = servers.filter(
       (server) =>
         (server.port === port || server.port === targetPort) &&
-        matchesLabels(server.selector ?? USUAL_GATEWAY, gateway),
+        (server.enroute ? enroute : matchesLabels(server.selector ?? USUAL_GATEWAY, gateway)),
     );
     const protocol = own[0]?.protocol;
     const scheme =
@@ -58,5 +61,13 @@ function serversOf(config: Pick<ConfigSnapshot, 'list'>): Server[] {
       selector: undefined,
     }));
   });
-  return [...ofGateways, ...ofRoutes];
+  const ofEnroute = config.list('GatewayHost').flatMap(({ spec: { virtualhost, tcpproxy } }): Server[] => {
+    if (virtualhost === undefined) return [];
+    const { fqdn, tls } = virtualhost;
+    const of = { hosts: [fqdn], selector: undefined, enroute: true };
+    const plain = tcpproxy === undefined ? [{ ...of, port: ENROUTE_PORTS.http, protocol: 'HTTP' }] : [];
+    const protocol = tcpproxy === undefined ? 'HTTPS' : 'TLS';
+    return tls === undefined ? plain : [...plain, { ...of, port: ENROUTE_PORTS.https, protocol }];
+  });
+  return [...ofGateways, ...ofRoutes, ...ofEnroute];
 }

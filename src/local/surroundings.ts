@@ -2,6 +2,7 @@ import path from 'node:path';
 import { podPort } from '../agent/pod-network.ts';
 import type { TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import type { PublishedUrl } from '../config/control/mesh-api.ts';
+import { isEnrouteGateway } from '../config/enroute-gateway.ts';
 import type { Guard } from '../process/guard.ts';
 import type { MeshNetwork } from './capture/mesh-network.ts';
 import { AddressedSpace, NamespaceSpace } from './capture/spaces.ts';
@@ -91,7 +92,10 @@ export function surroundingsOf(
     },
     proxyPort: Number(meshConfig.proxyHttpPort ?? 0),
     domain,
-    publish: injection === 'gateway' ? publicationOf(publishedBy(parts, desired)) : undefined,
+    publish:
+      injection === 'gateway' || isEnrouteGateway(desired.spec, desired.labels)
+        ? publicationOf(publishedBy(parts, desired))
+        : undefined,
     outside: { address: `${podPrefix}${OUTSIDE_ADDRESS}`, published: publishAddress },
     outsideHosts: () => outsideHosts(parts),
     links: serviceLinks(
@@ -120,7 +124,8 @@ function spaceOf(
 ): PodSpace {
   if (network === undefined) return SHARED_SPACE;
   const explicit = injection === 'sidecar' && desired.annotations[INTERCEPTION] === 'NONE';
-  return injection === 'gateway' || explicit || desired.spec.hostNetwork === true
+  const isGateway = injection === 'gateway' || isEnrouteGateway(desired.spec, desired.labels);
+  return isGateway || explicit || desired.spec.hostNetwork === true
     ? new AddressedSpace(network, addresses.pod)
     : new NamespaceSpace(network, { desired, injection, addresses }, folder.sockets);
 }

@@ -24,6 +24,7 @@ test('what nothing is said about has the value that it has in pilot-agent', () =
     caRootCa: undefined,
     istiodSan: undefined,
     workloadIdentitySocket: undefined,
+    ownSocket: 'socket',
     delta: true,
     disableEnvoy: false,
     exitOnZeroActiveConnections: false,

@@ -37,6 +37,8 @@ export interface AgentEnvironment {
   readonly certificates: CertificateEnvironment;
   /** File name of the socket of a secret service that is not ours, such as SPIRE's. */
   readonly workloadIdentitySocket: string | undefined;
+  /** `ISTHMUS_SDS_SOCKET`: file name of the socket on which this agent serves secrets to another process. */
+  readonly ownSocket: string;
   readonly delta: boolean;
 
   readonly disableEnvoy: boolean;
@@ -112,6 +114,8 @@ export function readEnvironment(env: Environment, role: 'sidecar' | 'router'): A
   if (problem) throw new UserError(`The environment variable TRUST_DOMAIN is no trust domain: ${problem}.`);
   const socket = read.text('WORKLOAD_IDENTITY_SOCKET_FILE') ?? DEFAULT_SOCKET;
   if (socket.includes('/')) throw invalid('WORKLOAD_IDENTITY_SOCKET_FILE', socket, 'the name of a file, not a path');
+  const ownSocket = read.text('ISTHMUS_SDS_SOCKET') ?? DEFAULT_SOCKET;
+  if (ownSocket.includes('/')) throw invalid('ISTHMUS_SDS_SOCKET', ownSocket, 'the name of a file, not a path');
   return {
     podName: read.text('POD_NAME') ?? os.hostname(),
     podNamespace: read.text('POD_NAMESPACE') ?? 'default',
@@ -126,6 +130,7 @@ export function readEnvironment(env: Environment, role: 'sidecar' | 'router'): A
     istiodSan: read.text('ISTIOD_SAN'),
     certificates,
     workloadIdentitySocket: socket === DEFAULT_SOCKET ? undefined : socket,
+    ownSocket,
     delta: read.boolean('ISTIO_DELTA_XDS', true),
     disableEnvoy: read.boolean('DISABLE_ENVOY', false),
     exitOnZeroActiveConnections: read.boolean('EXIT_ON_ZERO_ACTIVE_CONNECTIONS', false),

@@ -11,8 +11,10 @@ import { within } from '../../process/within.ts';
 import { PROXY_PORTS } from '../proxy-ports.ts';
 import { RunningContainer } from './container.ts';
 import type { DesiredPod } from './desired-pod.ts';
+import { enrouteContainer, roleOf, type StandIn, standInsOf } from './enroute.ts';
 import { containerEnvironment, expand, MissingObject, type PodFacts } from './environment.ts';
 import { ExternalProgram } from './external-program.ts';
+import { imageOnly } from './image-only.ts';
 import { type Injection, PROXY_CONTAINER } from './injection.ts';
 import { writePodFiles } from './pod-files.ts';
 import { PodFolder } from './pod-folder.ts';
@@ -47,6 +49,8 @@ export class Pod {
   #proxy: RunningContainer | undefined = undefined;
   #init: RunningContainer[] = [];
   #programs: RunningContainer[] = [];
+  /** Containers whose work the control plane does. */
+  readonly #standIns: readonly StandIn[];
   readonly #external: ExternalProgram | undefined;
   /** Why the pod does not get on, in Kubernetes' word and in a sentence. */
   #trouble: { readonly word: string; readonly message: string } | undefined = undefined;
@@ -62,6 +66,7 @@ export class Pod {
     this.#around = around;
     this.#folder = new PodFolder(around.folder, around.claims);
     this.#external = around.external ? new ExternalProgram(() => this.#changed()) : undefined;
+    this.#standIns = standInsOf(desired, around.logs, () => this.#programs);
   }
 
   get addresses(): PodAddresses {
@@ -104,7 +109,7 @@ export class Pod {
   }
 
   get containers(): ContainerView[] {
-    const view = (c: RunningContainer, init: boolean): ContainerView => ({
+    const view = (c: RunningContainer | StandIn, init: boolean): ContainerView => ({
       ...c.status,
       name: c.name,
       ready: c.ready,
@@ -114,6 +119,7 @@ export class Pod {
     });
     return [
       ...this.#init.map((c) => view(c, true)),
+      ...this.#standIns.map((c) => view(c, false)),
       ...this.#programs.map((c) => view(c, false)),
       ...(this.#proxy ? [view(this.#proxy, false)] : []),
     ];
@@ -121,13 +127,14 @@ export class Pod {
 
   /** How many containers it has when all of them run. */
   get size(): number {
-    return (this.#external ? 1 : this.#programSpecs.length) + (this.injection === 'none' ? 0 : 1);
+    const programs = this.#external ? 1 : this.#programSpecs.length + this.#standIns.length;
+    return programs + (this.injection === 'none' ? 0 : 1);
   }
 
   get readyCount(): number {
     const proxy = this.#proxy ? [this.#proxy] : [];
     const external = this.#external ? [this.#external] : [];
-    return [...this.#programs, ...external, ...proxy].filter((c) => c.ready).length;
+    return [...this.#standIns, ...this.#programs, ...external, ...proxy].filter((c) => c.ready).length;
   }
 
   get ready(): boolean {
@@ -162,7 +169,7 @@ export class Pod {
     const bad = this.containers.find(({ state, fault }) => fault || state === 'CrashLoopBackOff' || state === 'Error');
     if (bad) return bad.state === 'Running' ? 'Error' : bad.state;
     const done = this.#init.filter((c) => c.status.state === 'Completed').length;
-    const inits = this.desired.spec.initContainers?.length ?? 0;
+    const inits = this.#initSpecs.length;
     if (phase === 'Pending' && done < inits) return `Init:${done}/${inits}`;
     return phase === 'Pending' ? 'PodInitializing' : 'Running';
   }
@@ -182,8 +189,22 @@ export class Pod {
     return this.containers.reduce((sum, { restarts }) => sum + restarts, 0);
   }
 
+  /** Those that run here. */
   get #programSpecs(): readonly Container[] {
-    return programsOf(this.desired.spec);
+    return programsOf(this.desired.spec).filter((container) => !this.#runsElsewhere(container));
+  }
+
+  get #initSpecs(): readonly Container[] {
+    return (this.desired.spec.initContainers ?? []).filter((container) => !this.#runsElsewhere(container));
+  }
+
+  #roleOf(container: Container) {
+    return roleOf(this.desired, container);
+  }
+
+  #runsElsewhere(container: Container): boolean {
+    const role = this.#roleOf(container);
+    return role === 'control-plane' || role === 'counters';
   }
 
   get #facts(): PodFacts {
@@ -200,7 +221,7 @@ export class Pod {
     try {
       const bare = this.#external
         ? undefined
-        : [...(this.desired.spec.initContainers ?? []), ...this.#programSpecs].find((c) => !c.command?.length);
+        : [...this.#initSpecs, ...this.#programSpecs].find((c) => !c.command?.length && !this.#roleOf(c));
       if (bare) {
         this.#inTrouble('ErrImageOnly', imageOnly(bare));
         return;
@@ -211,7 +232,7 @@ export class Pod {
       await this.#around.space.open();
       if (this.#stopping) return;
       if (this.injection !== 'none') this.#startProxy();
-      for (const spec of this.desired.spec.initContainers ?? []) {
+      for (const spec of this.#initSpecs) {
         if (!(await this.#runInit(spec))) return;
       }
       await this.#until(() => this.#stopping || this.#proxy === undefined || this.#proxy.ready);
@@ -385,6 +406,13 @@ export class Pod {
 
   #container(container: Container, restart: 'always' | 'on-failure' | 'never' = this.#restart): RunningContainer {
     const { guard, space, values, logs } = this.#around;
+    const role = this.#roleOf(container);
+    if (role === 'envoy' || role === 'cert-server') {
+      return enrouteContainer(role, container, {
+        ...{ facts: this.#facts, injection: this.injection, around: this.#around },
+        ...{ cwd: this.folder, graceMs: this.#graceMs, onChange: () => this.#changed() },
+      });
+    }
     const base = this.baseEnvironment(container.ports?.[0]?.containerPort);
     const env = containerEnvironment(container, base, this.#facts, values);
     const [command = '', ...rest] = [...(container.command ?? []), ...(container.args ?? [])].map((t) =>
@@ -451,9 +479,4 @@ export class Pod {
     );
     return !this.#stopping && container.status.state === 'Completed';
   }
-}
-
-function imageOnly({ name, image }: Container): string {
-  const what = image ? `only an image (${image})` : 'no command';
-  return `container ${name} has ${what}: images are not pulled, so give it a command that this machine can run`;
 }

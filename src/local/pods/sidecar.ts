@@ -70,7 +70,11 @@ export function agentEnvironment(
   const { namespace, name, owner, spec } = facts.pod;
   const { pod, program, sidecar } = addresses;
   const hostsFile = path.join(folder, HOSTS_FILE);
-  const network: PodNetwork = { pod, program, sidecar, podPrefix, privileged, publish, outside, hostsFile };
+  const network: PodNetwork = {
+    ...{ pod, program, sidecar, podPrefix, privileged, outside, hostsFile },
+    // What is reached from outside is a gateway, never a sidecar beside one.
+    publish: injection === 'gateway' ? publish : undefined,
+  };
   const ports = spec.containers.flatMap((c) => c.ports ?? []);
   const kind = owner === undefined ? 'pods' : `${owner.kind.toLowerCase()}s`;
   const api = owner === undefined ? 'v1' : owner.kind === 'Job' ? 'batch/v1' : 'apps/v1';
