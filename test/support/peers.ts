@@ -2,6 +2,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import tls from 'node:tls';
 import { makeLeaf, makeRoot } from '../../src/ca/offline/make.ts';
+import { buildCertificate } from '../../src/ca/x509/build.ts';
+import { basicConstraints, subjectAltName } from '../../src/ca/x509/extensions.ts';
+import { generatePrivateKey, privateKeyPem, publicKeyDer } from '../../src/ca/x509/keys.ts';
+import { encodeName } from '../../src/ca/x509/names.ts';
+import { formatPem } from '../../src/ca/x509/pem.ts';
 import type { SubjectAltNames } from '../../src/ca/x509/subject-alt-names.ts';
 
 /** Who a peer says that it is, in PEM. */
@@ -45,20 +50,45 @@ export class PeerMaker {
     const read = (file: string) => fs.readFileSync(path.join(dir, file), 'utf8');
     return { cert: read('tls.crt'), key: read('tls.key') };
   }
+
+  /** A certificate that nobody but its owner vouches for. */
+  async selfSigned(names: Partial<SubjectAltNames>): Promise<PeerFiles> {
+    const key = await generatePrivateKey('ecdsa-p256');
+    const name = encodeName([['O', 'peer']]);
+    const der = await buildCertificate(
+      {
+        issuer: name,
+        subject: name,
+        notBefore: Date.now() - HOUR,
+        notAfter: Date.now() + HOUR,
+        publicKeyInfo: publicKeyDer(key),
+        extensions: [basicConstraints(false), subjectAltName(names, false)],
+      },
+      key,
+    );
+    return { cert: formatPem('CERTIFICATE', der), key: privateKeyPem(key) };
+  }
 }
 
 export interface Attempt {
   readonly host: string;
   readonly port: number;
-  readonly version: 'TLSv1.2' | 'TLSv1.3';
+  readonly version: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
   readonly files: PeerFiles | undefined;
   readonly servername: string | undefined;
   readonly alpn: readonly string[];
   readonly path: string;
 }
 
-/** Sends a request over TLS as some peer, and resolves with the status line, or with nothing if none came. */
-export function attempt({ host, port, version, files, servername, alpn, path: target }: Attempt): Promise<string> {
+export interface Outcome {
+  /** The status line of the answer; nothing if none came. */
+  readonly status: string;
+  /** Address and port of the peer, as the other side's log calls it. */
+  readonly source: string;
+}
+
+/** Sends a request over TLS as some peer. */
+export function attempt({ host, port, version, files, servername, alpn, path: target }: Attempt): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = tls.connect({
       host,
@@ -68,9 +98,13 @@ export function attempt({ host, port, version, files, servername, alpn, path: ta
       minVersion: version,
       maxVersion: version,
       rejectUnauthorized: false,
+      // Without it OpenSSL does not even offer what is older than TLS 1.2.
+      ...(version === 'TLSv1.1' ? { ciphers: 'ALL:@SECLEVEL=0' } : {}),
       ...(files ? { cert: files.cert, key: files.key } : {}),
     });
     let text = '';
+    let source = '';
+    socket.once('connect', () => (source = `${socket.localAddress}:${socket.localPort}`));
     socket.setTimeout(10_000, () => socket.destroy());
     // Under TLS 1.3 a client may speak before it learns that it was refused.
     socket.once('secureConnect', () =>
@@ -78,6 +112,6 @@ export function attempt({ host, port, version, files, servername, alpn, path: ta
     );
     socket.on('data', (data: Buffer) => (text += data.toString('latin1')));
     socket.on('error', () => {});
-    socket.once('close', () => resolve(text.split('\r\n')[0] ?? ''));
+    socket.once('close', () => resolve({ status: text.split('\r\n')[0] ?? '', source }));
   });
 }

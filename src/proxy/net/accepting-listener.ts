@@ -3,6 +3,7 @@ import type { WorkerContext } from '../context.ts';
 import type { SocketAddress } from './connection.ts';
 import type { FilterChain, ListenerConfig } from './listener-config.ts';
 import type { ListenerStats } from './listener-stats.ts';
+import type { RefusalLog } from './refusal-log.ts';
 import type { SocketConnection } from './socket-connection.ts';
 
 /** A listener as a connection sees it that has come and is on its way into one of the filter chains. */
@@ -10,6 +11,7 @@ export interface AcceptingListener {
   readonly name: string;
   readonly config: ListenerConfig;
   readonly stats: ListenerStats;
+  readonly refusals: RefusalLog;
   readonly worker: WorkerContext;
   readonly clusters: ClusterSource;
   readonly lookup: ListenerLookup;

@@ -152,6 +152,7 @@ export class IncomingConnection {
       }) ?? config.defaultChain;
     if (chain === undefined) {
       stats.no_filter_chain_match++;
+      this.#tellRefusal(source, () => `no filter chain of ${this.#listener.name} is for ${describe(hello)}`);
       this.#logFailure(destination, source, hello, 'filter_chain_not_found', ResponseFlag.NoRouteFound, '');
       this.#drop();
       return;
@@ -162,6 +163,7 @@ export class IncomingConnection {
     }
     if (hello === undefined) {
       // Plaintext where TLS is spoken. No byte of it goes anywhere.
+      this.#tellRefusal(source, () => `it is plain text, where ${this.#listener.name} speaks TLS`);
       const reason = chain.transport.refusePlaintext(start, config.filters.tls(destination.port));
       this.#logFailure(destination, source, hello, '', 0, reason);
       this.#drop();
@@ -185,8 +187,11 @@ export class IncomingConnection {
   }
 
   #handshakeFailed(failure: TlsFailure, destination: SocketAddress, source: SocketAddress, hello: ClientHello): void {
-    const { worker } = this.#listener;
-    worker.log.debug(`TLS handshake with ${source.address}:${source.port} failed: ${failure.explanation}`);
+    const { worker, refusals } = this.#listener;
+    const tell = () => `TLS handshake with ${source.address}:${source.port} failed: ${failure.explanation}`;
+    // Of a secret that is missing the mesh tells elsewhere, and who just goes away was not refused.
+    if (failure.secretsMissing || failure.reason === '') worker.log.debug(tell());
+    else refusals.refused(tell, worker.timers.now());
     this.#logFailure(destination, source, hello, '', 0, failure.reason);
     this.#over = true;
   }
@@ -250,6 +255,11 @@ export class IncomingConnection {
     );
   }
 
+  #tellRefusal(source: SocketAddress, why: () => string): void {
+    const { worker, refusals } = this.#listener;
+    refusals.refused(() => `connection of ${source.address}:${source.port} refused: ${why()}`, worker.timers.now());
+  }
+
   #drop(): void {
     if (this.#over) return;
     this.#over = true;
@@ -261,6 +271,13 @@ export class IncomingConnection {
 
 const EMPTY = Buffer.alloc(0);
 const NONE: readonly string[] = [];
+
+/** What a client speaks, as far as filter chains ask. */
+function describe(hello: ClientHello | undefined): string {
+  if (hello === undefined) return 'plain text';
+  const { sni, alpn } = hello;
+  return `TLS ${sni === '' ? 'without a server name' : `with the server name ${sni}`}, ALPN ${alpn.slice(0, 10).join(',') || 'none'}`;
+}
 
 function addressOf(address: string | undefined, port: number | undefined): SocketAddress {
   if (address === undefined) return { address: '', port: 0, family: 0 };

@@ -9,12 +9,14 @@ import { IncomingConnection } from './incoming-connection.ts';
 import type { FilterChain, ListenerConfig } from './listener-config.ts';
 import { disposeChain } from './listener-config.ts';
 import { ListenerStats } from './listener-stats.ts';
+import { RefusalLog } from './refusal-log.ts';
 import type { SocketConnection } from './socket-connection.ts';
 
 /** A listener at work: its sockets, its filter chains, and the connections that they carry. */
 export class Listener implements AcceptingListener {
   readonly name: string;
   readonly stats: ListenerStats;
+  readonly refusals: RefusalLog;
   config: ListenerConfig;
   readonly #worker: WorkerContext;
   readonly #clusters: ClusterSource;
@@ -31,6 +33,7 @@ export class Listener implements AcceptingListener {
     this.#lookup = lookup;
     this.#statsLease = worker.stats.acquire(config.statPrefix, ListenerStats);
     this.stats = this.#statsLease.group;
+    this.refusals = new RefusalLog(worker.log, worker.timers.now());
   }
 
   get worker(): WorkerContext {

@@ -4,9 +4,9 @@ import type net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import tls from 'node:tls';
-import { isListening, meshStatus, ownAddress, ROOT, TestedMesh } from '../support/local-mesh.ts';
-import { type Attempt, attempt, type PeerFiles, PeerMaker } from '../support/peers.ts';
-import { scratch, until } from '../support/reference.ts';
+import { isListening, meshStatus, ownAddress, ROOT, TestedMesh } from '../../support/local-mesh.ts';
+import { type Attempt, attempt, type PeerFiles, PeerMaker } from '../../support/peers.ts';
+import { scratch, until } from '../../support/reference.ts';
 
 /** What is left to do when the file is over. */
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -14,6 +14,7 @@ const context = { after: (fn: () => void | Promise<void>) => void cleanups.push(
 
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 const CLIENT = 'spiffe://cluster.local/ns/default/sa/client';
+const HOUR = 3_600_000;
 const EXPIRED_AFTER_MS = 1000;
 
 let mesh: TestedMesh;
@@ -27,7 +28,7 @@ let impostor: { readonly address: string; readonly port: number; readonly heard:
 before(async () => {
   const folder = scratch(context);
   peers = new PeerMaker(folder);
-  own = await peers.root('own');
+  own = await peers.root('own', 10 * HOUR);
   foreign = await peers.root('foreign');
   const server = await peers.leaf(own, { dnsNames: ['shop.example'] });
   const read = (dir: string, file: string) => fs.readFileSync(path.join(dir, file), 'utf8');
@@ -88,7 +89,10 @@ async function startImpostor(): Promise<typeof impostor> {
   const { cert, key } = await peers.leaf(meshCa, { uris: ['spiffe://cluster.local/ns/default/sa/other'] });
   const heard: string[] = [];
   const server = tls.createServer({ cert, key, ALPNProtocols: ['istio', 'istio-http/1.1', 'http/1.1'] }, (socket) => {
-    socket.on('data', (data: Buffer) => heard.push(data.toString('latin1')));
+    socket.on('data', (data: Buffer) => {
+      heard.push(data.toString('latin1'));
+      socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+    });
     socket.on('error', () => {});
   });
   server.on('tlsClientError', () => {});
@@ -99,16 +103,33 @@ async function startImpostor(): Promise<typeof impostor> {
   return { address, port, heard };
 }
 
-/** One line a way of being wrong: what the peer shows, and why it must be refused. */
-function badPeers(good: string): readonly (readonly [string, () => Promise<PeerFiles | undefined>])[] {
-  const mine = () => (good === CLIENT ? own : meshCa);
+interface BadPeer {
+  readonly what: string;
+  /** What it shows; nothing is no certificate. */
+  readonly files: PeerFiles | undefined;
+  readonly version?: Attempt['version'];
+  /** What the log of the proxy says of it. */
+  readonly why: RegExp;
+}
+
+/** One line a way of being wrong, for peers that should be `good` and of an authority. */
+async function badPeers(authority: string, good: string): Promise<readonly BadPeer[]> {
+  const names = { uris: [good] };
+  const domain = (name: string) => peers.leaf(authority, { uris: [good.replace('cluster.local', name)] });
   return [
-    ['no certificate', async () => undefined],
-    ['a certificate of another root', () => peers.leaf(foreign, { uris: [good] })],
-    ['an expired certificate', () => expired(mine(), good)],
-    ['another trust domain', () => peers.leaf(mine(), { uris: [good.replace('cluster.local', 'other.example')] })],
-    ['a trust domain that begins alike', () => peers.leaf(mine(), { uris: [good.replace('local/', 'local.evil/')] })],
-    ['no SPIFFE id', () => peers.leaf(mine(), { dnsNames: ['client.default.svc.cluster.local'] })],
+    { what: 'no certificate', files: undefined, why: /failed: .*certificate/ },
+    { what: 'another root', files: await peers.leaf(foreign, names), why: /unknown_ca/ },
+    { what: 'self-signed', files: await peers.selfSigned(names), why: /unknown_ca/ },
+    { what: 'expired', files: await expired(authority, good), why: /certificate_expired/ },
+    { what: 'not yet valid', files: await peers.leaf(authority, names, HOUR, Date.now() + HOUR), why: /not.* valid/ },
+    { what: 'another trust domain', files: await domain('other.example'), why: /spiffe:\/\/other\.example/ },
+    { what: 'a trust domain that begins alike', files: await domain('cluster.local.evil'), why: /local\.evil/ },
+    {
+      what: 'no SPIFFE id',
+      files: await peers.leaf(authority, { dnsNames: ['client.default.svc.cluster.local'] }),
+      why: /DNS client\.default/,
+    },
+    { what: 'TLS 1.1', files: await peers.leaf(authority, names), version: 'TLSv1.1', why: /protocol/ },
   ];
 }
 
@@ -119,8 +140,8 @@ async function expired(authority: string, uri: string): Promise<PeerFiles> {
   return files;
 }
 
-/** The access log of a proxy, which tells of every request that came to its filters. */
-function accessLog(name: string): string {
+/** The log of a proxy: what it refuses, and every request that came to its filters. */
+function logOf(name: string): string {
   const logs = path.join(mesh.home, 'meshes/coolstore/logs');
   const folder = fs.readdirSync(logs).find((f) => f.includes(`.${name}-`));
   return fs.readFileSync(path.join(logs, folder!, 'istio-proxy.log'), 'utf8');
@@ -128,33 +149,70 @@ function accessLog(name: string): string {
 
 let attempts = 0;
 
-async function refuses(proxy: string, good: string, where: Pick<Attempt, 'host' | 'port' | 'servername' | 'alpn'>) {
-  const bad = badPeers(good);
-  const wrong =
-    good === CLIENT ? [['another SPIFFE id', () => peers.leaf(own, { uris: [`${CLIENT}2`] })] as const] : [];
+async function refuses(
+  proxy: string,
+  bad: readonly BadPeer[],
+  good: PeerFiles,
+  where: Pick<Attempt, 'host' | 'port' | 'servername' | 'alpn'>,
+) {
   const paths: string[] = [];
+  const shown: PeerFiles[] = [good];
   for (const version of VERSIONS) {
-    for (const [what, files] of [...bad, ...wrong]) {
+    for (const { what, files, why, version: own = version } of bad) {
       const target = `/bad-peer-${attempts++}`;
       paths.push(target);
-      const status = await attempt({ ...where, version, files: await files(), path: target });
-      assert.equal(status, '', `${proxy}, ${version}, ${what}: was answered`);
+      const about = `${proxy}, ${own}, ${what}`;
+      const { status, source } = await attempt({ ...where, version: own, files, path: target });
+      assert.equal(status, '', `${about}: was answered`);
+      const told = () =>
+        logOf(proxy)
+          .split('\n')
+          .filter((line) => line.includes(` ${source} `));
+      await until(`the log tells of it: ${about}`, () => told().length > 0 || undefined);
+      assert.equal(told().length, 1, `${about}: told once: ${told().join('\n')}`);
+      assert.match(told()[0]!, why, about);
+      if (files) shown.push(files);
     }
     const target = `/good-peer-${attempts++}`;
-    const files = await peers.leaf(good === CLIENT ? own : meshCa, { uris: [good] });
-    const status = await attempt({ ...where, version, files, path: target });
+    const { status } = await attempt({ ...where, version, files: good, path: target });
     assert.match(status, /^HTTP\/1\.1 (200|404) /, `${proxy}, ${version}: the good peer was not answered`);
-    await until(`the access log of ${proxy} tells of ${target}`, () => accessLog(proxy).includes(target) || undefined);
+    await until(`the access log of ${proxy} tells of ${target}`, () => logOf(proxy).includes(target) || undefined);
   }
-  for (const target of paths)
-    assert.ok(!accessLog(proxy).includes(target), `${target} came to the filters of ${proxy}`);
-  assert.equal(paths.length, VERSIONS.length * (bad.length + wrong.length));
+  for (const target of paths) assert.ok(!logOf(proxy).includes(target), `${target} came to the filters of ${proxy}`);
+  assert.equal(paths.length, VERSIONS.length * bad.length);
+  nothingLeaks(shown);
+}
+
+/** No log of the mesh has a line of a key. */
+function nothingLeaks(files: readonly PeerFiles[]): void {
+  const logs = path.join(mesh.home, 'meshes/coolstore/logs');
+  const all = fs
+    .readdirSync(logs, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.log'))
+    .map((file) => fs.readFileSync(path.join(logs, file), 'utf8'))
+    .concat(mesh.stdout, mesh.stderr)
+    .join('\n');
+  assert.ok(all.length > 1000, 'there are logs');
+  assert.doesNotMatch(all, /PRIVATE KEY/);
+  for (const { key } of files) {
+    for (const line of key.split('\n').filter((text) => text.length >= 40 && !text.startsWith('---'))) {
+      assert.ok(!all.includes(line), 'a part of a key is in a log');
+    }
+  }
 }
 
 test('a gateway with mutual TLS refuses every bad peer before its filters', async () => {
   const [host = '', port = ''] = mesh.gateway(443).split(':');
   await until('the listener', async () => (await isListening(host, Number(port))) || undefined);
-  await refuses('istio-ingressgateway', CLIENT, {
+  const bad = [
+    ...(await badPeers(own, CLIENT)),
+    {
+      what: 'another SPIFFE id',
+      files: await peers.leaf(own, { uris: [`${CLIENT}2`] }),
+      why: /default\/sa\/client2/,
+    },
+  ];
+  await refuses('istio-ingressgateway', bad, await peers.leaf(own, { uris: [CLIENT] }), {
     host,
     port: Number(port),
     servername: 'shop.example',
@@ -165,7 +223,9 @@ test('a gateway with mutual TLS refuses every bad peer before its filters', asyn
 test('a sidecar under STRICT refuses every bad peer before its filters', async () => {
   const { pods } = await meshStatus(mesh);
   const { podIp } = pods.find((pod) => pod.name.startsWith('catalog-'))!;
-  await refuses('catalog', 'spiffe://cluster.local/ns/default/sa/apigateway', {
+  const caller = 'spiffe://cluster.local/ns/default/sa/apigateway';
+  const good = await peers.leaf(meshCa, { uris: [caller] });
+  await refuses('catalog', await badPeers(meshCa, caller), good, {
     host: podIp,
     port: 3000,
     servername: 'outbound_.80_._.catalog.default.svc.cluster.local',
@@ -173,16 +233,29 @@ test('a sidecar under STRICT refuses every bad peer before its filters', async (
   });
 });
 
-test('plaintext is refused under STRICT, by gateway and sidecar, and served under PERMISSIVE', async () => {
+test('plain text is refused under STRICT, by gateway and sidecar, and served under PERMISSIVE', async () => {
   const { pods } = await meshStatus(mesh);
   const { podIp } = pods.find((pod) => pod.name.startsWith('catalog-'))!;
-  const gateway = await mesh.curl(['-o', '/dev/null', '-w', '%{http_code}', `http://${mesh.gateway(443)}/items`]);
-  assert.equal(gateway.stdout, '000');
-  const strict = await mesh.curl(['-o', '/dev/null', '-w', '%{http_code}', `http://${podIp}:3000/items?strict`]);
-  assert.equal(strict.stdout, '000');
-  // Closed, in order or by a reset.
-  assert.ok([52, 56].includes(Number(strict.code)), strict.stderr);
-  assert.ok(!accessLog('catalog').includes('/items?strict'));
+  const [host = '', port = ''] = mesh.gateway(443).split(':');
+  for (const [proxy, address, target] of [
+    ['istio-ingressgateway', `${host}:${port}`, '/items?gateway'],
+    ['catalog', `${podIp}:3000`, '/items?strict'],
+  ] as const) {
+    const args = ['-o', '/dev/null', '-w', '%{http_code} %{local_ip}:%{local_port}', `http://${address}${target}`];
+    const { stdout, stderr, code } = await mesh.curl(args);
+    const [status, source] = stdout.split(' ');
+    assert.equal(status, '000');
+    // Closed, in order or by a reset.
+    assert.ok([52, 56].includes(Number(code)), stderr);
+    const told = () =>
+      logOf(proxy)
+        .split('\n')
+        .filter((line) => line.includes(` ${source} `));
+    await until('the log tells of it', () => told().length > 0 || undefined);
+    assert.equal(told().length, 1, told().join('\n'));
+    assert.match(told()[0]!, /refused: .*plain text/);
+    assert.ok(!logOf(proxy).includes(target));
+  }
   const permissive = `
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -192,7 +265,7 @@ spec: {mtls: {mode: PERMISSIVE}}
   const text = fs.readFileSync(path.join(mesh.dir, 'peers.yaml'), 'utf8');
   const rest = text.split('\n---\n').filter((part) => !part.includes('PeerAuthentication'));
   fs.writeFileSync(path.join(mesh.dir, 'peers.yaml'), [...rest, permissive].join('\n---\n'));
-  await until('plaintext is served', async () => {
+  await until('plain text is served', async () => {
     const { stdout } = await mesh.curl(['-o', '/dev/null', '-w', '%{http_code}', `http://${podIp}:3000/items`]);
     return stdout === '200' || undefined;
   });
