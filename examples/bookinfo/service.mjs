@@ -45,7 +45,7 @@ export async function ask(url, { headers = {}, timeoutMs }) {
   let options = { host: hostname, port, path };
   if (proxy && isTls) {
     const socket = await connect(`${hostname}:${port || 443}`, signal);
-    options = { path, agent: false, createConnection: () => tls.connect({ socket, servername: hostname }) };
+    options = { path, createConnection: () => tls.connect({ socket, servername: hostname }) };
   } else if (proxy) options = { host: proxy.hostname, port: proxy.port, path: url };
   const { status, body } = await new Promise((resolve, reject) => {
     const client = isTls ? https : http;

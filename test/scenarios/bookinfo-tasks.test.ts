@@ -7,6 +7,7 @@ import {
   bookinfoGateway,
   Counted,
   DESTINATION_RULE_ALL,
+  destinationRule,
   RATINGS_TEST_ABORT,
   REVIEWS_TEST_V2,
   ratingsTestDelay,
@@ -15,8 +16,9 @@ import {
   VIRTUAL_SERVICE_ALL_V1,
   Visitor,
 } from '../support/bookinfo.ts';
-import { TestedMesh } from '../support/local-mesh.ts';
-import { until } from '../support/reference.ts';
+import { externalDetails, googleapis, REGISTRY_ONLY, startGoogleBooks } from '../support/google-books.ts';
+import { meshStatus, TestedMesh } from '../support/local-mesh.ts';
+import { scratch, until } from '../support/reference.ts';
 
 const NO_REVIEWS = 'Sorry, product reviews are currently unavailable for this book.';
 const NO_RATINGS = 'Ratings service is currently unavailable';
@@ -107,7 +109,7 @@ test("bookinfo: the tasks of Istio's documentation", async (t) => {
   });
 
   await t.test('a timeout of half a second gives up on reviews that wait for ratings', async () => {
-    const slow = 'fault:\n  delay:\n    percentage:\n      value: 100\n    fixedDelay: 2s';
+    const slow = 'fault:\n  delay:\n    percentage:\n      value: 100\n    fixedDelay: 1s';
     await apply(mesh, allTo('reviews', 'v2'), allTo('ratings', 'v1', slow));
     const whole = await anybody.page();
     assert.deepEqual([whole.reviews, whole.stars], ['v2', 'black']);
@@ -186,6 +188,116 @@ spec:
     // A mirrored request is not waited for.
     await until('the mirror has had them all', async () => (await counted.to('reviews-v2')) === 10 || undefined);
     assert.equal(await counted.to('reviews-v1'), 10);
-    await remove(mesh, 'virtualservice/reviews');
+    await remove(mesh, 'VirtualService/bookinfo/reviews');
+  });
+
+  await t.test('mutual TLS: who speaks encrypted is measured, and STRICT leaves nobody else', async () => {
+    await apply(mesh, allTo('reviews', 'v3'));
+    const { pods } = await meshStatus(mesh);
+    const details = `http://${pods.find(({ name }) => name.startsWith('details-v1-'))?.podIp}:9080/details/0`;
+    const status = async (...args: string[]) => {
+      const { code, stdout, stderr } = await mesh.isthmus(['status', '--mtls', ...args]);
+      assert.equal(stderr, '');
+      return { code, stdout };
+    };
+    interface Measured {
+      plaintext: number;
+      policy: object;
+      pairs: { source: { workload: string }; destination: { workload: string }; security: string; cause?: string }[];
+    }
+    const measured = async (...args: string[]) => {
+      const { code, stdout } = await status('-o', 'json', ...args);
+      const { pairs, plaintext, policy } = JSON.parse(stdout) as Measured;
+      const all = pairs.map(
+        ({ source, destination, security }) => `${source.workload || '?'} ${destination.workload} ${security}`,
+      );
+      return { code, plaintext, policy, all, causes: pairs.flatMap(({ cause }) => cause ?? []) };
+    };
+
+    assert.equal((await measured()).code, 0, 'nobody has spoken in plaintext so far');
+    assert.equal((await mesh.curl([details])).code, 0);
+    const permissive = await measured();
+    assert.deepEqual([permissive.code, permissive.plaintext], [1, 1]);
+    assert.equal(permissive.all[0], '? details-v1 none');
+    assert.match(permissive.causes[0]!, /^the client has shown no certificate: .* which means PERMISSIVE$/);
+    const { stdout: table } = await status();
+    assert.match(table, /^mesh bookinfo: mutual TLS on \d+ of \d+ pairs .*; 1 in plaintext\n/);
+    assert.match(table, /^unknown +bookinfo\/details-v1 +http +plaintext +1 request +- +-$/m);
+    const ids = 'cluster.local/ns/bookinfo/sa/bookinfo-reviews +cluster.local/ns/bookinfo/sa/bookinfo-ratings';
+    assert.match(
+      table,
+      new RegExp(`^bookinfo/reviews-v3 +bookinfo/ratings-v1 +http +mutual TLS +\\d+ requests? +${ids}$`, 'm'),
+    );
+
+    const strict = `
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata:
+  name: default
+  namespace: istio-system
+spec:
+  mtls:
+    mode: STRICT
+`;
+    await apply(mesh, strict);
+    assert.equal((await mesh.curl([details])).code, 52, 'plaintext is refused');
+    let isOver = false;
+    const during = measured('--during', '1.5s').finally(() => (isOver = true));
+    while (!isOver) assert.equal((await anybody.page()).stars, 'red');
+    assert.deepEqual(await during, {
+      code: 0,
+      plaintext: 0,
+      policy: { mode: 'STRICT', peerAuthentication: 'istio-system/default' },
+      all: [
+        'productpage-v1 details-v1 mutual_tls',
+        'productpage-v1 reviews-v3 mutual_tls',
+        'reviews-v3 ratings-v1 mutual_tls',
+        'istio-ingressgateway productpage-v1 mutual_tls',
+      ],
+      causes: [],
+    });
+    const since = await measured();
+    assert.equal(since.code, 1, 'what was counted before is not forgotten');
+    assert.match(
+      since.causes[0]!,
+      /; it was counted before PeerAuthentication istio-system\/default \(.*\) came into force$/,
+    );
+  });
+
+  await t.test('egress: details come from a service outside, by TLS of the program and of its sidecar', async (t) => {
+    const books = await startGoogleBooks(t, scratch(t));
+    await apply(
+      mesh,
+      REGISTRY_ONLY,
+      externalDetails('v2', { NODE_EXTRA_CA_CERTS: books.root }),
+      externalDetails('v3', { DO_NOT_ENCRYPT: 'true' }),
+      destinationRule('details', ['v2', 'v3']),
+    );
+    await until('two more versions of details', async () => {
+      const { pods } = await meshStatus(mesh);
+      const there = pods.filter(({ name, ready, size }) => /^details-v[23]-/.test(name) && ready === size);
+      return there.length === 2 || undefined;
+    });
+    const detailsOf = async (version: string) => {
+      await apply(mesh, allTo('details', version));
+      return (await anybody.get('/api/v1/products/0')).json() as Promise<{ pages?: number; error?: string }>;
+    };
+    for (const version of ['v3', 'v2']) {
+      assert.equal((await detailsOf(version)).error, 'Sorry, product details are currently unavailable for this book.');
+    }
+    assert.deepEqual(books.served, []);
+    await apply(mesh, googleapis(books));
+    const counted = await Counted.from(mesh);
+    for (const version of ['v2', 'v3']) assert.equal((await detailsOf(version)).pages, 64, version);
+    const asked = 'www.googleapis.com /books/v1/volumes?q=isbn:0486424618';
+    assert.deepEqual(books.served, [asked, asked]);
+    const outside = (await counted.pairs()).filter(({ services }) => services.includes('www.googleapis.com'));
+    assert.deepEqual(
+      outside.map(({ source, security, count }) => [source.workload, security, count]),
+      [
+        ['details-v2', 'unknown', 1],
+        ['details-v3', 'unknown', 1],
+      ],
+    );
   });
 });

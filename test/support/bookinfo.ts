@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { ControlClient } from '../../src/config/control/client.ts';
+import { formatMessage } from '../../src/config/message.ts';
 import { type Measurement, type Pair, pairsOf, readCounters, since } from '../../src/explain/mutual-tls/pairs.ts';
 import { meshRecord, ROOT, type TestedMesh } from './local-mesh.ts';
 
@@ -7,7 +8,8 @@ import { meshRecord, ROOT, type TestedMesh } from './local-mesh.ts';
 
 export const BOOKINFO = path.join(ROOT, 'examples/bookinfo');
 
-const rule = (host: string, versions: readonly string[]) => `
+/** A DestinationRule with a subset a version. */
+export const destinationRule = (host: string, versions: readonly string[]) => `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata:
@@ -20,10 +22,10 @@ ${versions.map((version) => `  - name: ${version}\n    labels:\n      version: $
 
 /** `destination-rule-all.yaml` */
 export const DESTINATION_RULE_ALL = [
-  rule('productpage', ['v1']),
-  rule('reviews', ['v1', 'v2', 'v3']),
-  rule('ratings', ['v1', 'v2', 'v2-mysql', 'v2-mysql-vm']),
-  rule('details', ['v1', 'v2']),
+  destinationRule('productpage', ['v1']),
+  destinationRule('reviews', ['v1', 'v2', 'v3']),
+  destinationRule('ratings', ['v1', 'v2', 'v2-mysql', 'v2-mysql-vm']),
+  destinationRule('details', ['v1', 'v2']),
 ].join('');
 
 /** A VirtualService of one service. `http` is its list of routes, indented by two. */
@@ -121,19 +123,27 @@ spec:
     - "*"
 ---`;
 
-/** What `isthmus apply` of objects of bookinfo's namespace prints; fails unless they are in force. */
-export async function apply(mesh: TestedMesh, ...yaml: string[]): Promise<string> {
-  const { code, stdout, stderr } = await mesh.isthmus(
-    ['apply', '--wait', '-n', 'bookinfo', '-f', '-'],
-    yaml.join('\n'),
-  );
-  if (code !== 0) throw new Error(`apply: ${code}\n${stdout}${stderr}`);
-  return stdout;
+const ANSWER_MS = 30_000;
+
+/** What `isthmus apply --wait -n bookinfo` does: objects of bookinfo are in force, or it fails. */
+export async function apply(mesh: TestedMesh, ...yaml: string[]): Promise<void> {
+  const answer = await new ControlClient(meshRecord(mesh).controlSocket).apply({
+    sources: [{ name: 'task.yaml', text: yaml.join('\n') }],
+    namespace: 'bookinfo',
+    waitMs: ANSWER_MS,
+  });
+  const errors = [...answer.problems, ...answer.results.flatMap((result) => result.errors)];
+  if (errors.length > 0) throw new Error(errors.map(formatMessage).join('\n'));
+  if (!answer.convergence?.converged) throw new Error(`not in force: ${JSON.stringify(answer.convergence)}`);
 }
 
-export async function remove(mesh: TestedMesh, ...names: string[]): Promise<void> {
-  const { code, stdout, stderr } = await mesh.isthmus(['delete', '--wait', '-n', 'bookinfo', ...names]);
-  if (code !== 0) throw new Error(`delete: ${code}\n${stdout}${stderr}`);
+/** Takes objects away, named as `KIND/NAMESPACE/NAME`. */
+export async function remove(mesh: TestedMesh, ...keys: string[]): Promise<void> {
+  const { results, convergence } = await new ControlClient(meshRecord(mesh).controlSocket).delete({
+    keys,
+    waitMs: ANSWER_MS,
+  });
+  if (!convergence?.converged) throw new Error(`not gone: ${JSON.stringify([results, convergence])}`);
 }
 
 /** A page as a person sees it. */

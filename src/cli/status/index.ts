@@ -29,8 +29,8 @@ got the newest configuration are told, and leave the exit code alone.
 With --mtls it tells instead which workloads have spoken with each other, and whether by mutual TLS: by the metrics
 istio_requests_total and istio_tcp_connections_opened_total, as the destination's proxy has counted them since it
 started. The exit code is 1 when a pair has spoken in plaintext, with how that came, or a proxy cannot be asked. What
-only the source could count, as its destination has no proxy, is unknown, and leaves the exit code alone; so does a
-mesh in which nobody has spoken.
+only the source could count, as its destination has no proxy, is unknown unless it has shown an identity of the mesh;
+that leaves the exit code alone, and so does a mesh in which nobody has spoken. Proxies on other machines are not asked.
 
 Examples:
   isthmus status

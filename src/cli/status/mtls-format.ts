@@ -78,8 +78,8 @@ function endName({ namespace, workload }: End): string {
 }
 
 /** What has no proxy is known by the service that was asked for. */
-function destinationName({ destination, services }: Pair): string {
-  return destination.workload === '' && services.length > 0 ? services.join(',') : endName(destination);
+function destinationName({ destination, services, security }: Pair): string {
+  return security === 'unknown' && services.length > 0 ? services.join(',') : endName(destination);
 }
 
 function countText({ protocol, count }: Pair): string {

@@ -87,18 +87,22 @@ describe('pairs of workloads', () => {
     assert.deepEqual(pair?.source, { namespace: 'shop', workload: '', principal: ID('edge') });
   });
 
-  it('what only the source can count is unknown, by service, and only what has left it', () => {
+  it('what only the source can count is unknown, and only what has left it', () => {
     const nobody = (service: string) => to('unknown', 'unknown', service);
     assert.deepEqual(
       short(
         line({ ...SENT, ...from('web'), ...nobody('customs.shop.svc.cluster.local') }, 1) +
-          line({ ...SENT, ...from('web'), ...nobody('www.example.com') }, 2) +
+          line({ ...SENT, ...from('web'), ...to('books', 'unknown', 'www.example.com') }, 2) +
           line({ ...SENT, ...from('web'), ...nobody('db.shop.svc.cluster.local'), response_flags: 'UH' }, 3) +
           line({ ...SENT, ...from('web'), ...nobody('unknown') }, 4) +
           line({ ...SENT, ...from('web'), ...nobody('BlackHoleCluster') }, 5),
       ),
-      ['web customs.shop.svc.cluster.local http unknown 1', 'web www.example.com http unknown 2'],
+      ['web customs.shop.svc.cluster.local http unknown 1', 'web books http unknown 2'],
     );
+  });
+
+  it('a gateway counts nothing that comes to it: both identities at the source tell of mutual TLS', () => {
+    assert.deepEqual(short(line({ ...SENT, ...from('web'), ...to('egress') }, 1)), ['web egress http mutual_tls 1']);
   });
 
   it('within a time: what has been counted since, and everything of a proxy that started anew', () => {

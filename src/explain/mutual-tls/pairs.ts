@@ -58,17 +58,20 @@ function seriesKey({ name, labels }: Sample): string {
 
 /**
  * Who has spoken with whom, and how. Only the destination's proxy knows how a request came, so it is the one that is
- * believed. Where there is none, the source's proxy says at least that there was a request. Plaintext comes first, then
- * what nobody can tell, each in the order of names.
+ * believed. Where it counts nothing, as gateways do, or there is none, the source's proxy says that there was a request,
+ * and that it was mutual TLS if both have shown each other who they are. Plaintext comes first, then what nobody can
+ * tell, each in the order of names.
  */
 export function pairsOf(measurement: Measurement): Pair[] {
+  const samples = [...measurement.values()].flat();
+  const counting = new Set(samples.filter((sample) => isBy('destination', sample)).map(destinationKey));
   const pairs = new Map<
     string,
     { readonly pair: Omit<Pair, 'services' | 'count'>; services: Set<string>; count: number }
   >();
-  for (const sample of [...measurement.values()].flat()) {
+  for (const sample of samples) {
     if (sample.value <= 0) continue;
-    const security = securityOf(sample);
+    const security = securityOf(sample, counting);
     if (security === undefined) continue;
     const label = (name: string) => known(sample.labels.get(name));
     const pair = {
@@ -101,19 +104,27 @@ function sortKey({ source, destination, services, protocol }: Pair): string {
   return [name(source), name(destination), ...services, protocol].join('\0');
 }
 
-/** Undefined for a sample that says nothing, or that another proxy knows better. */
-function securityOf({ labels }: Sample): Security | undefined {
-  const reporter = labels.get('reporter');
-  if (reporter === 'destination') {
+function isBy(reporter: 'source' | 'destination', { labels }: Sample): boolean {
+  return labels.get('reporter') === reporter;
+}
+
+function destinationKey({ labels }: Sample): string {
+  return `${labels.get('destination_workload_namespace')}/${labels.get('destination_workload')}`;
+}
+
+/** Undefined for a sample that says nothing, or of which another proxy knows more: that of a destination that counts. */
+function securityOf(sample: Sample, counting: ReadonlySet<string>): Security | undefined {
+  const { labels } = sample;
+  if (isBy('destination', sample)) {
     return labels.get('connection_security_policy') === 'mutual_tls' ? 'mutual_tls' : 'none';
   }
-  if (reporter !== 'source') return undefined;
-  // A destination that says who it is has a proxy, which tells more.
-  if (known(labels.get('destination_workload')) !== '') return undefined;
-  // The source's proxy has answered itself: nothing has left it.
-  if (known(labels.get('destination_service')) === '' || labels.get('destination_service_name') === BLACK_HOLE)
+  if (!isBy('source', sample) || counting.has(destinationKey(sample))) return undefined;
+  // Requests that the source's proxy has answered itself have never left it.
+  if (labels.get('response_flags') !== NO_FLAGS || labels.get('destination_service_name') === BLACK_HOLE)
     return undefined;
-  return labels.get('response_flags') === NO_FLAGS ? 'unknown' : undefined;
+  if (known(labels.get('destination_service')) === '') return undefined;
+  const principals = [labels.get('source_principal'), labels.get('destination_principal')];
+  return principals.every((principal) => known(principal) !== '') ? 'mutual_tls' : 'unknown';
 }
 
 /** What Istio calls the destination of what goes nowhere. */
