@@ -19,16 +19,12 @@ export function forwardClientCert(headers: Headers, connection: Connection, conf
   if (mode === 'forward-only') return;
   const details = config.clientCertDetails;
   const parts: string[] = [];
-  const [localUri] = connection.tls!.localUriSans;
-  if (localUri) parts.push(`By=${localUri}`);
-  else {
-    const [localDns] = connection.tls!.localDnsSans;
-    if (localDns) parts.push(`By=${localDns}`);
-  }
+  for (const san of connection.tls!.localUriSans) parts.push(`By=${san}`);
   parts.push(`Hash=${peer.sha256}`);
   if (details?.cert) parts.push(`Cert="${peer.pem()}"`);
   if (details?.chain) parts.push(`Chain="${peer.chainPem()}"`);
-  if (details?.subject) parts.push(`Subject="${peer.subject.replaceAll('"', '\\"')}"`);
+  // In the form of RFC 2253 quotes are escaped already.
+  if (details?.subject) parts.push(`Subject="${peer.subject}"`);
   if (details?.uri) for (const san of peer.uriSans) parts.push(`URI=${san}`);
   if (details?.dns) for (const san of peer.dnsSans) parts.push(`DNS=${san}`);
   const element = parts.join(';');
