@@ -302,6 +302,8 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     this.info.virtualHostName = route?.virtualHost.name ?? '';
     const action = route?.action;
     this.#chosen = undefined;
+    // A route that filters have changed names another operation.
+    if (this.#requestPass !== undefined && this.owner.config.tracing) this.#decorate(this.#requestHeaders!);
     if (action?.kind !== 'route') return;
     this.#chosen = action.cluster(this.#requestHeaders!, this.owner.worker.random);
     const { name } = this.#chosen ?? {};
@@ -318,6 +320,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     return {
       peerPresented: peer !== undefined,
       peerValidated: peer?.validated ?? false,
+      dynamicMetadata: this.info.dynamicMetadata,
       random: worker.random,
     };
   }
@@ -514,6 +517,8 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
       return;
     }
     this.#localReply = true;
+    // Filters may have made the request one for another route: the answer is told as that route's.
+    if (this.#requestPass !== undefined && !this.#routeKnown) this.#findRoute();
     const { config } = this.owner;
     const headers = Headers.response(reply.status);
     this.#editReply(headers, reply);

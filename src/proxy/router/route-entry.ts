@@ -5,6 +5,7 @@ import { metadataOf } from '../config/values.ts';
 import { fraction } from './fraction.ts';
 import { type HeaderEdits, headerEdits } from './header-edits.ts';
 import { headerTest, parseQuery, queryTest } from './header-match.ts';
+import { metadataTest } from './metadata-match.ts';
 import { type PathMatch, pathMatch } from './path-match.ts';
 import { redirectAction } from './redirect.ts';
 import type { DirectResponseAction, Route } from './route.ts';
@@ -125,7 +126,10 @@ function matcher(
     const share = fraction(match.runtimeFraction.defaultValue);
     conditions.push((_, context) => context.random() < share);
   }
-  if (match.dynamicMetadata.length > 0) errors.add('dynamic_metadata', 'is not supported');
+  match.dynamicMetadata.forEach((metadata, i) => {
+    const test = metadataTest(metadata, errors.at('dynamic_metadata').at(i));
+    conditions.push((_, context) => test(context.dynamicMetadata));
+  });
   const pathMatches = ignoreParameters
     ? (text: string, end: number, headers: Headers) => {
         const parameters = text.indexOf(';');

@@ -6,6 +6,7 @@ import type {
 import type { ConfigErrors } from '../config/errors.ts';
 import type { AcquireStats } from '../observe/stat-leases.ts';
 import type { HeaderEdits } from './header-edits.ts';
+import type { MetadataSource } from './metadata-match.ts';
 import type { VirtualHostInfo } from './route.ts';
 import type { RequestStats } from './stats.ts';
 
@@ -13,6 +14,8 @@ import type { RequestStats } from './stats.ts';
 export interface MatchContext {
   readonly peerPresented: boolean;
   readonly peerValidated: boolean;
+  /** What filters have found out about the request, by namespace; undefined while there is nothing. */
+  readonly dynamicMetadata: MetadataSource;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }

@@ -17,3 +17,18 @@ export const MATCHERS: SupportTable = pick([
   'envoy.config.core.v3.HeaderValueOption',
   'envoy.config.core.v3.TypedExtensionConfig',
 ]);
+
+/** Messages that `metadataTest` reads. */
+export const METADATA_MATCHERS: SupportTable = {
+  ...MATCHERS,
+  ...pick([
+    'envoy.type.matcher.v3.MetadataMatcher',
+    'envoy.type.matcher.v3.MetadataMatcher.PathSegment',
+    'envoy.type.matcher.v3.ValueMatcher',
+    'envoy.type.matcher.v3.ValueMatcher.NullMatch',
+    'envoy.type.matcher.v3.DoubleMatcher',
+    'envoy.type.v3.DoubleRange',
+    'envoy.type.matcher.v3.ListMatcher',
+    'envoy.type.matcher.v3.OrMatcher',
+  ]),
+};

@@ -13,7 +13,7 @@ import { type CheckRequest, CheckRequestSchema } from '../../../api/gen/envoy/se
 import { fromWireForm } from '../../../base/bytes.ts';
 import type { Connection, SocketAddress } from '../../net/connection.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
-import { type MetadataSource, valueAt } from '../common/metadata-match.ts';
+import { type MetadataSource, valueAt } from '../../router/metadata-match.ts';
 import type { CheckSubject } from './authorizer.ts';
 
 /** What goes into a CheckRequest of the connection. */

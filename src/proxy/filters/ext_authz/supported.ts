@@ -1,6 +1,6 @@
 import type { SupportTable } from '../../config/supported.ts';
 import { GRPC_SERVICE } from '../common/grpc-service.ts';
-import { METADATA_MATCHERS } from '../common/metadata-match.ts';
+import { METADATA_MATCHERS } from '../common/supported.ts';
 
 const V3 = 'envoy.extensions.filters.http.ext_authz.v3';
 

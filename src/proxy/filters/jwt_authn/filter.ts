@@ -101,12 +101,13 @@ export class JwtFilter implements HttpFilter, VerificationContext {
   #finish(status: JwtStatus): boolean {
     const { info } = this.#callbacks;
     if (this.#metadata !== undefined) info.setDynamicMetadata('envoy.filters.http.jwt_authn', this.#metadata);
+    // A token that was good counts for the route, even if another one was not and the answer is ours.
+    if (this.rerouted) this.#callbacks.clearRouteCache();
     if (status !== JwtStatus.Ok) {
       this.#refuse(status);
       return false;
     }
     this.stats.allowed++;
-    if (this.rerouted) this.#callbacks.clearRouteCache();
     return true;
   }
 

@@ -40,6 +40,7 @@ function compile(
   providers: Providers,
   lenient: readonly Provider[],
   errors: ConfigErrors,
+  amongOthers = false,
 ): Requirement {
   switch (type.case) {
     case 'providerName':
@@ -56,7 +57,7 @@ function compile(
     case 'requiresAny':
       return compileAny(type.value.requirements, providers, errors.at('requires_any').at('requirements'));
     case 'allowMissing':
-      return byLocations(lenient, { ...rulesOf(providers), allowMissing: true });
+      return byLocations(lenient, { ...rulesOf(providers), allowMissing: true, amongOthers });
     case 'allowMissingOrFailed':
       return byLocations(lenient, { ...rulesOf(providers), allowFailed: true, allowMissing: true });
     default:
@@ -66,7 +67,15 @@ function compile(
 
 function rulesOf({ all, byIssuer }: Providers): VerificationRules {
   const only = all.length === 1 ? all[0] : undefined;
-  return { provider: undefined, byIssuer, only, audiences: undefined, allowFailed: false, allowMissing: false };
+  return {
+    provider: undefined,
+    byIssuer,
+    only,
+    audiences: undefined,
+    allowFailed: false,
+    allowMissing: false,
+    amongOthers: false,
+  };
 }
 
 function byProvider(
@@ -109,7 +118,7 @@ function compileAny(protos: readonly JwtRequirement[], providers: Providers, err
   if (lenient === undefined) return any(strict);
   const named = providers.all.filter((p) => used.has(p.name));
   const { proto, index } = lenient;
-  return any([...strict, compile(proto, providers, named.length > 0 ? named : providers.all, errors.at(index))]);
+  return any([...strict, compile(proto, providers, named.length > 0 ? named : providers.all, errors.at(index), true)]);
 }
 
 /** How much a failure says: that there was no token, or none for the provider, is no news where others are allowed. */

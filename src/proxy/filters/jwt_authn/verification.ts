@@ -32,6 +32,11 @@ export interface VerificationRules {
   readonly audiences: Audiences | undefined;
   readonly allowFailed: boolean;
   readonly allowMissing: boolean;
+  /**
+   * `allow_missing` is one of several requirements: then no token may be bad. On its own Envoy looks at all tokens, and
+   * what counts is the one that it looks at last.
+   */
+  readonly amongOthers: boolean;
 }
 
 /** The end of one check, and the provider that was found responsible. */
@@ -47,21 +52,22 @@ export function verifyTokens(
   context: VerificationContext,
   done: (status: JwtStatus) => void,
 ): void {
-  const lenient = rules.allowFailed || rules.allowMissing;
+  const { allowFailed, allowMissing } = rules;
+  const goesOn = allowFailed || (allowMissing && !rules.amongOthers);
   const fail = (status: JwtStatus, provider: Provider | undefined) => {
     const key = (provider ?? rules.only)?.proto.failedStatusInMetadata;
     if (key) context.note(key, { code: String(status.code), message: status.text });
   };
   if (tokens.length === 0) {
     fail(JwtStatus.Missed, undefined);
-    done(lenient ? JwtStatus.Ok : JwtStatus.Missed);
+    done(allowFailed || allowMissing ? JwtStatus.Ok : JwtStatus.Missed);
     return;
   }
   const next = () => {
     const found = tokens.pop()!;
     verifyToken(found, rules, context, (status, provider) => {
       if (status !== JwtStatus.Ok) fail(status, provider);
-      if ((status !== JwtStatus.Ok && !lenient) || tokens.length === 0) done(rules.allowFailed ? JwtStatus.Ok : status);
+      if ((status !== JwtStatus.Ok && !goesOn) || tokens.length === 0) done(allowFailed ? JwtStatus.Ok : status);
       else next();
     });
   };

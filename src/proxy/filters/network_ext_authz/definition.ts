@@ -5,8 +5,9 @@ import {
 import { durationMs } from '../../config/values.ts';
 import type { NetworkFilterDefinition } from '../../net/network-filter.ts';
 import { StatLeases } from '../../observe/stat-leases.ts';
+import { metadataTest } from '../../router/metadata-match.ts';
 import { GRPC_SERVICE, grpcService } from '../common/grpc-service.ts';
-import { METADATA_MATCHERS, metadataTest } from '../common/metadata-match.ts';
+import { METADATA_MATCHERS } from '../common/supported.ts';
 import { nodeLabels } from '../ext_authz/check-request.ts';
 import { NetworkExtAuthzFilter, NetworkExtAuthzStats } from './filter.ts';
 

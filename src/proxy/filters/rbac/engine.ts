@@ -1,7 +1,7 @@
 import { RBAC_Action as Action, type RBAC } from '../../../api/gen/envoy/config/rbac/v3/rbac_pb.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
 import type { SupportTable } from '../../config/supported.ts';
-import { METADATA_MATCHERS } from '../common/metadata-match.ts';
+import { METADATA_MATCHERS } from '../common/supported.ts';
 import { anyPermission, anyPrincipal, type Subject, type Test } from './matchers.ts';
 
 /** Messages that {@link rbacEngine} reads. Conditions in CEL and audit loggers are not among them. */

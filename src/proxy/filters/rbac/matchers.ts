@@ -15,9 +15,9 @@ import type { ConfigErrors } from '../../config/errors.ts';
 import type { Connection, SocketAddress } from '../../net/connection.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 import { headerTest } from '../../router/header-match.ts';
+import { metadataTest } from '../../router/metadata-match.ts';
 import { stringTest } from '../../router/string-match.ts';
 import { compileUriTemplate } from '../../router/uri-template.ts';
-import { metadataTest } from '../common/metadata-match.ts';
 
 /** What a rule may look at: `headers` is undefined for a connection that no request is known of. */
 export interface Subject {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromJson, type JsonObject } from '@bufbuild/protobuf';
-import { MetadataMatcherSchema } from '../../../api/gen/envoy/type/matcher/v3/metadata_pb.ts';
-import { ConfigErrors } from '../../config/errors.ts';
+import { MetadataMatcherSchema } from '../../api/gen/envoy/type/matcher/v3/metadata_pb.ts';
+import { ConfigErrors } from '../config/errors.ts';
 import { metadataTest } from './metadata-match.ts';
 
 const METADATA = new Map([

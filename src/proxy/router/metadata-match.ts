@@ -1,37 +1,14 @@
-import type { MetadataMatcher } from '../../../api/gen/envoy/type/matcher/v3/metadata_pb.ts';
-import type { DoubleMatcher } from '../../../api/gen/envoy/type/matcher/v3/number_pb.ts';
-import type { ValueMatcher } from '../../../api/gen/envoy/type/matcher/v3/value_pb.ts';
-import { wireForm } from '../../../base/bytes.ts';
-import type { ConfigErrors } from '../../config/errors.ts';
-import type { SupportTable } from '../../config/supported.ts';
-import { stringTest } from '../../router/string-match.ts';
-import { MATCHERS } from './supported.ts';
+import type { MetadataMatcher } from '../../api/gen/envoy/type/matcher/v3/metadata_pb.ts';
+import type { DoubleMatcher } from '../../api/gen/envoy/type/matcher/v3/number_pb.ts';
+import type { ValueMatcher } from '../../api/gen/envoy/type/matcher/v3/value_pb.ts';
+import { wireForm } from '../../base/bytes.ts';
+import type { ConfigErrors } from '../config/errors.ts';
+import { stringTest } from './string-match.ts';
 
 /** Metadata of a request, a route, a host: namespace -> struct. */
 export type MetadataSource = ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined;
 
 export type MetadataTest = (metadata: MetadataSource) => boolean;
-
-/** Messages that {@link metadataTest} reads. */
-export const METADATA_MATCHERS: SupportTable = {
-  ...MATCHERS,
-  'envoy.type.matcher.v3.MetadataMatcher': ['filter', 'path', 'value', 'invert'],
-  'envoy.type.matcher.v3.MetadataMatcher.PathSegment': ['key'],
-  'envoy.type.matcher.v3.ValueMatcher': [
-    'null_match',
-    'double_match',
-    'string_match',
-    'bool_match',
-    'present_match',
-    'list_match',
-    'or_match',
-  ],
-  'envoy.type.matcher.v3.ValueMatcher.NullMatch': [],
-  'envoy.type.matcher.v3.DoubleMatcher': ['range', 'exact'],
-  'envoy.type.v3.DoubleRange': ['start', 'end'],
-  'envoy.type.matcher.v3.ListMatcher': ['one_of'],
-  'envoy.type.matcher.v3.OrMatcher': ['value_matchers'],
-};
 
 /** `envoy.type.matcher.v3.MetadataMatcher`. */
 export function metadataTest(matcher: MetadataMatcher, errors: ConfigErrors): MetadataTest {
