@@ -9,6 +9,7 @@ export const TABLE = {
   config: [],
   process: [],
   registry: ['config'],
+  ratelimit: ['config', 'api'],
   adapters: ['config', 'registry'],
   translate: ['config', 'registry', 'api'],
   analysis: ['config', 'registry', 'translate'],

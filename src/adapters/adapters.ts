@@ -10,9 +10,16 @@ import type { Adapter, Warn } from './adapter.ts';
 import { enrouteAdapter } from './enroute/adapter.ts';
 import { ingressAdapter } from './ingress/adapter.ts';
 import { legacyAuthenticationAdapter } from './legacy-authentication/adapter.ts';
+import { rateLimitAdapter } from './rate-limit/adapter.ts';
 import { routeAdapter } from './route/adapter.ts';
 
-const ADAPTERS: readonly Adapter[] = [ingressAdapter, legacyAuthenticationAdapter, routeAdapter, enrouteAdapter];
+const ADAPTERS: readonly Adapter[] = [
+  ingressAdapter,
+  legacyAuthenticationAdapter,
+  routeAdapter,
+  enrouteAdapter,
+  rateLimitAdapter,
+];
 
 interface Outcome {
   readonly inputs: readonly unknown[];

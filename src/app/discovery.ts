@@ -13,15 +13,18 @@ import { ControlServer } from '../discovery/control/server.ts';
 import { ControlPlane } from '../discovery/control-plane.ts';
 import { isFolder, openSecurity, type Security } from '../discovery/security.ts';
 import { parseAddress } from '../discovery/server/address.ts';
-import type { Keepalive } from '../discovery/server/grpc-server.ts';
+import type { Keepalive, UnaryMethod } from '../discovery/server/grpc-server.ts';
 import { controlPlaneNames, type ServerCredentials } from '../discovery/server/server-certificate.ts';
 import { openServers, type Servers } from '../discovery/server/servers.ts';
 import type { TlsSettings } from '../discovery/server/tls-listener.ts';
 import { MeshSettings } from '../discovery/snapshot/mesh-settings.ts';
+import { limitsOf } from '../ratelimit/limits.ts';
+import { RateLimitService } from '../ratelimit/service.ts';
 import { featuresFromEnv } from '../translate/features.ts';
 import { meshOf } from '../translate/mesh.ts';
 import { MeshTranslator } from '../translate/translator.ts';
 import { certificateMethod } from './certificate-method.ts';
+import { rateLimitMethod } from './rate-limit-method.ts';
 import { upstreamAuthority } from './upstream-authority.ts';
 
 /** Where the control plane listens; the empty text is nowhere. */
@@ -146,7 +149,9 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
       clock,
       version: options.version,
       keepalive: options.keepalive,
-      methods: security ? [certificateMethod(security.certificates)] : [],
+      methods: security
+        ? [certificateMethod(security.certificates), countingMethod(controlPlane, security, logging)]
+        : [],
       ...listeners,
       security,
       tls: options.tls,
@@ -260,6 +265,17 @@ async function openAuthority(
   const { source, signer } = security.authority.describe();
   log.info(`certificates are signed with ${source} (${signer.subject})`);
   return security;
+}
+
+/** Counts for rate limits that proxies share, by what the configuration says at the moment. */
+function countingMethod({ source }: ControlPlane, { authenticators }: Security, logging: Logging): UnaryMethod {
+  const service = new RateLimitService(systemClock);
+  const take = () => service.setLimits(limitsOf(source.snapshot.config));
+  source.subscribe(({ trigger }) => {
+    if (trigger === 'config') take();
+  });
+  take();
+  return rateLimitMethod(service, authenticators, systemClock, logging.scope('ratelimit'));
 }
 
 async function readTlsFiles(options: DiscoveryOptions): Promise<ServerCredentials | undefined> {
