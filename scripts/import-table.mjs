@@ -12,7 +12,7 @@ export const TABLE = {
   ratelimit: ['config', 'api'],
   adapters: ['config', 'registry'],
   translate: ['config', 'registry', 'api'],
-  analysis: ['config', 'registry', 'translate'],
+  analysis: ['config', 'registry', 'translate', 'adapters'],
   explain: ['translate', 'registry', 'config', 'proxy/router', 'proxy/filters'],
   xds: ['api', 'wire'],
   ca: ['api', 'wire'],

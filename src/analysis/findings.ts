@@ -10,7 +10,7 @@ import { fullName, type Resource } from './resource.ts';
 import { readRunningState } from './running.ts';
 
 /** What reading objects finds: whoever took them over has told it already, by refusing them or as a warning. */
-const OF_READING: ReadonlySet<MessageCode> = new Set(['IST0106', 'IST0130', 'IST0133', 'ISTH0001']);
+const OF_READING: ReadonlySet<MessageCode> = new Set(['IST0106', 'IST0130', 'IST0133', 'ISTH0001', 'ISTH0008']);
 
 /** Messages that each of several objects gets about the others. */
 const MUTUAL: ReadonlySet<MessageCode> = new Set(['IST0138', 'IST0145']);

@@ -383,6 +383,11 @@ const OWN_MESSAGES = {
     template:
       'The VirtualService has no hosts, and no other one delegates to it: it has no effect. Give it spec.hosts, or name it in a route of another VirtualService as its delegate.',
   },
+  ISTH0008: {
+    name: 'EnrouteProblem',
+    level: 'Error',
+    template: '%s %s.',
+  },
 } as const satisfies Readonly<Record<string, MessageType>>;
 
 export const MESSAGE_TYPES = { ...ISTIO_MESSAGES, ...OWN_MESSAGES };

@@ -9,6 +9,7 @@ import { destinationRuleCaAnalyzer } from './destination-rule-ca.ts';
 import { destinationRuleSubsetsAnalyzer } from './destination-rule-subsets.ts';
 import { doubleTlsAnalyzer } from './double-tls.ts';
 import { duplicatesAnalyzer } from './duplicates.ts';
+import { enrouteAnalyzer } from './enroute.ts';
 import { envoyFilterAnalyzer } from './envoy-filter.ts';
 import { externalControlPlaneAnalyzer } from './external-control-plane.ts';
 import { gatewayApiVersionsAnalyzer } from './gateway-api-versions.ts';
@@ -82,6 +83,7 @@ export const ANALYZERS: readonly Analyzer[] = [
   ...schemaAnalyzers,
   doubleTlsAnalyzer,
   duplicatesAnalyzer,
+  enrouteAnalyzer,
   gatewayCredentialsAnalyzer,
   gatewayProtocolsAnalyzer,
   virtualServiceGatewayHostsAnalyzer,

@@ -24,6 +24,7 @@ import { followsConfiguration } from '../proxies/connected-proxy.ts';
 import type { Convergence } from '../proxies/convergence.ts';
 import { describeNack } from '../proxies/nack.ts';
 import type { ProxyRegistry } from '../proxies/proxy-registry.ts';
+import { withStatus } from './object-status.ts';
 
 const MAX_BODY = 32 * 1024 * 1024;
 const MAX_WAIT_MS = 10 * 60_000;
@@ -159,7 +160,9 @@ export class ControlServer {
   }
 
   #objects(query: URLSearchParams): ObjectsResponse {
-    return { snapshot: this.#context.meshSnapshot(), objects: select(this.#view(query).snapshot, query) };
+    const warnings = this.#context.meshWarnings();
+    const objects = select(this.#view(query).snapshot, query).map((state) => withStatus(state, warnings));
+    return { snapshot: this.#context.meshSnapshot(), objects };
   }
 
   #watch(query: URLSearchParams, response: http.ServerResponse): void {
