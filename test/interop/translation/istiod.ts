@@ -20,6 +20,8 @@ export interface IstiodOptions {
   /** MeshConfig as JSON. */
   readonly mesh: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Where it listens; 127.0.0.1 unless told. */
+  readonly host?: string;
 }
 
 /** A running pilot-discovery in file mode. */
@@ -44,10 +46,11 @@ export class Istiod {
     const mesh = path.join(folder, 'mesh.yaml');
     fs.writeFileSync(mesh, JSON.stringify(options.mesh));
     const [grpc, http, monitoring, ctrlz] = await freePorts(4);
+    const { host = '127.0.0.1' } = options;
     const log = path.join(folder, 'istiod.log');
     const fd = fs.openSync(log, 'w');
     const args = ['discovery', '--configDir', config, '--registries=', '--meshConfig', mesh, '--httpsAddr', ''];
-    args.push('--secureGRPCAddr', '', '--grpcAddr', `127.0.0.1:${grpc}`, '--httpAddr', `127.0.0.1:${http}`);
+    args.push('--secureGRPCAddr', '', '--grpcAddr', `${host}:${grpc}`, '--httpAddr', `127.0.0.1:${http}`);
     args.push('--monitoringAddr', `127.0.0.1:${monitoring}`, '--ctrlz_port', String(ctrlz));
     const child = spawn(binary, args, {
       stdio: ['ignore', fd, fd],
@@ -55,10 +58,10 @@ export class Istiod {
       env: { ...process.env, POD_NAMESPACE: 'istio-system', PILOT_DEBOUNCE_AFTER: '20ms', ...options.env },
     });
     fs.closeSync(fd);
-    const istiod = new Istiod(`127.0.0.1:${grpc}`, child, folder);
+    const istiod = new Istiod(`${host}:${grpc}`, child, folder);
     let ended: string | undefined;
     child.on('exit', (code, signal) => (ended = signal ?? `exit code ${code}`));
-    while (!(await accepts(grpc))) {
+    while (!(await accepts(grpc, host))) {
       if (ended !== undefined) {
         const lines = fs.readFileSync(log, 'utf8').trimEnd().split('\n').slice(-4).join('\n');
         await istiod.stop();
@@ -67,6 +70,13 @@ export class Istiod {
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
     return istiod;
+  }
+
+  /** Replaces a file of the configuration folder as a whole. */
+  write(name: string, text: string): void {
+    const draft = path.join(this.#folder, 'new.yaml');
+    fs.writeFileSync(draft, text);
+    fs.renameSync(draft, path.join(this.#folder, 'config', name));
   }
 
   async stop(): Promise<void> {
@@ -79,9 +89,9 @@ export class Istiod {
   }
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = net.connect({ host: '127.0.0.1', port });
+    const socket = net.connect({ host, port });
     socket.on('connect', () => {
       socket.destroy();
       resolve(true);
