@@ -9,6 +9,7 @@ import { AppliedPlaces, type Kept } from '../config/store/applied-places.ts';
 import { FileStore } from '../config/store/file-store.ts';
 import { LayeredStore } from '../config/store/layered-store.ts';
 import type { ConfigStore } from '../config/store/store.ts';
+import { podProblem } from '../discovery/bound-pods.ts';
 import { ControlServer } from '../discovery/control/server.ts';
 import { ControlPlane } from '../discovery/control-plane.ts';
 import { isFolder, openSecurity, type Security } from '../discovery/security.ts';
@@ -248,6 +249,10 @@ async function openAuthority(
   const maxTtlMs = duration(env, 'MAX_WORKLOAD_CERT_TTL');
   const security = await openSecurity({
     upstream: await upstreamAuthority(env, { defaultTtlMs, maxTtlMs }, log),
+    // Whoever runs the mesh tells of its pods.
+    podProblem: options.control
+      ? (pod) => podProblem(controlPlane.source.snapshot.config, pod, systemClock)
+      : undefined,
     trustedAccounts: (env.CA_TRUSTED_NODE_ACCOUNTS || '').split(',').map((account) => account.trim()),
     certificates: isGiven ? plugged : undefined,
     stateDirectory: options.stateDir,

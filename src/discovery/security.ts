@@ -15,6 +15,7 @@ import type { CertificateMetrics } from '../ca/service/metrics.ts';
 import type { Authenticator } from '../ca/tokens/authenticator.ts';
 import { CertificateAuthenticator } from '../ca/tokens/certificate-authenticator.ts';
 import {
+  type BoundPod,
   KUBERNETES_ALGORITHMS,
   localKeys,
   remoteKeys,
@@ -41,6 +42,8 @@ export interface SecurityOptions {
   readonly mesh: Pick<Mesh, 'trustDomain' | 'trustDomainAliases'>;
   /** `TOKEN_AUDIENCES`. */
   readonly audiences: readonly string[];
+  /** Whether a pod that a token of our own was issued to is at work; undefined where nobody tells of pods. */
+  readonly podProblem?: ((pod: BoundPod) => string | undefined) | undefined;
   /** `JWT_RULE`: an issuer outside of the mesh whose tokens are accepted as well. */
   readonly jwtRule: string | undefined;
   /** `DEFAULT_WORKLOAD_CERT_TTL`, `MAX_WORKLOAD_CERT_TTL`, `CITADEL_SELF_SIGNED_CA_CERT_TTL`; milliseconds. */
@@ -80,7 +83,10 @@ export async function openSecurity(options: SecurityOptions): Promise<Security> 
       isRevoked: (certificate) => revocations.has(certificate),
       clock,
     }),
-    ...issuers.map((issuer) => new TokenAuthenticator({ issuer, trustDomain, clock })),
+    ...issuers.map((issuer) => {
+      const podProblem = issuer.issuer === LOCAL_TOKEN_ISSUER ? options.podProblem : undefined;
+      return new TokenAuthenticator({ issuer, trustDomain, clock, ...(podProblem ? { podProblem } : {}) });
+    }),
   ];
   const audit = log;
   const trusted = new Set(options.trustedAccounts ?? []);

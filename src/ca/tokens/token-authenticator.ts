@@ -11,7 +11,7 @@ import {
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import { AuthenticationError, type Authenticator, type Caller, type Credentials } from './authenticator.ts';
-import { parseSubject, type ServiceAccount } from './service-account.ts';
+import { type KubernetesClaims, parseSubject, type ServiceAccount } from './service-account.ts';
 import { ISTIO_CA_AUDIENCE, TOKEN_ALGORITHM } from './token-issuer.ts';
 
 /** One party whose tokens are accepted. */
@@ -25,8 +25,22 @@ export interface TrustedIssuer {
   readonly algorithms?: readonly string[];
 }
 
+/** The pod that a token was issued to. */
+export interface BoundPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** When the token was issued, milliseconds since 1970. */
+  readonly issuedAt: number;
+}
+
 export interface TokenAuthenticatorOptions {
   readonly issuer: TrustedIssuer;
+  /**
+   * Says why a token that was issued to a pod is good no longer, as Kubernetes' TokenReview does once the pod is gone;
+   * undefined while it is. Without it such a token lasts until it expires.
+   */
+  readonly podProblem?: (pod: BoundPod) => string | undefined;
   /** Trust domain of the identities that the tokens prove. */
   readonly trustDomain: string;
   readonly clock?: Clock;
@@ -59,11 +73,20 @@ export class TokenAuthenticator implements Authenticator {
     const account = parseSubject(payload.sub ?? '');
     if (!account) throw new AuthenticationError('the subject of the token is not system:serviceaccount:NAMESPACE:NAME');
     requireSameAccount(payload, account);
+    this.#requirePod(payload, account);
     return {
       identity: { trustDomain: this.#options.trustDomain, ...account },
       via: 'token',
       expiresAt: (payload.exp ?? 0) * 1000,
     };
+  }
+
+  #requirePod(payload: JWTPayload, { namespace }: ServiceAccount): void {
+    const { podProblem } = this.#options;
+    const { pod } = (payload['kubernetes.io'] ?? {}) as Partial<KubernetesClaims>;
+    if (podProblem === undefined || pod?.uid === undefined) return;
+    const problem = podProblem({ namespace, name: pod.name, uid: pod.uid, issuedAt: (payload.iat ?? 0) * 1000 });
+    if (problem !== undefined) throw new AuthenticationError(problem);
   }
 
   async #verify(token: string): Promise<JWTPayload> {

@@ -100,6 +100,29 @@ test('a token of the local mesh proves a service account until it expires', asyn
   await assert.rejects(authenticator.authenticate({ bearer }), refused(/"nbf" claim timestamp check failed/));
 });
 
+test('a token of a pod ends with the pod, where somebody knows', async (t) => {
+  const { issuer, clock } = await localMesh(scratch(t));
+  let gone = false;
+  const seen: unknown[] = [];
+  const authenticator = new TokenAuthenticator({
+    issuer: { issuer: ISSUER, keys: localKeys(issuer.jwks()) },
+    trustDomain,
+    clock,
+    podProblem: (pod) => {
+      seen.push(pod);
+      return gone ? 'it has gone' : undefined;
+    },
+  });
+  const account = { namespace: 'foo', serviceAccount: 'bar' };
+  const bearer = await issuer.issue({ ...account, pod: { name: 'p', uid: 'u' } });
+  assert.ok(await authenticator.authenticate({ bearer }));
+  const issuedAt = Math.floor(clock.now() / 1000) * 1000;
+  assert.deepEqual(seen, [{ namespace: 'foo', name: 'p', uid: 'u', issuedAt }]);
+  gone = true;
+  await assert.rejects(authenticator.authenticate({ bearer }), refused(/^it has gone$/));
+  assert.ok(await authenticator.authenticate({ bearer: await issuer.issue(account) }), 'of no pod');
+});
+
 test('the key is made once, kept private, and outlives the process', async (t) => {
   const dir = scratch(t);
   const { issuer, clock } = await localMesh(dir);

@@ -16,7 +16,7 @@ export interface ServersOptions {
   readonly clock: Clock;
   readonly version: string;
   readonly keepalive: Keepalive;
-  /** Methods beside discovery, on both gRPC ports. */
+  /** Methods beside discovery, on the secured port alone: with them come tokens. */
   readonly methods: readonly UnaryMethod[];
   /** Undefined turns a listener off. */
   readonly grpc: ListenOptions | undefined;
@@ -84,7 +84,7 @@ async function openPlain(options: ServersOptions, address: ListenOptions) {
   const server = new DiscoveryGrpcServer({
     discovery: options.controlPlane.discovery,
     authenticators: undefined,
-    methods: options.methods,
+    methods: [],
     keepalive: options.keepalive,
   });
   const listener = await listen('grpcAddr', address, (socket) => server.accept(socket));

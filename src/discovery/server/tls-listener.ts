@@ -1,7 +1,9 @@
 import { constants } from 'node:crypto';
 import type { ListenOptions } from 'node:net';
 import { createServer, type DetailedPeerCertificate, type SecureContextOptions, type TLSSocket } from 'node:tls';
+import { codeOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
+import { RefusalLog } from '../../base/refusal-log.ts';
 import { formatAddress } from './address.ts';
 import type { ServerCredentials } from './server-certificate.ts';
 import { bind, Connections, type SocketListener } from './sockets.ts';
@@ -39,6 +41,7 @@ export async function listenTls(
   onSocket: (socket: TLSSocket) => void,
 ): Promise<TlsListener> {
   const connections = new Connections();
+  const refusals = new RefusalLog(log, performance.now());
   const presented = new Map<string, readonly Uint8Array[]>();
   const server = createServer(
     {
@@ -55,7 +58,8 @@ export async function listenTls(
       socket.on('close', () => presented.delete(peer));
       const chain = chainOf(socket.getPeerCertificate(true));
       if (chain && !socket.authorized) {
-        log.warn(`refused a client certificate from ${peer}: ${socket.authorizationError}`);
+        const why = socket.authorizationError;
+        refusals.refused(() => `refused a client certificate from ${peer}: ${why}`, performance.now());
         socket.destroy();
         return;
       }
@@ -64,7 +68,10 @@ export async function listenTls(
     },
   );
   server.on('tlsClientError', (error, socket) => {
-    log.debug(`TLS handshake with ${socket.remoteAddress} failed: ${error.message}`);
+    const tell = () => `TLS handshake with ${socket.remoteAddress}:${socket.remotePort} failed: ${error.message}`;
+    // Who just goes away was not refused.
+    if (codeOf(error) === 'ECONNRESET') log.debug(tell());
+    else refusals.refused(tell, performance.now());
   });
   await bind(flag, server, options);
   return {

@@ -1,9 +1,9 @@
+import type { RefusalLog } from '../../base/refusal-log.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
 import type { WorkerContext } from '../context.ts';
 import type { SocketAddress } from './connection.ts';
 import type { FilterChain, ListenerConfig } from './listener-config.ts';
 import type { ListenerStats } from './listener-stats.ts';
-import type { RefusalLog } from './refusal-log.ts';
 import type { SocketConnection } from './socket-connection.ts';
 
 /** A listener as a connection sees it that has come and is on its way into one of the filter chains. */

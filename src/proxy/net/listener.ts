@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { messageOf } from '../../base/errors.ts';
+import { RefusalLog } from '../../base/refusal-log.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
 import type { WorkerContext } from '../context.ts';
 import type { StatLease } from '../observe/stats.ts';
@@ -9,7 +10,6 @@ import { IncomingConnection } from './incoming-connection.ts';
 import type { FilterChain, ListenerConfig } from './listener-config.ts';
 import { disposeChain } from './listener-config.ts';
 import { ListenerStats } from './listener-stats.ts';
-import { RefusalLog } from './refusal-log.ts';
 import type { SocketConnection } from './socket-connection.ts';
 
 /** A listener at work: its sockets, its filter chains, and the connections that they carry. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Logging } from '../../base/log.ts';
+import { Logging } from './log.ts';
 import { RefusalLog } from './refusal-log.ts';
 
 function logged(level: 'warning' | 'error' = 'warning') {

@@ -1,23 +1,20 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import grpc from '@grpc/grpc-js';
-import { SecretSchema } from '../../src/api/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
-import {
-  IstioCertificateRequestSchema,
-  IstioCertificateResponseSchema,
-} from '../../src/api/gen/istio/v1/auth/ca_pb.ts';
-import { type DirectoryAuthority, openDirectory, openSelfSigned } from '../../src/ca/authority/directory.ts';
-import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../../src/ca/tokens/token-issuer.ts';
-import { generatePrivateKey, privateKeyPem } from '../../src/ca/x509/keys.ts';
-import { createRequest } from '../../src/ca/x509/request.ts';
+import { SecretSchema } from '../../../src/api/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
+import { type DirectoryAuthority, openDirectory, openSelfSigned } from '../../../src/ca/authority/directory.ts';
+import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../../../src/ca/tokens/token-issuer.ts';
+import { generatePrivateKey, privateKeyPem } from '../../../src/ca/x509/keys.ts';
+import { createRequest } from '../../../src/ca/x509/request.ts';
 
-import { decodeDiscoveryResponse, encodeDiscoveryRequest } from '../../src/xds/session/codec.ts';
-import type { DiscoveryResponse } from '../../src/xds/session/messages.ts';
-import { Resource } from '../../src/xds/session/resource-types.ts';
-import { encodedNode, startIsthmus } from '../support/mesh.ts';
-import { scratch } from '../support/reference.ts';
+import { decodeDiscoveryResponse, encodeDiscoveryRequest } from '../../../src/xds/session/codec.ts';
+import type { DiscoveryResponse } from '../../../src/xds/session/messages.ts';
+import { Resource } from '../../../src/xds/session/resource-types.ts';
+import { requestCertificate, secureChannel } from '../../support/certificate-client.ts';
+import { encodedNode, startIsthmus } from '../../support/mesh.ts';
+import { scratch } from '../../support/reference.ts';
 
 // The client here is gRPC's own, on purpose: what our server lets in must not depend on how ours asks.
 
@@ -43,12 +40,7 @@ async function secured(t: TestContext, config: Readonly<Record<string, string>> 
   const tokens = await TokenIssuer.open(path.join(stateDir, 'tokens'), { issuer: LOCAL_TOKEN_ISSUER });
   const address = server.running.addresses.secureGrpc ?? '';
   const connect = (client?: Certificate, roots = authority.roots()) => {
-    const [key, chain] = client ? [Buffer.from(client.key), Buffer.from(client.chain)] : [null, null];
-    const credentials = grpc.credentials.createSsl(Buffer.from(roots), key, chain);
-    const channel = new grpc.Client(address, credentials, {
-      'grpc.ssl_target_name_override': 'istiod.istio-system.svc',
-      'grpc.enable_retries': 0,
-    });
+    const channel = secureChannel(address, roots, client);
     t.after(() => channel.close());
     return channel;
   };
@@ -135,33 +127,12 @@ test('a workload gets a certificate for itself', async (t) => {
   const { connect, tokens, authority } = await secured(t);
   const key = await generatePrivateKey('ecdsa-p256');
   const csr = await createRequest(key, { uris: [ID] });
-  const request = toBinary(
-    IstioCertificateRequestSchema,
-    create(IstioCertificateRequestSchema, { csr, validityDuration: 3600n }),
-  );
-  const sign = (channel: grpc.Client, token?: string) => {
-    const metadata = new grpc.Metadata();
-    if (token) metadata.set('authorization', `Bearer ${token}`);
-    return new Promise<Buffer | grpc.ServiceError>((resolve) =>
-      channel.makeUnaryRequest<Buffer, Buffer>(
-        '/istio.v1.auth.IstioCertificateService/CreateCertificate',
-        (bytes) => bytes,
-        (bytes) => bytes,
-        Buffer.from(request),
-        metadata,
-        (error, response) => resolve(error ?? (response as Buffer)),
-      ),
-    );
-  };
   const token = await tokens.issue({ namespace: 'gateways', serviceAccount: 'default' });
-  const signed = await sign(connect(), token);
-  assert.ok(Buffer.isBuffer(signed), String(signed));
-  const { certChain } = fromBinary(IstioCertificateResponseSchema, signed);
-  assert.equal(certChain.at(-1), authority.roots());
-  const renewed = await sign(connect({ key: privateKeyPem(key), chain: certChain.slice(0, -1).join('') }));
-  assert.ok(Buffer.isBuffer(renewed), String(renewed));
-  const refused = await sign(connect());
-  assert.equal(!Buffer.isBuffer(refused) && refused.code, grpc.status.UNAUTHENTICATED);
+  const { chain } = await requestCertificate(connect(), { csr, token });
+  assert.equal(chain.at(-1), authority.roots());
+  const client = { key: privateKeyPem(key), chain: chain.slice(0, -1).join('') };
+  assert.equal((await requestCertificate(connect(client), { csr })).code, grpc.status.OK);
+  assert.equal((await requestCertificate(connect(), { csr })).code, grpc.status.UNAUTHENTICATED);
 });
 
 test('a gateway gets its secret where its identity is proven, and over plaintext none', async (t) => {
