@@ -309,7 +309,7 @@ spec:
     const config = { 'vanilla.yaml': VANILLA, 'mesh.yaml': gateway(port) + service('a', a) + route('a') };
     const addresses = { grpcAddr: '127.0.0.1:0', secureGRPCAddr: '127.0.0.1:0', httpAddr: '', monitoringAddr: '' };
     const server = await startIsthmus(t, config, { stateDir, addresses });
-    await startEnvoy(t, server.grpc, { delta: true, node: GATEWAY_NODE });
+    const envoy = await startEnvoy(t, server.grpc, { delta: true, node: GATEWAY_NODE });
     await until('the first answer', async () => (await ask(port)) === '200 a' || undefined);
 
     const authority = await openDirectory(path.join(stateDir, 'ca'), { trustDomain: 'cluster.local' });
@@ -349,6 +349,13 @@ spec:
     const [sync] = JSON.parse(await istioctl('x', 'internal-debug', 'syncz'));
     assert.equal(sync.proxy, 'gateway.istio-system');
     assert.equal(sync.cluster_sent, sync.cluster_acked);
+    const dump = path.join(folder, 'config_dump.json');
+    const compared = () => istioctl('proxy-status', 'gateway.istio-system', '--file', dump);
+    const text = await envoy.get('/config_dump');
+    fs.writeFileSync(dump, text);
+    assert.match(await compared(), /^Clusters Match\nListeners Match\nRoutes Match/);
+    fs.writeFileSync(dump, text.replaceAll('"stat_prefix": "outbound_0.0.0.0_', '"stat_prefix": "other_0.0.0.0_'));
+    assert.match(await compared(), /^Clusters Match\nListeners Don't Match\n[\s\S]*\n\+ +"statPrefix": "other_0/);
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Logger } from '../../base/log.ts';
 import type { WorkloadIdentity } from '../../base/spiffe.ts';
 import { clientStatus } from '../../xds/server/client-status.ts';
+import { configDumpSections } from '../../xds/server/config-dump.ts';
 import type { Questions } from '../../xds/server/discovery-stream.ts';
 import { encodeResource } from '../../xds/server/resource-json.ts';
 import { GrpcCode, type GrpcStatus } from '../../xds/server/status.ts';
@@ -9,14 +10,17 @@ import { type ConnectedProxy, followsConfiguration } from '../proxies/connected-
 import { mayAsk } from './find-proxy.ts';
 import type { DebugContext } from './handler.ts';
 import { answerDebugNow } from './index.ts';
+import { resourcesOf } from './resources.ts';
 
 /** Any debug endpoint, which the resource name names with its query: `istioctl x internal-debug`. */
 const DEBUG = 'istio.io/debug';
 /** `istioctl proxy-status`. */
 const SYNC = 'istio.io/debug/syncz';
+/** `istioctl proxy-status POD`, which the resource name names as `POD.NAMESPACE`. */
+const DUMP = 'istio.io/debug/config_dump';
 /** `istioctl version`. */
 const CONNECTIONS = 'istio.io/connections';
-const TYPES: ReadonlySet<string> = new Set([DEBUG, SYNC, CONNECTIONS]);
+const TYPES: ReadonlySet<string> = new Set([DEBUG, SYNC, DUMP, CONNECTIONS]);
 
 /**
  * Istio's debug types over ADS, so that tools reach them through the port that they can authenticate on. Only those with
@@ -38,6 +42,7 @@ export function debugQuestions(
         return { code: GrpcCode.PermissionDenied, message: 'debug info is for authenticated clients only' };
       }
       if (typeUrl === DEBUG) return debugAnswer(names, identity, context);
+      if (typeUrl === DUMP) return dumpAnswer(names, identity, context);
       if (!mayAsk(identity.namespace, context, undefined))
         return {
           code: GrpcCode.PermissionDenied,
@@ -61,6 +66,20 @@ function debugAnswer(
   const { body, status } = answerDebugNow(name, { query: new URLSearchParams(query), identity }, context);
   if (status === 403) return { code: GrpcCode.PermissionDenied, message: body.trim() };
   return [{ name: resource, version: '', bytes: Buffer.from(body), payloadType: DEBUG }];
+}
+
+/** Nothing for a proxy that is not connected here: it may be to another control plane, which is asked next. */
+function dumpAnswer(
+  names: readonly string[],
+  identity: WorkloadIdentity,
+  context: DebugContext,
+): readonly ServedResource[] | GrpcStatus {
+  const [id, another] = names;
+  if (id === undefined || another !== undefined)
+    return { code: GrpcCode.InvalidArgument, message: 'the name of one proxy is required' };
+  const proxy = context.proxies.find(id);
+  if (!proxy || !mayAsk(identity.namespace, context, proxy.node.namespace)) return [];
+  return configDumpSections(String(proxy.stream.view?.number ?? 0), (typeUrl) => resourcesOf(proxy, typeUrl));
 }
 
 function split(resource: string): [name: string, query: string] {

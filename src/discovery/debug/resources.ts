@@ -9,7 +9,7 @@ import { type DebugEndpoint, json } from './handler.ts';
 const ADMIN = 'type.googleapis.com/envoy.admin.v3.';
 
 /** The resources of a type that a proxy has or is being given. */
-function resourcesOf(proxy: ConnectedProxy, typeUrl: string): readonly ServedResource[] {
+export function resourcesOf(proxy: ConnectedProxy, typeUrl: string): readonly ServedResource[] {
   const { view } = proxy.stream;
   const followed = proxy.stream.status().find((type) => type.typeUrl === typeUrl);
   if (!view || !followed) return [];

@@ -175,3 +175,34 @@ test("Istio's debug types are for proven identities, and of the root namespace w
   assert.ok('resources' in answer, JSON.stringify(answer));
   assert.ok(JSON.parse(Buffer.from(answer.resources[0].bytes).toString()).includes('syncz'));
 });
+
+test('what a proxy has is told to its namespace and to the root namespace, of one proxy at a time', async (t) => {
+  const { connect, tokens } = await secured(t);
+  const tokenOf = (namespace: string) => tokens.issue({ namespace, serviceAccount: 'default' });
+  const metadata = new grpc.Metadata();
+  metadata.set('authorization', `Bearer ${await tokenOf('gateways')}`);
+  const stays = connect().makeBidiStreamRequest<Buffer, Buffer>(
+    ADS,
+    (bytes) => bytes,
+    (bytes) => bytes,
+    metadata,
+  );
+  stays.on('error', () => {});
+  t.after(() => stays.cancel());
+  const first = { typeUrl: Resource.Cluster, node, versionInfo: '', resourceNames: [], responseNonce: '' };
+  stays.write(Buffer.from(encodeDiscoveryRequest(first)));
+  await new Promise((resolve) => stays.once('data', resolve));
+
+  const dumpFor = async (namespace: string, ...names: string[]) => {
+    const tool = encodedNode('sidecar', 'tool', namespace);
+    const typeUrl = 'istio.io/debug/config_dump';
+    const answer = await ask(connect(), tool, { typeUrl, names, token: await tokenOf(namespace) });
+    return 'code' in answer ? answer.code : answer.resources.length;
+  };
+  assert.equal(await dumpFor('gateways', 'gateway.gateways'), 3);
+  assert.equal(await dumpFor('istio-system', 'gateway.gateways'), 3);
+  assert.equal(await dumpFor('other', 'gateway.gateways'), 0);
+  assert.equal(await dumpFor('istio-system', 'nobody.gateways'), 0);
+  assert.equal(await dumpFor('istio-system'), grpc.status.INVALID_ARGUMENT);
+  assert.equal(await dumpFor('istio-system', 'gateway.gateways', 'a.b'), grpc.status.INVALID_ARGUMENT);
+});
