@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
 import { describe, it } from 'node:test';
+import { scratch, until } from '../../test/support/reference.ts';
 import { UserError } from '../base/errors.ts';
 import { runForeground } from './foreground.ts';
 
@@ -51,5 +56,30 @@ describe('a program in the foreground', () => {
       onStart: () => process.emit('SIGTERM'),
     });
     assert.ok([9, 143].includes(await ended));
+  });
+
+  it('does not outlive us, even if we are killed', async (t) => {
+    const program = path.join(scratch(t as never), 'parent.ts');
+    const module = JSON.stringify(path.join(import.meta.dirname, 'foreground.ts'));
+    const text = 'console.log(process.pid); setInterval(() => {}, 1000)';
+    fs.writeFileSync(
+      program,
+      `import { runForeground } from ${module};
+await runForeground({ command: process.execPath, args: ['-e', ${JSON.stringify(text)}], env: {}, cwd: '/', stdin: false });
+`,
+    );
+    const parent = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const child = Number(line.toString());
+    process.kill(child, 0);
+    parent.kill('SIGKILL');
+    await until('the program ends', () => {
+      try {
+        process.kill(child, 0);
+        return false;
+      } catch {
+        return true;
+      }
+    });
   });
 });

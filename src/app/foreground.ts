@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import os from 'node:os';
 import { codeOf, messageOf, UserError } from '../base/errors.ts';
+import { Guard } from '../process/guard.ts';
 import { within } from '../process/within.ts';
 
 export interface ForegroundProgram {
@@ -22,7 +23,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /**
  * Runs a program at our terminal, with our output, and resolves with its exit code, or 128 and the number of the signal
- * that ended it, as a shell has it. Signals go on to it. Throws a UserError if it cannot be started.
+ * that ended it, as a shell has it. Signals go on to it, and it does not outlive us, however we end. Throws a UserError if it cannot be started.
  */
 export function runForeground(program: ForegroundProgram): Promise<number> {
   const { enter = [], command, args, env, cwd, stdin, onStart, abort } = program;
@@ -33,6 +34,7 @@ export function runForeground(program: ForegroundProgram): Promise<number> {
       cwd,
       stdio: [stdin ? 'inherit' : 'ignore', 'inherit', 'inherit'],
     });
+    const guard = new Guard();
     const forward = (signal: NodeJS.Signals) => {
       // At a terminal the program has had SIGINT already, with everything else of its group.
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal);
@@ -41,10 +43,15 @@ export function runForeground(program: ForegroundProgram): Promise<number> {
     const end = () => child.kill('SIGTERM');
     abort?.addEventListener('abort', end);
     const done = () => {
+      if (child.pid !== undefined) guard.removeProcess(child.pid);
+      guard.close();
       abort?.removeEventListener('abort', end);
       for (const signal of SIGNALS) process.off(signal, forward);
     };
-    child.once('spawn', () => onStart?.());
+    child.once('spawn', () => {
+      if (child.pid !== undefined) guard.addProcess(child.pid);
+      onStart?.();
+    });
     child.once('error', (error) => {
       done();
       const reason = codeOf(error) === 'ENOENT' ? 'there is no such program' : messageOf(error);

@@ -1,31 +1,32 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
 /**
- * Ends process groups when this process goes, however it goes: a shell that reads the groups to watch from a pipe and
- * acts when the pipe closes, which the kernel sees to even after SIGKILL. It has no input but numbers.
+ * Ends processes when this one goes, however it goes: a shell that reads what to watch from a pipe and acts when the pipe
+ * closes, which the kernel sees to even after SIGKILL. It has no input but numbers, as kill(1) takes them: those of
+ * groups are negative.
  */
 const SCRIPT = `
 trap '' INT TERM HUP QUIT
-groups=""
-while read -r verb group; do
+all=""
+while read -r verb one; do
   case "$verb" in
-    add) groups="$groups $group" ;;
-    del) rest=""; for g in $groups; do [ "$g" = "$group" ] || rest="$rest $g"; done; groups="$rest" ;;
+    add) all="$all $one" ;;
+    del) rest=""; for p in $all; do [ "$p" = "$one" ] || rest="$rest $p"; done; all="$rest" ;;
   esac
 done
-[ -z "$groups" ] && exit 0
-for g in $groups; do kill -s TERM -- "-$g" 2>/dev/null; done
+[ -z "$all" ] && exit 0
+for p in $all; do kill -s TERM -- "$p" 2>/dev/null; done
 n=0
 while [ $n -lt 30 ]; do
   left=""
-  for g in $groups; do kill -s 0 -- "-$g" 2>/dev/null && left="$left $g"; done
+  for p in $all; do kill -s 0 -- "$p" 2>/dev/null && left="$left $p"; done
   [ -z "$left" ] && exit 0
-  groups="$left"; n=$((n + 1)); sleep 0.1
+  all="$left"; n=$((n + 1)); sleep 0.1
 done
-for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
+for p in $all; do kill -s KILL -- "$p" 2>/dev/null; done
 `;
 
-/** Watches over the process groups of our children. */
+/** Watches over our children: over whole process groups, or over processes of our own group. */
 export class Guard {
   readonly #shell: ChildProcess;
 
@@ -43,11 +44,20 @@ export class Guard {
   }
 
   add(group: number): void {
-    this.#shell.stdin?.write(`add ${group}\n`);
+    this.#shell.stdin?.write(`add -${group}\n`);
   }
 
   remove(group: number): void {
-    this.#shell.stdin?.write(`del ${group}\n`);
+    this.#shell.stdin?.write(`del -${group}\n`);
+  }
+
+  /** Of a process that shares our group, such as one that has our terminal. */
+  addProcess(pid: number): void {
+    this.#shell.stdin?.write(`add ${pid}\n`);
+  }
+
+  removeProcess(pid: number): void {
+    this.#shell.stdin?.write(`del ${pid}\n`);
   }
 
   /** Nothing is left to guard. */

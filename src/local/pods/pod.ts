@@ -4,9 +4,7 @@ import { type Publication, podPort } from '../../agent/pod-network.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Container } from '../../config/kinds/shared/pod-spec.ts';
 import type { PodAddresses } from '../../process/address-pool.ts';
-import { isAnyAddress, listeningSockets, listeningSocketsOf } from '../../process/listening-sockets.ts';
-import { endOfLog } from '../../process/log-file.ts';
-import type { ProcessStatus } from '../../process/managed-process.ts';
+import { listeningSockets } from '../../process/listening-sockets.ts';
 import { within } from '../../process/within.ts';
 import { PROXY_PORTS } from '../proxy-ports.ts';
 import { RunningContainer } from './container.ts';
@@ -18,22 +16,22 @@ import { imageOnly } from './image-only.ts';
 import { type Injection, PROXY_CONTAINER } from './injection.ts';
 import { writePodFiles } from './pod-files.ts';
 import { PodFolder } from './pod-folder.ts';
+import {
+  type ContainerView,
+  hasFailed,
+  type Phase,
+  type PodFindings,
+  phaseOf,
+  statusMessage,
+  statusWord,
+  viewOf,
+} from './pod-state.ts';
 import type { PodSurroundings } from './pod-surroundings.ts';
 import type { ProbeTarget } from './probe.ts';
 import { programEnvironment } from './program-environment.ts';
 import { agentArguments, agentEnvironment, programsOf, proxyContainer } from './sidecar.ts';
 import { withRewrittenProbes } from './sidecar-annotations.ts';
-
-/** A container as `status` shows it. */
-export interface ContainerView extends ProcessStatus {
-  readonly name: string;
-  readonly ready: boolean;
-  readonly fault: string | undefined;
-  readonly notReadyBecause: string | undefined;
-  readonly init: boolean;
-}
-
-type Phase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
+import { judgedByAddress, NOT_JUDGED } from './wrong-address.ts';
 
 /** Pods that say nothing end within this time; Kubernetes' 30 s are long for somebody who waits at a terminal. */
 const DEFAULT_GRACE_SECONDS = 5;
@@ -109,19 +107,11 @@ export class Pod {
   }
 
   get containers(): ContainerView[] {
-    const view = (c: RunningContainer | StandIn, init: boolean): ContainerView => ({
-      ...c.status,
-      name: c.name,
-      ready: c.ready,
-      fault: c.fault,
-      notReadyBecause: c.notReadyBecause,
-      init,
-    });
     return [
-      ...this.#init.map((c) => view(c, true)),
-      ...this.#standIns.map((c) => view(c, false)),
-      ...this.#programs.map((c) => view(c, false)),
-      ...(this.#proxy ? [view(this.#proxy, false)] : []),
+      ...this.#init.map((c) => viewOf(c, true)),
+      ...this.#standIns.map((c) => viewOf(c, false)),
+      ...this.#programs.map((c) => viewOf(c, false)),
+      ...(this.#proxy ? [viewOf(this.#proxy, false)] : []),
     ];
   }
 
@@ -143,46 +133,31 @@ export class Pod {
 
   /** It has come as far as it will by itself: ready, run to its end, or in trouble. */
   get settled(): boolean {
-    const failed = this.containers.some(
-      ({ state, fault }) => state === 'CrashLoopBackOff' || state === 'Error' || fault,
-    );
-    return this.ready || this.phase === 'Succeeded' || this.#trouble !== undefined || failed;
+    const { phase, containers } = this;
+    return this.ready || phase === 'Succeeded' || this.#trouble !== undefined || containers.some(hasFailed);
   }
 
   get phase(): Phase {
     const states = this.#programs.map((c) => c.status.state);
-    if (states.length > 0 && states.length === this.#programSpecs.length) {
-      if (states.every((state) => state === 'Completed')) return 'Succeeded';
-      if (states.every((state) => state === 'Completed' || state === 'Error')) return 'Failed';
-      return 'Running';
-    }
+    const phase = phaseOf(states, this.#programSpecs.length);
+    if (phase !== undefined) return phase;
     if (this.#external) return this.#external.ready ? 'Running' : 'Pending';
     return this.#proxy && this.#programSpecs.length === 0 ? 'Running' : 'Pending';
   }
 
+  get #findings(): PodFindings {
+    const { containers, phase } = this;
+    return { containers, phase, inits: this.#initSpecs.length, terminating: this.#stopping, trouble: this.#trouble };
+  }
+
   /** What kubectl would print under STATUS. */
   get word(): string {
-    if (this.#stopping) return 'Terminating';
-    if (this.#trouble) return this.#trouble.word;
-    const { phase } = this;
-    if (phase === 'Succeeded') return 'Completed';
-    const bad = this.containers.find(({ state, fault }) => fault || state === 'CrashLoopBackOff' || state === 'Error');
-    if (bad) return bad.state === 'Running' ? 'Error' : bad.state;
-    const done = this.#init.filter((c) => c.status.state === 'Completed').length;
-    const inits = this.#initSpecs.length;
-    if (phase === 'Pending' && done < inits) return `Init:${done}/${inits}`;
-    return phase === 'Pending' ? 'PodInitializing' : 'Running';
+    return statusWord(this.#findings);
   }
 
   /** Why it is not as it should be, in a sentence. */
   get message(): string | undefined {
-    if (this.#trouble) return this.#trouble.message;
-    for (const { name, fault, state, lastEnd, ready, notReadyBecause } of this.containers) {
-      if (fault) return `container ${name}: ${fault}`;
-      if (state === 'CrashLoopBackOff' || state === 'Error') return `container ${name}: ${lastEnd}`;
-      if (!ready && notReadyBecause && state === 'Running') return `container ${name}: ${notReadyBecause}`;
-    }
-    return undefined;
+    return statusMessage(this.#findings);
   }
 
   get restarts(): number {
@@ -394,8 +369,7 @@ export class Pod {
       },
       guard,
       onChange: () => this.#changed(),
-      inspect: () => undefined,
-      explainEnd: () => undefined,
+      ...NOT_JUDGED,
     });
     this.#proxy.start();
   }
@@ -433,15 +407,7 @@ export class Pod {
       target: this.#target(container, env, cwd),
       guard,
       onChange: () => this.#changed(),
-      inspect: (pid) => {
-        if (space.isOwn) return undefined;
-        const any = listeningSocketsOf(pid).find((socket) => isAnyAddress(socket.address));
-        return any && `listens on ${any.address}:${any.port}, past its sidecar; it must listen on ${where}`;
-      },
-      explainEnd: () =>
-        !space.isOwn && /EADDRINUSE|address already in use/i.test(endOfLog(logFile))
-          ? `wants an address that is in use, such as one of its sidecar; it must listen on ${where}, not on 0.0.0.0`
-          : undefined,
+      ...(space.isOwn ? NOT_JUDGED : judgedByAddress(where, logFile)),
     });
   }
 

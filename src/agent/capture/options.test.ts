@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CAPTURE_DEFAULTS, captureOptionsOf } from './options.ts';
+
+test('annotations of a pod', () => {
+  const traffic = (values: Record<string, string>) =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [`traffic.sidecar.istio.io/${name}`, value]));
+  assert.deepEqual(captureOptionsOf({}), CAPTURE_DEFAULTS);
+  assert.deepEqual(
+    captureOptionsOf(
+      traffic({
+        includeInboundPorts: '80, 443',
+        excludeInboundPorts: '9000,15020',
+        includeOutboundPorts: '5432',
+        excludeOutboundPorts: '22,',
+        includeOutboundIPRanges: '10.0.0.0/8,fd00::/8',
+        excludeOutboundIPRanges: '10.1.2.3/32',
+        excludeInterfaces: 'eth1',
+      }),
+    ),
+    {
+      ...CAPTURE_DEFAULTS,
+      includeInboundPorts: [80, 443],
+      excludeInboundPorts: [15090, 15021, 15020, 9000],
+      includeOutboundPorts: [5432],
+      excludeOutboundPorts: [22],
+      includeOutboundRanges: ['10.0.0.0/8', 'fd00::/8'],
+      excludeOutboundRanges: ['10.1.2.3/32'],
+      excludeInterfaces: ['eth1'],
+    },
+  );
+  assert.deepEqual(captureOptionsOf(traffic({ includeInboundPorts: '' })).includeInboundPorts, []);
+  for (const [name, value, words] of [
+    ['includeInboundPorts', '80,http', 'has "http", which is no port from 1 to 65535'],
+    ['excludeOutboundPorts', '65536', 'has "65536", which is no port from 1 to 65535'],
+    ['excludeOutboundIPRanges', '10.0.0.0', 'has "10.0.0.0", which is no range such as 10.0.0.0/8'],
+    ['includeOutboundIPRanges', '10.0.0.0/33', 'has "10.0.0.0/33", which is no range such as 10.0.0.0/8'],
+    [
+      'includeOutboundIPRanges',
+      '10.0.0.0/8 -j ACCEPT',
+      'has "10.0.0.0/8 -j ACCEPT", which is no range such as 10.0.0.0/8',
+    ],
+    ['excludeInterfaces', 'eth0\n-A', 'has "eth0\\n-A", which is no name of an interface'],
+  ] as const)
+    assert.throws(() => captureOptionsOf(traffic({ [name]: value })), {
+      message: `the annotation traffic.sidecar.istio.io/${name} ${words}`,
+    });
+});
