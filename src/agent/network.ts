@@ -20,9 +20,10 @@ export class AgentNetwork {
     const { address, instanceIp } = this.#environment;
     const { addresses } = this;
     if (!addresses) return [{ host: address ?? (isIP(instanceIp) === 6 ? '::' : '0.0.0.0'), port }];
-    return [instanceIp, '127.0.0.1'].flatMap((wanted) =>
-      addresses.bind(socketAddress(wanted, port)).map((bound) => ({ host: bound.address, port: bound.port })),
-    );
+    const places = [instanceIp, '127.0.0.1'].flatMap((wanted) => addresses.bind(socketAddress(wanted, port)));
+    // A pod without a sidecar may have one address for both.
+    const bound = new Map(places.map((place) => [`${place.address} ${place.port}`, place]));
+    return [...bound.values()].map(({ address: host, port: at }) => ({ host, port: at }));
   }
 
   /** Where a port of the program is reached. */

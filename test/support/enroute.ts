@@ -9,7 +9,7 @@ spec: {profile: minimal}
 ---
 `;
 
-/** EnRoute's gateway as its chart installs it in a namespace with injection. */
+/** EnRoute's gateway as its chart installs it with `istio.enable`, in a namespace with injection. */
 export const enrouteGateway = `
 apiVersion: v1
 kind: Namespace
@@ -66,6 +66,31 @@ spec:
 ---
 `;
 
+/** A gateway of the chart without a mesh: no sidecar, and nothing that serves its certificates. */
+export const plainEnrouteGateway = (name: string, address: string): string => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}}
+spec:
+  selector: {matchLabels: {app: ${name}}}
+  template:
+    metadata: {labels: {app: ${name}, sidecar.istio.io/inject: "false"}}
+    spec:
+      containers:
+      - {name: enroute, image: 'saarasio/enroute-gwi:v0.12.0', command: [/bin/enroute], args: [serve, --incluster]}
+      - {name: envoy, image: 'envoyproxy/envoy:v1.24.0', command: [envoy]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}}
+spec:
+  type: LoadBalancer
+  loadBalancerIP: ${address}
+  selector: {app: ${name}}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+---
+`;
+
 /** An object of EnRoute's, as a document. */
 export const enroute = (kind: string, name: string, spec: object): string =>
   `${JSON.stringify({ apiVersion: 'enroute.saaras.io/v1', kind, metadata: { name }, spec })}\n---\n`;
@@ -86,7 +111,7 @@ export const globalConfig = (name: string, type: string, config: object): string
 export interface Route {
   readonly prefix: string;
   readonly service?: string;
-  /** \`TYPE NAME\` of each. */
+  /** `TYPE NAME` of each. */
   readonly filters?: readonly string[];
   readonly [field: string]: unknown;
 }
@@ -97,7 +122,7 @@ const attached = (filters: readonly string[] = []) =>
     return { type, name };
   });
 
-/** A GatewayHost with these routes, to \`web\` unless they say otherwise. */
+/** A GatewayHost with these routes, to `web` unless they say otherwise. */
 export const gatewayHost = (
   name: string,
   fqdn: string,
@@ -114,8 +139,54 @@ export const gatewayHost = (
     })),
   });
 
-/** A mesh with EnRoute's gateway, the services \`web\` and \`api\`, and what is given. */
+/** A mesh with EnRoute's gateway, the services `web` and `api`, and what is given. */
 export const enrouteMesh = (...yaml: string[]): Record<string, string> => {
   const around = [MINIMAL, enrouteGateway, backend('web', 'v1'), service('web'), backend('api', 'v1'), service('api')];
   return meshFiles(...around, ...yaml);
 };
+
+/** Holds requests until told to let them go, fails where asked, authorizes, and has keys for tokens. */
+export const HELPER = `
+import http from 'node:http';
+const { HOST, PORT, KEYS } = process.env;
+const held = [];
+let released = false;
+const server = http.createServer((request, response) => {
+  const { url, headers } = request;
+  const end = (status, text = '') => response.writeHead(status).end(text);
+  if (url === '/keys') return end(200, KEYS);
+  if (url === '/fail') return end(500);
+  if (url.startsWith('/auth/')) {
+    if (url.includes('forbidden')) return end(403, 'no');
+    return response.writeHead(200, { 'x-auth-user': 'ann' }).end();
+  }
+  if (url === '/release') {
+    released = true;
+    for (const go of held.splice(0)) go();
+    return end(200);
+  }
+  if (url === '/held') return end(200, String(held.length));
+  if (url !== '/hold' || released) return end(200, JSON.stringify({ url, headers }));
+  held.push(() => end(200, 'released'));
+});
+server.listen(Number(PORT), HOST);
+`;
+
+/** The service `helper`, which runs that. */
+export const helper = (keys: object): string => `
+apiVersion: v1
+kind: Service
+metadata: {name: helper}
+spec: {selector: {app: helper}, ports: [{name: http, port: 80, targetPort: 3000}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: helper, labels: {app: helper}}
+spec:
+  containers:
+  - name: helper
+    command: [node, helper.mjs]
+    env: [{name: KEYS, value: ${JSON.stringify(JSON.stringify(keys))}}]
+    ports: [{containerPort: 3000}]
+---
+`;

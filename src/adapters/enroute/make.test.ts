@@ -471,7 +471,7 @@ describe('filters', () => {
     );
     assert.deepEqual(
       patches(result, 'CLUSTER').map(({ value }) => value),
-      [{ outlier_detection: { enforcing_consecutive_5xx: 50 } }],
+      [{ outlier_detection: { always_eject_one_host: true, enforcing_consecutive_5xx: 50 } }],
     );
   });
 

@@ -232,11 +232,13 @@ function outlierDetection(filters: Attached): object | undefined {
 function outlierEnforcement(filters: Attached): object | undefined {
   const config = filterOf(filters, 'route_filter_outlierdetection')?.config;
   const { enforcing_consecutive_5xx: errors, enforcing_consecutive_gateway_failure: gateway } = config ?? {};
-  const value = {
+  if (config === undefined) return undefined;
+  return {
+    // As in the Envoy that EnRoute was made for: of few endpoints one may go as well.
+    always_eject_one_host: true,
     ...(errors && { enforcing_consecutive_5xx: errors }),
     ...(gateway && { enforcing_consecutive_gateway_failure: gateway }),
   };
-  return Object.keys(value).length > 0 ? value : undefined;
 }
 
 function healthCheckOf(check: EnrouteHealthCheck): object {

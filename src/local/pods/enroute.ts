@@ -140,8 +140,9 @@ export class StandIn {
     return undefined;
   }
 
-  get notReadyBecause(): string | undefined {
-    return this.ready ? undefined : 'its work is done by the control plane, for which the gateway waits';
+  /** The gateway says why it is not ready. */
+  get notReadyBecause(): undefined {
+    return undefined;
   }
 
   get status(): ProcessStatus {
