@@ -3,7 +3,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { ProxyAddress } from '../config/control/mesh-api.ts';
-import { adminAddress, askAdmin, selectProxies } from './mesh-client.ts';
+import { adminAddress, askAdmin, proxiesOfService, selectProxies } from './mesh-client.ts';
 
 function proxy(name: string, namespace: string, owner?: string): ProxyAddress {
   const id = `${name}.${namespace}`;
@@ -26,6 +26,8 @@ test('a proxy is named as istioctl names it', () => {
     ['deploy/web', undefined, ['web-1.default', 'web-2.default']],
     ['Deployment/web.default', 'shop', ['web-1.default', 'web-2.default']],
     ['sts/db', 'shop', ['db-0.shop']],
+    ['deployment.apps/web', undefined, ['web-1.default', 'web-2.default']],
+    ['deployments.apps/web.default', 'shop', ['web-1.default', 'web-2.default']],
   ];
   for (const [target, namespace, ids] of table) {
     assert.deepEqual(
@@ -42,7 +44,19 @@ test('what names no proxy is told with what there is', () => {
     /^UserError: no proxy of "web" in namespace "default": there is web-1\.default, web-2\.default, db-0\.shop, web\.shop$/,
   );
   assert.throws(() => selectProxies([], 'deploy/web', 'x'), /no proxy of deployment "web".*the mesh has no proxy yet$/);
-  assert.throws(() => selectProxies(PROXIES, 'svc/web', undefined), /"svc" has no proxies: use pod, deployment/);
+  assert.throws(() => selectProxies(PROXIES, 'cm/web', undefined), /"cm" has no proxies: use pod, deployment/);
+});
+
+test('the proxies of a service are those of the pods that it selects', () => {
+  const pod = (name: string, labels?: object) => ({ key: `Pod/default/${name}`, raw: { metadata: { labels } } });
+  const pods = [pod('web-1', { app: 'web', v: '1' }), pod('web-2', { app: 'web' }), pod('job'), pod('x', { app: 'x' })];
+  const of = (selector?: object) =>
+    proxiesOfService(PROXIES, 's', 'default', { spec: { selector } }, pods).map(({ id }) => id);
+  assert.deepEqual(of({ app: 'web' }), ['web-1.default', 'web-2.default']);
+  assert.deepEqual(of({ app: 'web', v: '1' }), ['web-1.default']);
+  assert.throws(() => of({ app: 'x' }), /^UserError: no pod of service "s" in namespace "default" has a proxy$/);
+  for (const selector of [undefined, {}]) assert.throws(() => of(selector), /selects no pods$/);
+  assert.throws(() => proxiesOfService(PROXIES, 's', 'n', undefined, pods), /there is no service "s" in namespace "n"/);
 });
 
 test('an admin interface is asked on the port that is wanted, and its refusals are told', async (t) => {

@@ -2,8 +2,11 @@ import http from 'node:http';
 import type { Command } from 'commander';
 import { findMesh, type RunningMesh } from '../app/meshes.ts';
 import { messageOf, UserError } from '../base/errors.ts';
+import type { ObjectState } from '../config/control/api.ts';
 import { ControlClient } from '../config/control/client.ts';
 import type { ProxyAddress } from '../config/control/mesh-api.ts';
+import { matchesLabels } from '../config/labels.ts';
+import { objectKey } from '../config/object.ts';
 import type { Streams } from './command.ts';
 
 /** Flags of commands that look for proxies as istioctl does. */
@@ -66,6 +69,21 @@ export class MeshClient {
     );
   }
 
+  /**
+   * The proxies that a target names, as {@link selectProxies} reads it; those of the pods that a Service selects for
+   * `service/NAME`. There is at least one; otherwise throws a UserError.
+   */
+  async find(target: string, defaultNamespace: string | undefined): Promise<ProxyAddress[]> {
+    const proxies = await this.proxies();
+    const { type, name, namespace } = parseTarget(target, defaultNamespace);
+    if (!SERVICE_TYPES.has(type)) return selectProxies(proxies, target, defaultNamespace);
+    const [{ objects: services }, { objects: pods }] = await Promise.all([
+      this.#control.objects({ kinds: ['Service'], namespace, name }),
+      this.#control.objects({ kinds: ['Pod'], namespace }),
+    ]);
+    return proxiesOfService(proxies, name, namespace, services[0]?.raw, pods);
+  }
+
   /** What one of the control plane's `/debug` endpoints answers. Throws a UserError. */
   debug(path: string): Promise<string> {
     return request(`http://${this.mesh.discovery.http}/debug/${path}`, 'GET', 'the control plane');
@@ -101,6 +119,45 @@ const TYPES: Readonly<Record<string, string>> = {
   jobs: 'Job',
 };
 
+const SERVICE_TYPES: ReadonlySet<string> = new Set(['service', 'services', 'svc']);
+
+/** `[TYPE[.GROUP]/]NAME[.NAMESPACE]`; without a type it is a pod. */
+function parseTarget(target: string, defaultNamespace: string | undefined) {
+  const slash = target.indexOf('/');
+  const whole = target.slice(slash + 1);
+  const dot = whole.lastIndexOf('.');
+  return {
+    type: slash < 0 ? 'pod' : target.slice(0, slash).toLowerCase().split('.')[0]!,
+    name: dot > 0 ? whole.slice(0, dot) : whole,
+    namespace: dot > 0 ? whole.slice(dot + 1) : defaultNamespace || 'default',
+  };
+}
+
+/** The proxies of a Service's pods. Throws a UserError if there is no such Service, or nobody behind it has a proxy. */
+export function proxiesOfService(
+  proxies: readonly ProxyAddress[],
+  name: string,
+  namespace: string,
+  service: Readonly<Record<string, unknown>> | undefined,
+  pods: readonly Pick<ObjectState, 'key' | 'raw'>[],
+): ProxyAddress[] {
+  const where = `service ${JSON.stringify(name)} in namespace ${JSON.stringify(namespace)}`;
+  if (service === undefined) throw new UserError(`there is no ${where}`);
+  const { selector = {} } = (service.spec ?? {}) as { readonly selector?: Readonly<Record<string, string>> };
+  if (Object.keys(selector).length === 0) throw new UserError(`${where} selects no pods`);
+  const selected = new Set(
+    pods
+      .filter(({ raw }) => {
+        const { labels = {} } = (raw.metadata ?? {}) as { readonly labels?: Readonly<Record<string, string>> };
+        return matchesLabels(selector, labels);
+      })
+      .map(({ key }) => key),
+  );
+  const found = proxies.filter((proxy) => selected.has(objectKey('Pod', proxy.namespace, proxy.name)));
+  if (found.length === 0) throw new UserError(`no pod of ${where} has a proxy`);
+  return found;
+}
+
 /**
  * The proxies that `[TYPE/]NAME[.NAMESPACE]` names, as istioctl reads it: a pod, or all of a workload's. There is at least
  * one; otherwise throws a UserError that says which there are.
@@ -110,15 +167,12 @@ export function selectProxies(
   target: string,
   defaultNamespace: string | undefined,
 ): ProxyAddress[] {
-  const dot = target.lastIndexOf('.');
-  const typed = dot > 0 ? target.slice(0, dot) : target;
-  const namespace = dot > 0 ? target.slice(dot + 1) : defaultNamespace || 'default';
-  const slash = typed.indexOf('/');
-  const name = typed.slice(slash + 1);
-  const type = slash < 0 ? 'pod' : typed.slice(0, slash).toLowerCase();
+  const { type, name, namespace } = parseTarget(target, defaultNamespace);
   const kind = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
   if (kind === undefined)
-    throw new UserError(`${JSON.stringify(type)} has no proxies: use pod, deployment, statefulset, daemonset or job`);
+    throw new UserError(
+      `${JSON.stringify(type)} has no proxies: use pod, deployment, statefulset, daemonset, job or service`,
+    );
   const found = proxies.filter((proxy) => {
     if (proxy.namespace !== namespace) return false;
     return kind === 'Pod' ? proxy.name === name : proxy.owner === `${kind}/${name}`;

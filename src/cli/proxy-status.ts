@@ -8,7 +8,6 @@ import {
   askAdmin,
   MeshClient,
   type ProxyFlags,
-  selectProxies,
   warnOfClusterFlags,
 } from './mesh-client.ts';
 import { formatJsonpb } from './output/json.ts';
@@ -79,7 +78,7 @@ async function showAll(client: MeshClient, flags: Flags, streams: Streams): Prom
 }
 
 async function compareOne(client: MeshClient, name: string, flags: Flags, streams: Streams): Promise<string> {
-  const [proxy] = selectProxies(await client.proxies(), name, flags.namespace);
+  const [proxy] = await client.find(name, flags.namespace);
   const wanted = client.debug(`config_dump?proxyID=${encodeURIComponent(proxy!.id)}`);
   const actual = flags.file
     ? readSource(flags.file, streams)

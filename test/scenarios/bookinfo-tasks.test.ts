@@ -13,6 +13,7 @@ import {
   ratingsTestDelay,
   remove,
   reviewsSplit,
+  secureGateway,
   VIRTUAL_SERVICE_ALL_V1,
   Visitor,
 } from '../support/bookinfo.ts';
@@ -56,6 +57,11 @@ test("bookinfo: the tasks of Istio's documentation", async (t) => {
       assert.equal((await anybody.get(path)).status, 404, path);
     }
     assert.equal(await counted.to('productpage-v1'), 3);
+    // A secret that has not come does not keep the rest out, and is told by the proxy that waits for it.
+    await apply(mesh, secureGateway('not-there'));
+    const { stdout: secrets } = await mesh.isthmus(['pc', 'secret', 'svc/istio-ingressgateway.istio-system']);
+    assert.match(secrets, /^kubernetes:\/\/not-there +WARMING +false *$/m);
+    assert.match(secrets, /^default +Cert Chain +ACTIVE +true /m);
     // The sample has named its port 80 at first, and 8080 later.
     await apply(mesh, bookinfoGateway(8080));
     assert.equal((await anybody.page()).status, 200);

@@ -123,6 +123,33 @@ spec:
     - "*"
 ---`;
 
+/** The same by HTTPS, with the certificate of a secret. */
+export const secureGateway = (credentialName: string) => `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata:
+  name: bookinfo-gateway
+spec:
+  selector:
+    istio: ingressgateway
+  servers:
+  - port:
+      number: 80
+      name: http
+      protocol: HTTP
+    hosts:
+    - "*"
+  - port:
+      number: 443
+      name: https
+      protocol: HTTPS
+    tls:
+      mode: SIMPLE
+      credentialName: ${credentialName}
+    hosts:
+    - "*"
+---`;
+
 const ANSWER_MS = 30_000;
 
 /** What `isthmus apply --wait -n bookinfo` does: objects of bookinfo are in force, or it fails. */

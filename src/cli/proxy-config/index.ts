@@ -167,8 +167,8 @@ const VIEWS: readonly ViewCommand[] = [
   {
     name: 'secret',
     aliases: ['secrets', 's'],
-    what: 'certificates; of private keys only that there are any',
-    path: 'config_dump?mask=dynamic_active_secrets',
+    what: 'certificates, and those that it waits for; of private keys only that there are any',
+    path: 'config_dump?mask=dynamic_active_secrets,dynamic_warming_secrets',
     view: secretView,
     flags: [],
     examples: `
@@ -184,8 +184,9 @@ Examples:
   isthmus proxy-config routes deploy/catalog.shop
   isthmus proxy-config endpoints deploy/catalog.shop
 
-  # A proxy is named by its pod, or by what the pod is of
+  # A proxy is named by its pod, by what the pod is of, or by a service that it is behind
   isthmus pc clusters catalog-6f7d-x2x7k -n shop
+  isthmus pc clusters svc/catalog.shop
 
   # An Envoy that no mesh on this machine knows, now or from a file
   isthmus pc routes --admin 10.0.0.7:15000

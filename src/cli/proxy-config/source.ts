@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { type Command, InvalidArgumentError } from 'commander';
 import { codeOf, messageOf, UserError } from '../../base/errors.ts';
 import { failWithUsage, type Streams } from '../command.ts';
-import { addProxyFlags, adminAddress, askAdmin, MeshClient, type ProxyFlags, selectProxies } from '../mesh-client.ts';
+import { addProxyFlags, adminAddress, askAdmin, MeshClient, type ProxyFlags } from '../mesh-client.ts';
 
 /** Flags that say which proxy is meant. */
 export interface SourceFlags extends ProxyFlags {
@@ -61,7 +61,7 @@ export interface Admin {
 export async function adminsOf(name: string | undefined, flags: SourceFlags): Promise<Admin[]> {
   if (flags.admin) return [{ id: flags.admin, admin: flags.admin }];
   const client = await MeshClient.connect(process.env, flags.mesh);
-  const proxies = selectProxies(await client.proxies(), name ?? '', flags.namespace);
+  const proxies = await client.find(name ?? '', flags.namespace);
   return proxies.map((proxy) => ({ id: proxy.id, admin: adminAddress(proxy, flags.proxyAdminPort) }));
 }
 
