@@ -373,9 +373,9 @@ const OWN_MESSAGES = {
   },
   ISTH0006: {
     name: 'DoubleTls',
-    level: 'Error',
+    level: 'Warning',
     template:
-      'Port %d of host %s carries TLS already (protocol %s in ServiceEntry %s), and this DestinationRule (tls mode %s) would encrypt it once more. Declare the port as HTTP or TCP, or set the mode to DISABLE.',
+      'Port %d of host %s carries TLS already (protocol %s in ServiceEntry %s), and this DestinationRule (tls mode %s) encrypts it once more: a program that speaks TLS itself would get TLS within TLS. Declare the port as HTTP or TCP, or set the mode to DISABLE.',
   },
   ISTH0007: {
     name: 'UnusedDelegate',

@@ -66,7 +66,7 @@ test('the mesh configuration is merged of the ConfigMap and the operators, the l
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: istio, namespace: istio-system}
-data: {mesh: "accessLogFile: ''\\ndefaultConfig: {drainDuration: 3s, statusPort: 15020}\\n"}
+data: {mesh: "access_log_file: ''\\ndefaultConfig: {drain_duration: 3s, statusPort: 15020}\\n"}
 ---${operator('{meshConfig: {defaultConfig: {drainDuration: 4s}, enableTracing: false}, components: {pilot: {k8s: {env: [{name: PILOT_A, value: "1"}]}}}}')}`);
   assert.deepEqual(installation.meshConfig, {
     accessLogFile: '',

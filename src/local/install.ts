@@ -1,4 +1,6 @@
 import type { GatewayComponent, IstioOperatorSpec } from '../config/kinds/istio-operator/schema.ts';
+import { meshConfigSchema } from '../config/kinds/mesh-config/schema.ts';
+import { withJsonNames } from '../config/schema/index.ts';
 import type { ConfigSnapshot } from '../config/store/snapshot.ts';
 import { parseYaml } from '../config/yaml/parse.ts';
 
@@ -47,7 +49,8 @@ export function installationOf(config: Pick<ConfigSnapshot, 'list' | 'get'>): In
   const profile = PROFILES[specs.findLast((s) => s.profile)?.profile ?? ''] ?? PROFILES['']!;
   const namespace = specs.findLast((s) => s.namespace)?.namespace ?? CONTROL_NAMESPACE;
   const rawMesh = operators.map((o) => (o.raw.spec as { meshConfig?: Json } | undefined)?.meshConfig ?? {});
-  const meshConfig = [MESH_DEFAULTS, configMapMesh(config, namespace), ...rawMesh].reduce(merge, {});
+  const written = [configMapMesh(config, namespace), ...rawMesh].map((mesh) => withJsonNames(meshConfigSchema, mesh));
+  const meshConfig = [MESH_DEFAULTS, ...(written as Json[])].reduce(merge, {});
   const gateways = [
     ...gatewaysOf('ingress', specs, profile.ingress, namespace),
     ...gatewaysOf('egress', specs, profile.egress, namespace),

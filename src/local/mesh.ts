@@ -5,6 +5,7 @@ import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import { ControlClient } from '../config/control/client.ts';
 import type { Capture, PublishedUrl } from '../config/control/mesh-api.ts';
 import { isEnrouteGateway } from '../config/enroute-gateway.ts';
+import type { MeshConfig } from '../config/kinds/mesh-config/schema.ts';
 import { formatMessage } from '../config/message.ts';
 import { podPrefixOf } from '../process/address-pool.ts';
 import { Guard } from '../process/guard.ts';
@@ -69,6 +70,8 @@ const KINDS = [
   'Gateway',
   'GatewayHost',
   'Route',
+  'Ingress',
+  'IngressClass',
   'IstioOperator',
 ] as const;
 
@@ -281,7 +284,7 @@ export class LocalMesh {
   #objectsChanged(keys: readonly string[]): void {
     const kinds = new Set(keys.map((key) => key.slice(0, key.indexOf('/'))));
     if (kinds.has('IstioOperator') || kinds.has('ConfigMap')) this.#updateMeshConfig();
-    const names = ['Gateway', 'GatewayHost', 'Route', 'Service', 'Deployment'];
+    const names = ['Gateway', 'GatewayHost', 'Route', 'Ingress', 'IngressClass', 'Service', 'Deployment'];
     if (kinds.has('Secret') || kinds.has('ConfigMap') || names.some((kind) => kinds.has(kind))) {
       for (const pod of this.pods) pod.objectsChanged();
     }
@@ -383,7 +386,7 @@ export class LocalMesh {
 
   /** What can be typed to reach the gateways, and for which hosts. */
   get publishedUrls(): PublishedUrl[] {
-    return publishedUrls(this.#view, this.publishedPorts);
+    return publishedUrls(this.#view, this.publishedPorts, this.#installation.meshConfig as MeshConfig);
   }
 
   /** Resolves when every pod has come as far as it will, and every proxy has what the configuration says. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { viewOf } from '../../test/support/object-view.ts';
+import type { MeshConfig } from '../config/kinds/mesh-config/schema.ts';
 import type { PublishedPort } from './publication.ts';
 import { publishedUrls } from './published-urls.ts';
 
@@ -16,8 +17,8 @@ const published = (port: number, targetPort: number, published: number, istio = 
 });
 const PORTS = [published(80, 8080, 8080), published(443, 8443, 8443), published(31400, 31400, 31400)];
 
-const urls = (text: string, ports = PORTS) =>
-  publishedUrls(viewOf(text), ports).map(({ url, hosts }) => [url, hosts.join()].join(' '));
+const urls = (text: string, ports = PORTS, mesh: MeshConfig = {}) =>
+  publishedUrls(viewOf(text), ports, mesh).map(({ url, hosts }) => [url, hosts.join()].join(' '));
 
 test('what Gateways serve, by the port of the service or of the gateway; only those of the gateway itself', () => {
   const text = `
@@ -63,5 +64,33 @@ test('what Routes serve', () => {
     'http://127.0.0.1:8080 a.example,*.c.example',
     'https://127.0.0.1:8443 b.example,*.c.example',
     '127.0.0.1:31400 ',
+  ]);
+});
+
+test('what Ingresses serve that are of the mesh', () => {
+  const ingress = (name: string, spec: string, annotations = '{kubernetes.io/ingress.class: istio}') => `
+---
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: ${name}, annotations: ${annotations}}, spec: {${spec}}}`;
+  const rule = (host: string) =>
+    `{${host}http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}}`;
+  const text = [
+    ingress('a', `rules: [${rule('host: a.example, ')}, ${rule('host: "*.b.example", ')}]`),
+    ingress(
+      'c',
+      `tls: [{hosts: [c.example], secretName: c}, {hosts: [d.example]}], rules: [${rule('host: c.example, ')}]`,
+    ),
+    ingress('other', `rules: [${rule('host: other.example, ')}]`, '{kubernetes.io/ingress.class: nginx}'),
+    ingress('none', `rules: [${rule('host: none.example, ')}]`, '{}'),
+  ].join('');
+  assert.deepEqual(urls(text), [
+    'http://127.0.0.1:8080 a.example,*.b.example,c.example',
+    'https://127.0.0.1:8443 c.example',
+    '127.0.0.1:31400 ',
+  ]);
+  const every = ingress('every', `tls: [{secretName: c}], rules: [${rule('')}]`);
+  assert.deepEqual(urls(every).slice(0, 2), ['http://127.0.0.1:8080 *', 'https://127.0.0.1:8443 *']);
+  const mesh: MeshConfig = { ingressControllerMode: 'DEFAULT', ingressSelector: 'edge' };
+  assert.deepEqual(urls(text, [published(80, 8080, 8080, 'edge')], mesh), [
+    'http://127.0.0.1:8080 a.example,*.b.example,c.example,none.example',
   ]);
 });

@@ -1,5 +1,8 @@
 import type { PublishedUrl } from '../config/control/mesh-api.ts';
+import { gatewaySelector } from '../config/default-gateway.ts';
 import { ENROUTE_PORTS } from '../config/enroute-gateway.ts';
+import { isServedByMesh } from '../config/ingress-class.ts';
+import type { MeshConfig } from '../config/kinds/mesh-config/schema.ts';
 import { matchesLabels } from '../config/labels.ts';
 import type { ConfigSnapshot } from '../config/store/snapshot.ts';
 import type { PublishedPort } from './publication.ts';
@@ -10,22 +13,22 @@ interface Server {
   /** `HTTP`, `HTTPS`, `TLS` and so on. */
   readonly protocol: string;
   readonly hosts: readonly string[];
-  /** Labels of the gateways that it is for; undefined for the one that Routes are for. */
+  /** Labels of the gateways that it is for; undefined for EnRoute's, whatever their labels. */
   readonly selector: Readonly<Record<string, string>> | undefined;
-  /** Whether it is for EnRoute's gateways, whatever their labels. */
-  readonly enroute?: boolean;
 }
 
-const USUAL_GATEWAY = { istio: 'ingressgateway' };
-
 /** What can be typed to reach the gateways, and for which hosts. */
-export function publishedUrls(config: Pick<ConfigSnapshot, 'list'>, ports: readonly PublishedPort[]): PublishedUrl[] {
-  const servers = serversOf(config);
+export function publishedUrls(
+  config: Pick<ConfigSnapshot, 'get' | 'list'>,
+  ports: readonly PublishedPort[],
+  mesh: MeshConfig = {},
+): PublishedUrl[] {
+  const servers = serversOf(config, mesh);
   return ports.map(({ service, port, targetPort, address, published, gateway, enroute }) => {
     const own = servers.filter(
       (server) =>
         (server.port === port || server.port === targetPort) &&
-        (server.enroute ? enroute : matchesLabels(server.selector ?? USUAL_GATEWAY, gateway)),
+        (server.selector === undefined ? enroute : matchesLabels(server.selector, gateway)),
     );
     const protocol = own[0]?.protocol;
     const scheme =
@@ -39,7 +42,8 @@ export function publishedUrls(config: Pick<ConfigSnapshot, 'list'>, ports: reado
   });
 }
 
-function serversOf(config: Pick<ConfigSnapshot, 'list'>): Server[] {
+function serversOf(config: Pick<ConfigSnapshot, 'get' | 'list'>, mesh: MeshConfig): Server[] {
+  const usual = gatewaySelector(mesh);
   const ofGateways = config.list('Gateway').flatMap(({ spec }) =>
     (spec.servers ?? []).map(({ port, hosts = [] }) => ({
       port: port?.number ?? 0,
@@ -58,16 +62,29 @@ function serversOf(config: Pick<ConfigSnapshot, 'list'>): Server[] {
     return [...(tls === undefined ? [] : [secure]), ...(isPlain ? [plain] : [])].map((server) => ({
       ...server,
       hosts,
-      selector: undefined,
+      selector: usual,
     }));
   });
   const ofEnroute = config.list('GatewayHost').flatMap(({ spec: { virtualhost, tcpproxy } }): Server[] => {
     if (virtualhost === undefined) return [];
     const { fqdn, tls } = virtualhost;
-    const of = { hosts: [fqdn], selector: undefined, enroute: true };
+    const of = { hosts: [fqdn], selector: undefined };
     const plain = tcpproxy === undefined ? [{ ...of, port: ENROUTE_PORTS.http, protocol: 'HTTP' }] : [];
     const protocol = tcpproxy === undefined ? 'HTTPS' : 'TLS';
     return tls === undefined ? plain : [...plain, { ...of, port: ENROUTE_PORTS.https, protocol }];
   });
-  return [...ofGateways, ...ofRoutes, ...ofEnroute];
+  const ofIngresses = config.list('Ingress').flatMap((ingress): Server[] => {
+    if (!isServedByMesh(ingress, config, mesh)) return [];
+    const { tls = [], rules = [] } = ingress.spec;
+    const secure = tls
+      .filter(({ secretName }) => secretName)
+      .map(({ hosts = [] }) => (hosts.length > 0 ? hosts : ['*']));
+    // Without a host a rule is for every one.
+    const plain = rules.map(({ host }) => host || '*');
+    return [
+      ...secure.map((hosts) => ({ port: 443, protocol: 'HTTPS', hosts, selector: usual })),
+      { port: 80, protocol: 'HTTP', hosts: plain, selector: usual },
+    ];
+  });
+  return [...ofGateways, ...ofRoutes, ...ofEnroute, ...ofIngresses];
 }

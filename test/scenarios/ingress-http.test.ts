@@ -171,6 +171,7 @@ test('ingress of HTTP: nothing, a Gateway, a VirtualService, an Ingress beside t
         by: client(host, 'items'),
       });
       assert.deepEqual([await ask('items'), await ask('items/1')], [200, 200]);
+      assert.match((await mesh.isthmus(['status'])).stdout, /^istio-ingressgateway +80 +.*\bingress\.example\.com\b/m);
       assert.deepEqual([await ask('itemsx'), await ask('')], [404, 404], 'prefixes end at a slash');
       await load.change({
         make: async () => assert.equal((await mesh.isthmus(['delete', 'ingress', 'web', '--wait'])).code, 0),

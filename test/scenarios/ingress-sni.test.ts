@@ -156,6 +156,29 @@ test('several hosts on one port of TLS', async (t) => {
     assert.equal(body, '');
   });
 
+  await t.test('an Ingress with a secret of its own beside them', async () => {
+    const host = 'ingress.example.com';
+    const to = { service: { name: 'web', port: { name: 'http' } } };
+    const ingress = {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: { name: 'web', annotations: { 'kubernetes.io/ingress.class': 'istio' } },
+      spec: {
+        tls: [{ hosts: [host], secretName: 'ingress' }],
+        rules: [{ host, http: { paths: [{ path: '/', pathType: 'Prefix', backend: to }] } }],
+      },
+    };
+    const pair = await openssl.issue(host);
+    await underLoad(shoppers(), (load) =>
+      load.change({
+        make: () => apply(mesh, tlsSecret('ingress', pair), JSON.stringify(ingress)),
+        sees: '200',
+        by: client(host),
+      }),
+    );
+    assert.equal(await subject(host), host);
+  });
+
   await t.test('a missing secret fails its own name only, and status says which it is', async () => {
     const late = server('late', ['late.example.com'], 'late');
     await underLoad(shoppers(), async (load) => {

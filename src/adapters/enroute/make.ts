@@ -1,8 +1,8 @@
+import { gatewayNamespace } from '../../config/default-gateway.ts';
 import { ENROUTE_PORTS } from '../../config/enroute-gateway.ts';
 import type { MeshConfig } from '../../config/kinds/mesh-config/schema.ts';
 import type { FieldPath } from '../../config/object.ts';
 import type { MadeObject } from '../adapter.ts';
-import { gatewayNamespace } from '../default-gateway.ts';
 import { rateLimitClusterPatch, rateLimitFilterPatch } from '../rate-limit/service.ts';
 import { type AuthorizedHost, authorizationPolicies } from './authorization.ts';
 import { attachedFilters, type Filter, filterOf, GlobalSettings, gatewayFilters } from './filters.ts';

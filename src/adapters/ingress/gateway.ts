@@ -1,8 +1,8 @@
+import { gatewayNamespace, gatewaySelector } from '../../config/default-gateway.ts';
 import type { IngressSpec } from '../../config/kinds/ingress/schema.ts';
 import type { MeshConfig } from '../../config/kinds/mesh-config/schema.ts';
 import type { ConfigObject, FieldPath } from '../../config/object.ts';
 import type { MadeObject, Warn } from '../adapter.ts';
-import { gatewayNamespace, gatewaySelector } from '../default-gateway.ts';
 
 export type Ingress = ConfigObject<IngressSpec>;
 

@@ -1,9 +1,9 @@
+import { gatewayNamespace } from '../../config/default-gateway.ts';
 import type { MeshConfig } from '../../config/kinds/mesh-config/schema.ts';
 import type { RateLimitSpec } from '../../config/kinds/rate-limit/schema.ts';
 import type { ConfigObject, FieldPath } from '../../config/object.ts';
 import type { ConfigSnapshot } from '../../config/store/snapshot.ts';
 import type { Adapter, MadeObject, Warn } from '../adapter.ts';
-import { gatewayNamespace } from '../default-gateway.ts';
 import { madeObject } from '../enroute/made.ts';
 import { hostPatch, httpFilterPatch } from '../enroute/patches.ts';
 import { rateLimitAction } from './actions.ts';

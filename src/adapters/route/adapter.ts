@@ -1,9 +1,9 @@
+import { gatewayNamespace, gatewaySelector } from '../../config/default-gateway.ts';
 import type { MeshConfig } from '../../config/kinds/mesh-config/schema.ts';
 import type { RouteBackend } from '../../config/kinds/route/schema.ts';
 import type { FieldPath } from '../../config/object.ts';
 import type { ConfigSnapshot } from '../../config/store/snapshot.ts';
 import type { Adapter, MadeObject, Warn } from '../adapter.ts';
-import { gatewayNamespace, gatewaySelector } from '../default-gateway.ts';
 import { certificateOf, certificateSecret, destinationSecret, type Route } from './certificates.ts';
 
 interface Destination {

@@ -10,6 +10,7 @@ export {
 } from './collections.ts';
 export { nameOf, ReadContext, type ReadOptions, type Topic, type Violation } from './context.ts';
 export { formatDuration, parseDuration } from './duration.ts';
+export { withJsonNames } from './json-names.ts';
 export { isRecord, type ObjectOf, type ObjectSchema, object, required } from './object.ts';
 export {
   type BooleanSchema,

@@ -90,7 +90,7 @@ export function object<F extends Fields>(fields: F, options: ObjectOptions<F> = 
 }
 
 /** The JSON name of a field by its name in protobuf: the letter after an underscore is a capital one. */
-const jsonName = (key: string) => key.replace(/_([a-z0-9])/gi, (_, next: string) => next.toUpperCase());
+export const jsonName = (key: string) => key.replace(/_([a-z0-9])/gi, (_, next: string) => next.toUpperCase());
 
 function unknownField(key: string, known: Iterable<string>, context: ReadContext): void {
   context.unknown(`is an unknown field${didYouMean(closest(key, known))}`);

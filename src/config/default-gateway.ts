@@ -1,5 +1,5 @@
-import { DEFAULT_MESH_CONFIG } from '../config/kinds/mesh-config/defaults.ts';
-import type { MeshConfig } from '../config/kinds/mesh-config/schema.ts';
+import { DEFAULT_MESH_CONFIG } from './kinds/mesh-config/defaults.ts';
+import type { MeshConfig } from './kinds/mesh-config/schema.ts';
 
 /** The namespace of the gateway that serves what names none: Ingresses, Routes. */
 export function gatewayNamespace(mesh: MeshConfig): string {
