@@ -208,8 +208,8 @@ describe('verbs of kubectl on a running mesh', { timeout: 400_000 }, () => {
     assert.deepEqual(
       await run(`x describe pod ${pod}`),
       ok(`Pod: ${pod}
-   Pod Revision: 
-   Pod Ports: 3000 (main)
+   Pod Revision: default
+   Pod Ports: 3000 (main), 15090 (istio-proxy)
 --------------------
 Service: web
    Port: http 80/HTTP targets pod port 3000

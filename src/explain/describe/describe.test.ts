@@ -120,8 +120,8 @@ describe('a pod', () => {
     const documents = [WEB_POD, WEB, peer('istio-system', '{mtls: {mode: STRICT}}')];
     assert.deepEqual(await pod({ documents, proxy: { policies: ['ns[default]-policy[a]-rule[0]'] } }), [
       'Pod: web-1',
-      '   Pod Revision: ',
-      '   Pod Ports: 3000 (main)',
+      '   Pod Revision: default',
+      '   Pod Ports: 3000 (main), 15090 (istio-proxy)',
       '--------------------',
       ...SERVICE_LINES,
       'RBAC policies: ns[default]-policy[a]-rule[0]',
@@ -246,6 +246,7 @@ describe('a service', () => {
     assert.deepEqual(await service({ documents: [WEB, WEB_POD], pods: { containers: [READY[0]!] } }), [
       'Pod web-1: no container "istio-proxy" in pod',
       'Service "web" has no Istio pods.  (1 pods in service).',
+      'Redeploy with Istio automatic sidecar injection.',
     ]);
   });
 });

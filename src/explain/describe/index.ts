@@ -75,7 +75,10 @@ export async function explainService(
     return false;
   });
   const [first] = usable;
-  if (first === undefined) return [...lines, `Service ${name} has no Istio pods.  (${pods.length} pods in service).`];
+  if (first === undefined) {
+    lines.push(`Service ${name} has no Istio pods.  (${pods.length} pods in service).`);
+    return [...lines, 'Redeploy with Istio automatic sidecar injection.'];
+  }
   const labels = usable.map(({ object }) => object.metadata.labels);
   lines.push(...describeServices([service], first, labels, mesh, await ask(first), options));
   return [...lines, ...(await describeIngress([service], labels, mesh, ask, options.namespace))];

@@ -2,6 +2,9 @@ import { kubernetesProtocol } from '../../registry/protocol.ts';
 import { nameIn, type Pod, type Service } from './subject.ts';
 
 const PROXY_UID = 1337;
+/** Where a proxy has its metrics: the port that injection declares of it. */
+const METRICS_PORT = 15090;
+const REVISION = 'istio.io/rev';
 const PROXY_CONTAINERS: ReadonlySet<string> = new Set(['istio-proxy', 'istio-operator']);
 const REQUIREMENTS = 'https://istio.io/latest/docs/ops/deployment/application-requirements/';
 const NAME_LABELS = ['service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app'];
@@ -10,7 +13,7 @@ const REVISION_LABELS = ['service.istio.io/canonical-revision', 'app.kubernetes.
 /** What a pod is, and what of it is not as the mesh needs it. */
 export function describePod(pod: Pod, namespace: string, ignoreUnmeshed: boolean): string[] {
   const { object, phase, containers } = pod;
-  const { labels } = object.metadata;
+  const { labels, annotations } = object.metadata;
   const name = nameIn(namespace, object);
   const own = object.spec.containers ?? [];
   const reserved = 'WARNING: User ID (UID) 1337 is reserved for the sidecar proxy.';
@@ -22,13 +25,17 @@ export function describePod(pod: Pod, namespace: string, ignoreUnmeshed: boolean
       return `${containerPort}${protocol === 'TCP' ? '' : `/${protocol}`} (${container})`;
     }),
   );
-  lines.push(`Pod: ${name}`, `   Pod Revision: ${labels['istio.io/rev'] ?? ''}`);
+  const hasProxy = isMeshed(pod);
+  const metrics = `${METRICS_PORT} (istio-proxy)`;
+  if (hasProxy && !ports.includes(metrics)) ports.push(metrics);
+  const revision = annotations[REVISION] ?? labels[REVISION] ?? (hasProxy ? 'default' : '');
+  lines.push(`Pod: ${name}`, `   Pod Revision: ${revision}`);
   lines.push(ports.length > 0 ? `   Pod Ports: ${ports.join(', ')}` : '   Pod does not expose ports');
   if (phase !== 'Running') return [...lines, `   Pod is not Running (${phase})`];
   for (const container of containers)
     if (!container.ready) lines.push(`WARNING: Pod ${name} Container ${container.name} NOT READY`);
   if (ignoreUnmeshed) return lines;
-  if (!isMeshed(pod)) return [...lines, `WARNING: ${name} is not part of mesh; no Istio sidecar`];
+  if (!hasProxy) return [...lines, `WARNING: ${name} is not part of mesh; no Istio sidecar`];
   if (userOf(object.spec.securityContext) === PROXY_UID) lines.push(`   ${reserved}`);
   const suggest = (what: string) =>
     `Suggestion: add required service ${what} label for Istio telemetry. See ${REQUIREMENTS}.`;

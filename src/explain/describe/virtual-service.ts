@@ -1,6 +1,7 @@
 import type { HttpRoute } from '../../config/kinds/virtual-service/schema.ts';
 import { resolveShortName } from '../../registry/host.ts';
 import type { Subsets } from './destination-rule.ts';
+import { protoText } from './proto-text.ts';
 import { type DestinationRule, nameIn, type Service, type VirtualService } from './subject.ts';
 
 const DOMAIN = 'cluster.local';
@@ -25,10 +26,10 @@ export function describeVirtualService(
 ): string[] {
   const { http = [], tcp = [], tls = [] } = virtualService.spec;
   const routes = [
-    ...http.map((route) => httpFacts(route, virtualService, destination)),
+    ...http.map((route) => httpFacts(route, virtualService, destination, namespace)),
     ...tcp.map(({ route = [], match = [] }): RouteFacts => {
       const matches = route.some(({ destination: { host } }) => leadsTo(host, virtualService, destination.service));
-      return { matches, facts: matches ? match.map((condition) => JSON.stringify(condition)) : [] };
+      return { matches, facts: matches ? match.map(protoText) : [] };
     }),
   ];
   const title = `VirtualService: ${nameIn(namespace, virtualService)}`;
@@ -60,6 +61,7 @@ function httpFacts(
   route: HttpRoute,
   virtualService: VirtualService,
   { service, subsets, rule }: Destination,
+  namespace: string,
 ): RouteFacts {
   const facts: string[] = [];
   const notes: string[] = [];
@@ -80,7 +82,7 @@ function httpFacts(
           ? `Route to non-matching subset ${subset} for (${describeMatches(route)})`
           : rule === undefined
             ? `Warning: Route to subset ${subset} but NO DESTINATION RULE defining subsets!`
-            : `Warning: Route to UNKNOWN subset ${subset}; check DestinationRule ${nameIn(service.metadata.namespace, rule)}`,
+            : `Warning: Route to UNKNOWN subset ${subset}; check DestinationRule ${nameIn(namespace, rule)}`,
       );
       continue;
     }
@@ -90,7 +92,7 @@ function httpFacts(
   }
   if (!matches) return { matches, facts: [...facts, ...notes] };
   const conditions = (route.match ?? []).map(describeMatch);
-  if (route.fault) conditions.unshift(`Fault injection ${JSON.stringify(route.fault)}`);
+  if (route.fault) conditions.unshift(`Fault injection ${protoText(route.fault)}`);
   return { matches, facts: conditions.length === 0 ? facts : [...facts, conditions.join(', ')] };
 }
 
