@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   allTo,
   apply,
+  authorizationPolicy,
   BOOKINFO,
   bookinfoGateway,
   Counted,
@@ -16,6 +17,7 @@ import {
   secureGateway,
   VIRTUAL_SERVICE_ALL_V1,
   Visitor,
+  viewer,
 } from '../support/bookinfo.ts';
 import { externalDetails, googleapis, REGISTRY_ONLY, startGoogleBooks } from '../support/google-books.ts';
 import { meshStatus, TestedMesh } from '../support/local-mesh.ts';
@@ -175,7 +177,7 @@ spec:
       const counted = await Counted.from(mesh);
       const [first = '', second = ''] = Object.keys(weights);
       const share = weights[first]!;
-      const n = 400;
+      const n = 300;
       const answers = await anybody.reviews(n);
       assert.equal((answers.get(first) ?? 0) + (answers.get(second) ?? 0), n, 'nobody else answers');
       // Five standard deviations: one run in a million is further off.
@@ -268,6 +270,36 @@ spec:
       since.causes[0]!,
       /; it was counted before PeerAuthentication istio-system\/default \(.*\) came into force$/,
     );
+  });
+
+  await t.test('authorization: nothing is allowed, and then one call after another', async () => {
+    const state = async () => {
+      const { status, body, stars } = await anybody.page();
+      if (status !== 200) return `${status} ${body}`;
+      const details = body.includes('Error fetching product details!') ? 'no details' : 'details';
+      const reviews = body.includes('Error fetching product reviews!') ? 'no reviews' : 'reviews';
+      return [details, reviews, stars ?? 'no stars'].join(', ');
+    };
+    // Connections that were there before end with the filters that they began with, as with Envoy.
+    const becomes = (expected: string, what: string) =>
+      until(`${what}: ${expected}`, async () => (await state()) === expected || undefined);
+    await apply(mesh, authorizationPolicy('allow-nothing', '{}'));
+    await becomes('403 RBAC: access denied', 'allow-nothing');
+    const steps = [
+      ['productpage', undefined, 'no details, no reviews, no stars'],
+      ['details', 'bookinfo-productpage', 'details, no reviews, no stars'],
+      ['reviews', 'bookinfo-productpage', 'details, reviews, no stars'],
+      ['ratings', 'bookinfo-reviews', 'details, reviews, red'],
+    ] as const;
+    for (const [app, caller, expected] of steps) {
+      await apply(mesh, viewer(app, caller));
+      await becomes(expected, `${app}-viewer`);
+    }
+    const counted = await Counted.from(mesh);
+    assert.equal((await jason.get('/api/v1/products/0/ratings')).status, 403, 'productpage may not ask for ratings');
+    assert.equal(await counted.to('ratings-v1'), 1, 'the refusal is counted where it was made');
+    const names = ['allow-nothing', ...steps.map(([app]) => `${app}-viewer`)];
+    await remove(mesh, ...names.map((name) => `AuthorizationPolicy/bookinfo/${name}`));
   });
 
   await t.test('egress: details come from a service outside, by TLS of the program and of its sidecar', async (t) => {

@@ -123,7 +123,37 @@ spec:
     - "*"
 ---`;
 
-/** The same by HTTPS, with the certificate of a secret. */
+export const authorizationPolicy = (name: string, spec: string) => `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata:
+  name: ${name}
+spec:
+  ${spec}
+---`;
+
+/** `productpage-viewer` and the like: an app may be asked with GET, by one account if that is given. */
+export const viewer = (app: string, caller?: string) =>
+  authorizationPolicy(
+    `${app}-viewer`,
+    `selector:
+    matchLabels:
+      app: ${app}
+  action: ALLOW
+  rules:
+  - to:
+    - operation:
+        methods: ["GET"]${
+          caller === undefined
+            ? ''
+            : `
+    from:
+    - source:
+        principals: ["cluster.local/ns/bookinfo/sa/${caller}"]`
+        }`,
+  );
+
+/** `bookinfo-gateway.yaml` with HTTPS as well, by the certificate of a secret. */
 export const secureGateway = (credentialName: string) => `
 apiVersion: networking.istio.io/v1
 kind: Gateway
