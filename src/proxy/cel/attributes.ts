@@ -139,7 +139,7 @@ const CONNECTION: Attributes = {
   ...tlsAttributes((info) => info.connection.tls),
   id: (info) => int(info.connection.id),
   mtls: (info) => info.connection.tls?.peer !== undefined,
-  requested_server_name: (info) => filled(info.connection.tls?.sni ?? info.connection.requestedServerName),
+  requested_server_name: (info) => filled(info.connection.requestedServerName),
   termination_details: (info) => filled(info.connectionTerminationDetails),
   transport_failure_reason: (info) => filled(info.downstreamTransportFailure),
 };
@@ -177,7 +177,7 @@ function xds(node: CelValue): Attributes {
     route_metadata: (info) => metadataMessage(info.routeMetadata),
     virtual_host_name: (info) => filled(info.virtualHostName),
     upstream_host_metadata: (info) => metadataMessage(info.upstreamHost?.description.metadata),
-    filter_chain_name: (info) => filled(info.filterChainName),
+    filter_chain_name: (info) => filled(info.connection.filterChainName),
   };
 }
 

@@ -10,6 +10,7 @@ import { CelError, print } from './values.ts';
 
 const INFO = new StreamInfo(
   stubConnection({
+    requestedServerName: 'outbound_.80_._.web',
     tls: {
       version: 'TLSv1.3',
       cipher: 'TLS_AES_128_GCM_SHA256',

@@ -90,6 +90,8 @@ export interface Connection extends Output {
   /** SNI that a listener filter saw, whether or not TLS ends here. */
   readonly requestedServerName: string;
   readonly tls: TlsInfo | undefined;
+  /** Name of the filter chain that a downstream connection came to; empty for none, and upstream. */
+  readonly filterChainName: string;
   readonly bytesReceived: number;
   readonly bytesSent: number;
   readonly closed: boolean;

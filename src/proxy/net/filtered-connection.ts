@@ -124,6 +124,10 @@ class FilteredConnection implements Connection, ConnectionHandler {
     return this.#connection.closed;
   }
 
+  get filterChainName(): string {
+    return this.#connection.filterChainName;
+  }
+
   get filterState(): Map<string, unknown> | undefined {
     return this.#connection.filterState;
   }

@@ -72,9 +72,9 @@ export class IncomingConnection {
   #inspect(): void {
     const { config, stats, worker } = this.#listener;
     const { port } = this.#destination;
-    const tls = config.filters.tls(port) || (config.needsTlsInspection && !config.filters.http(port));
+    const tls = config.filters.tls(port) || config.terminatesTls;
     const wanted = { proxyProtocol: config.filters.proxyProtocol, tls, http: config.filters.http(port) };
-    if (config.needsNoInspection || (!wanted.tls && !wanted.http && wanted.proxyProtocol === undefined)) {
+    if (!wanted.tls && !wanted.http && wanted.proxyProtocol === undefined) {
       this.#choose(NOTHING_FOUND, EMPTY);
       return;
     }
@@ -139,33 +139,36 @@ export class IncomingConnection {
       ? addressOf(header.destination.address, header.destination.port)
       : this.#destination;
     const { hello } = findings;
+    // Without an inspector Envoy does not know at this point what we have read ahead for the handshake.
+    const seen = config.filters.tls(this.#destination.port) ? hello : undefined;
     const chain =
       config.matcher.find({
         destinationAddress: destination.address,
         destinationPort: destination.port,
-        serverName: hello?.sni ?? '',
-        transportProtocol: hello ? 'tls' : 'raw_buffer',
-        applicationProtocols: hello ? hello.alpn : findings.httpProtocol ? [findings.httpProtocol] : NONE,
+        serverName: seen?.sni ?? '',
+        transportProtocol: seen ? 'tls' : 'raw_buffer',
+        applicationProtocols: seen ? seen.alpn : findings.httpProtocol ? [findings.httpProtocol] : NONE,
         directSourceAddress: this.#peer.address,
         sourceAddress: source.address,
         sourcePort: source.port,
       }) ?? config.defaultChain;
     if (chain === undefined) {
       stats.no_filter_chain_match++;
-      this.#tellRefusal(source, () => `no filter chain of ${this.#listener.name} is for ${describe(hello)}`);
-      this.#logFailure(destination, source, hello, 'filter_chain_not_found', ResponseFlag.NoRouteFound, '');
-      this.#drop();
+      this.#tellRefusal(source, () => `no filter chain of ${this.#listener.name} is for ${describe(seen)}`);
+      this.#logFailure(destination, source, seen, 'filter_chain_not_found', ResponseFlag.NoRouteFound, '');
+      // With what it has sent unread, as the kernel does it to Envoy's sockets.
+      this.#drop(start.length > 0);
       return;
     }
     if (chain.transport === undefined) {
-      this.#establish(chain, this.#socket, undefined, destination, source, hello);
+      this.#establish(chain, this.#socket, undefined, destination, source, seen);
       return;
     }
     if (hello === undefined) {
       // Plaintext where TLS is spoken. No byte of it goes anywhere.
       this.#tellRefusal(source, () => `it is plain text, where ${this.#listener.name} speaks TLS`);
-      const reason = chain.transport.refusePlaintext(start, config.filters.tls(destination.port));
-      this.#logFailure(destination, source, hello, '', 0, reason);
+      const reason = chain.transport.refusePlaintext(this.#socket, start, config.filters.tls(destination.port));
+      this.#logFailure(destination, source, seen, '', 0, reason, chain.name);
       this.#drop();
       return;
     }
@@ -180,19 +183,25 @@ export class IncomingConnection {
       this.#event(() => {
         if (this.#over) return;
         this.#timer?.cancel();
-        if ('failure' in outcome) this.#handshakeFailed(outcome.failure, destination, source, hello);
-        else this.#establish(chain, outcome.socket, outcome.info, destination, source, hello);
+        if ('failure' in outcome) this.#handshakeFailed(outcome.failure, chain, destination, source, seen);
+        else this.#establish(chain, outcome.socket, outcome.info, destination, source, seen);
       }),
     );
   }
 
-  #handshakeFailed(failure: TlsFailure, destination: SocketAddress, source: SocketAddress, hello: ClientHello): void {
+  #handshakeFailed(
+    failure: TlsFailure,
+    chain: FilterChain,
+    destination: SocketAddress,
+    source: SocketAddress,
+    hello: ClientHello | undefined,
+  ): void {
     const { worker, refusals } = this.#listener;
     const tell = () => `TLS handshake with ${source.address}:${source.port} failed: ${failure.explanation}`;
     // Of a secret that is missing the mesh tells elsewhere, and who just goes away was not refused.
     if (failure.secretsMissing || failure.reason === '') worker.log.debug(tell());
     else refusals.refused(tell, worker.timers.now());
-    this.#logFailure(destination, source, hello, '', 0, failure.reason);
+    this.#logFailure(destination, source, hello, '', 0, failure.reason, chain.name);
     this.#over = true;
   }
 
@@ -204,10 +213,12 @@ export class IncomingConnection {
     details: string,
     flags: number,
     transportFailure: string,
+    filterChainName = '',
   ): void {
     const { config, worker } = this.#listener;
     if (config.accessLogs.length === 0) return;
     const connection = this.#connection(this.#socket, undefined, destination, source, hello);
+    connection.filterChainName = filterChainName;
     const info = new StreamInfo(connection, worker.timers.now(), worker.timers.wallClock());
     info.responseCodeDetails = details;
     info.flags = flags;
@@ -249,10 +260,12 @@ export class IncomingConnection {
     const listener = this.#listener;
     if (socket === this.#socket) socket.removeListener('error', this.#onError);
     const connection = this.#connection(socket, tls, destination, source, hello);
+    connection.filterChainName = chain.name;
     listener.track(chain, connection);
-    runFilterChain(connection, chain.filters, chain.name, listener.worker, listener.clusters, (lengthMs) =>
-      listener.untrack(chain, connection, lengthMs),
-    );
+    runFilterChain(connection, chain.filters, listener.worker, listener.clusters, (info) => {
+      listener.untrack(chain, connection, info.end - info.start);
+      for (const log of listener.config.accessLogs) log.log(info);
+    });
   }
 
   #tellRefusal(source: SocketAddress, why: () => string): void {
@@ -260,12 +273,13 @@ export class IncomingConnection {
     refusals.refused(() => `connection of ${source.address}:${source.port} refused: ${why()}`, worker.timers.now());
   }
 
-  #drop(): void {
+  #drop(reset = false): void {
     if (this.#over) return;
     this.#over = true;
     this.#timer?.cancel();
     this.#handshake?.cancel();
-    this.#socket.destroy();
+    if (reset) this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
   }
 }
 

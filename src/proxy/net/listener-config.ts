@@ -65,9 +65,8 @@ export interface ListenerConfig {
   readonly chains: readonly FilterChain[];
   readonly matcher: FilterChainMatcher<FilterChain>;
   readonly defaultChain: FilterChain | undefined;
-  /** A connection can go to its chain without a look at its first bytes. */
-  readonly needsNoInspection: boolean;
-  readonly needsTlsInspection: boolean;
+  /** A filter chain terminates TLS: the handshake begins with a look at the ClientHello. */
+  readonly terminatesTls: boolean;
   readonly accessLogs: readonly AccessLog[];
   readonly backlog: number;
   /** What has to be there before connections are taken. */
@@ -122,10 +121,6 @@ export function compileListener(
     for (const chain of all) if (!known.has(chain.key)) disposeChain(chain);
     return undefined;
   }
-  const matchesOnTls = proto.filterChains.some(
-    ({ filterChainMatch: m }) =>
-      m && (m.serverNames.length > 0 || m.transportProtocol !== '' || m.applicationProtocols.length > 0),
-  );
   return {
     name: proto.name,
     statPrefix,
@@ -140,9 +135,7 @@ export function compileListener(
     chains: all,
     matcher,
     defaultChain,
-    needsNoInspection:
-      proto.listenerFilters.length === 0 && all.every((c) => c.transport === undefined) && !matchesOnTls,
-    needsTlsInspection: matchesOnTls || all.some((c) => c.transport !== undefined),
+    terminatesTls: all.some((c) => c.transport !== undefined),
     accessLogs,
     backlog: proto.tcpBacklogSize ?? 511,
     pending,

@@ -19,7 +19,7 @@ function start(...filters: ((callbacks: NetworkFilterCallbacks) => NetworkFilter
     refused: () => handler.events.push('refused'),
   };
   const worker = { timers: new ManualTimers() } as unknown as WorkerContext;
-  runFilterChain(connection, [...factories, last], 'chain', worker, { get: () => undefined }, () => {});
+  runFilterChain(connection, [...factories, last], worker, { get: () => undefined }, () => {});
   return { connection, handler };
 }
 

@@ -20,14 +20,12 @@ const MAX_HELD = 256 * 1024;
 export function runFilterChain(
   connection: Connection,
   factories: readonly NetworkFilterFactory[],
-  filterChainName: string,
   worker: WorkerContext,
   clusters: ClusterSource,
-  onClosed: (lengthMs: number) => void,
+  onClosed: (info: StreamInfo) => void,
 ): void {
   const { timers } = worker;
   const info = new StreamInfo(connection, timers.now(), timers.wallClock());
-  info.filterChainName = filterChainName;
   const chain = new NetworkFilterChain(connection, info, worker, clusters, onClosed);
   chain.start(factories);
 }
@@ -37,7 +35,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
   readonly info: StreamInfo;
   readonly worker: WorkerContext;
   readonly clusters: ClusterSource;
-  readonly #onClosed: (lengthMs: number) => void;
+  readonly #onClosed: (info: StreamInfo) => void;
   readonly #filters: NetworkFilter[] = [];
   #terminal: ConnectionHandler | undefined = undefined;
   #last: Extract<NetworkFilterFactory, { terminal: true }> | undefined = undefined;
@@ -60,7 +58,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
     info: StreamInfo,
     worker: WorkerContext,
     clusters: ClusterSource,
-    onClosed: (lengthMs: number) => void,
+    onClosed: (info: StreamInfo) => void,
   ) {
     this.connection = connection;
     this.info = info;
@@ -205,7 +203,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
     if (this.#terminal === undefined) this.#last?.refused?.(this);
     else this.#terminal.onClose(reason, details);
     for (const filter of this.#filters) filter.onClose?.();
-    this.#onClosed(this.info.end - this.info.start);
+    this.#onClosed(this.info);
   }
 }
 

@@ -38,6 +38,7 @@ export class SocketConnection implements Connection, Flushable {
   bytesReceived = 0;
   bytesSent = 0;
   closed = false;
+  filterChainName = '';
   filterState: Map<string, unknown> | undefined = undefined;
 
   readonly #socket: net.Socket;

@@ -79,8 +79,6 @@ export class StreamInfo {
   clusterMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined = undefined;
   /** Body of the answer that was made here, for formats of local replies. */
   localReplyBody: string | undefined = undefined;
-  /** Filter-chain name, for `%FILTER_CHAIN_NAME%`. */
-  filterChainName = '';
 
   constructor(connection: Connection, now: number, wallClock: number) {
     this.connection = connection;

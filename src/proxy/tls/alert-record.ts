@@ -70,6 +70,11 @@ export class AlertWriter {
   }
 }
 
+/** An alert to who has not begun a handshake: such a record has the version of TLS 1.0, as from BoringSSL. */
+export function plainAlert(alert: Alert): Buffer {
+  return Buffer.from([ContentType.Alert, 3, 1, 0, 2, FATAL, alert]);
+}
+
 /** The first record under a traffic secret, which is sequence number 0 (RFC 8446 sections 5.2 and 7.3). */
 function encryptedAlert(
   secret: Buffer,

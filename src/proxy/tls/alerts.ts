@@ -1,5 +1,6 @@
 /** Alerts (RFC 8446 section 6) that this side sends. */
 export const Alert = {
+  UnexpectedMessage: 10,
   HandshakeFailure: 40,
   BadCertificate: 42,
   UnsupportedCertificate: 43,
@@ -9,6 +10,7 @@ export const Alert = {
   IllegalParameter: 47,
   UnknownCa: 48,
   DecryptError: 51,
+  ProtocolVersion: 70,
   InternalError: 80,
   BadCertificateHashValue: 114,
   CertificateRequired: 116,

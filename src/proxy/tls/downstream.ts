@@ -11,13 +11,14 @@ import type { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import { durationMs } from '../config/values.ts';
 import { admit } from './admission.ts';
+import { plainAlert } from './alert-record.ts';
 import { CertificateSelector } from './certificate-selector.ts';
 import { ContextMaterial, type Material } from './context-material.ts';
 import { type HandshakeFacts, refused, secretsMissing } from './failure.ts';
 import { type Judgement, refuseSoon, shakeHands } from './handshake.ts';
 import type { KeyPair } from './key-pair.ts';
 import { chainVerdict } from './node-tls.ts';
-import { notTlsReason } from './openssl-errors.ts';
+import { notTlsAlert, notTlsReason } from './openssl-errors.ts';
 import type { SecretHandle, SecretManager } from './secrets.ts';
 import { type ContextLease, TICKET_KEY_LIFETIME_MS, type TicketSource } from './secure-context.ts';
 import type { TransportStats } from './stats.ts';
@@ -189,8 +190,10 @@ class Downstream implements DownstreamTransport {
     );
   }
 
-  refusePlaintext(start: Uint8Array, inspected: boolean): string {
+  refusePlaintext(socket: net.Socket, start: Uint8Array, inspected: boolean): string {
     this.#stats.ssl.connection_error++;
+    const alert = notTlsAlert(start);
+    if (alert !== undefined && socket.writable) socket.write(plainAlert(alert));
     return notTlsReason(start, inspected);
   }
 

@@ -1,6 +1,6 @@
 import { latin1Slice } from '../../base/bytes.ts';
 import { codeOf, messageOf } from '../../base/errors.ts';
-import { alertName, boringSslAlertName } from './alerts.ts';
+import { Alert, alertName, boringSslAlertName } from './alerts.ts';
 
 /** Reasons of BoringSSL's SSL library by name: what people search for, and what Envoy prints. */
 const REASONS: Readonly<Record<string, number>> = {
@@ -102,14 +102,24 @@ export function transportFailureReason(error: Error): string {
  * inspector that says it. `bytes` is how the connection began.
  */
 export function notTlsReason(bytes: Uint8Array, inspected: boolean): string {
-  const start = latin1Slice(bytes, 0, Math.min(5, bytes.length));
-  const name = /^(GET |POST|HEAD|PUT )/.test(start)
-    ? 'HTTP_REQUEST'
-    : start === 'CONNE'
-      ? 'HTTPS_PROXY_REQUEST'
-      : 'WRONG_VERSION_NUMBER';
+  const name = notTlsName(bytes);
   if (!inspected) return tlsErrorReason(boringSslError(name));
   return `TLS_error|error:${(SSL_LIBRARY + REASONS[name]).toString(16)}:SSL routines:OPENSSL_internal:${name}:TLS_error_end`;
+}
+
+function notTlsName(bytes: Uint8Array): string {
+  const start = latin1Slice(bytes, 0, Math.min(5, bytes.length));
+  if (/^(GET |POST|HEAD|PUT )/.test(start)) return 'HTTP_REQUEST';
+  return start === 'CONNE' ? 'HTTPS_PROXY_REQUEST' : 'WRONG_VERSION_NUMBER';
+}
+
+/** What BoringSSL answers to it; undefined for no alert. */
+export function notTlsAlert(bytes: Uint8Array): Alert | undefined {
+  if (notTlsName(bytes) !== 'WRONG_VERSION_NUMBER') return undefined;
+  const [type, major] = bytes;
+  // Records that belong later in a connection, if anywhere; an alert ends it without an answer.
+  if (major === 3 && type === 21) return undefined;
+  return major === 3 && (type === 20 || type === 23) ? Alert.UnexpectedMessage : Alert.ProtocolVersion;
 }
 
 /** The same for people: `the peer sent the alert unknown_ca`. */

@@ -37,10 +37,10 @@ export interface DownstreamTransport {
    */
   accept(socket: net.Socket, hello: ClientHello, done: (outcome: TlsOutcome) => void): Handshake;
   /**
-   * Counts a client that does not speak TLS, and tells Envoy's words for it. `start` is how it began, `inspected`
-   * whether a TLS inspector has looked at it.
+   * Answers a client that does not speak TLS with an alert, unless it speaks HTTP, counts it, and tells Envoy's words
+   * for it. `start` is how it began, `inspected` whether a TLS inspector has looked at it. The socket is to be closed.
    */
-  refusePlaintext(start: Uint8Array, inspected: boolean): string;
+  refusePlaintext(socket: net.Socket, start: Uint8Array, inspected: boolean): string;
   /** Certificates of the context for `/certs`; no private keys. */
   readonly certificates: readonly CertificateFacts[];
   close(): void;

@@ -1,4 +1,4 @@
-import type { Headers } from '../headers.ts';
+import { Headers } from '../headers.ts';
 import type { MessageError } from '../http.ts';
 import { AUTHORITY, FIELD_VALUE, METHODS, TARGET, TOKEN } from './characters.ts';
 import { lowerName } from './names.ts';
@@ -111,6 +111,11 @@ export function parseRequestHead(
   if (targetError) return targetError;
   if (framing.chunked && framing.contentLength >= 0) return LENGTH_AND_CHUNKED;
   return undefined;
+}
+
+/** What is wrong with a request line, its end not included; nothing that a header to come could put right. */
+export function checkRequestLine(line: string, options: Http1Options): MessageError | undefined {
+  return parseRequestHead(`${line}\r\nHost: a\r\n\r\n`, new Headers(), new Framing(), options);
 }
 
 /** The digits of `HTTP/d.d`. A version we do not speak is answered 426, as Envoy does, and not taken for garbage. */

@@ -10,6 +10,8 @@ export type BodyKind = (typeof BodyKind)[keyof typeof BodyKind];
 
 /** What a {@link MessageReader} tells the codec that owns it. */
 export interface ReaderSink {
+  /** The first line of a head whose end has not come: says early if it cannot be one. Called once for a head. */
+  startLine?(line: string): MessageError | undefined;
   /** The text of one head, from its first line to its empty line. */
   head(text: string): MessageError | undefined;
   /** The head was fine: announce it and say how the body is delimited. `bodyLength` counts for a fixed one. */
@@ -50,6 +52,7 @@ export class MessageReader {
   #state: State = State.Head;
   /** Start of a head or trailer section whose end has not come. */
   #partial = '';
+  #startLineSeen = false;
   /** Bytes of body or chunk that are still to come. */
   #remaining = 0;
   #extensionBytes = 0;
@@ -164,10 +167,15 @@ export class MessageReader {
     if (mark < 0) {
       if (text.length > max) this.#fail(HEAD_TOO_LARGE);
       else if (!plausibleHead(text)) this.#fail(BAD_CHUNK);
-      else this.#partial = text;
+      else {
+        const error = this.#checkStartLine(text);
+        if (error === undefined) this.#partial = text;
+        else this.#fail(error);
+      }
       return end;
     }
     const length = mark + 4;
+    this.#startLineSeen = false;
     if (length > max) {
       this.#fail(HEAD_TOO_LARGE);
       return end;
@@ -182,6 +190,14 @@ export class MessageReader {
     if (error !== undefined) this.#fail(error);
     else this.#startBody(this.#sink.beginBody());
     return consumed;
+  }
+
+  #checkStartLine(text: string): MessageError | undefined {
+    if (this.#startLineSeen) return undefined;
+    const end = text.indexOf('\r\n');
+    if (end < 0) return undefined;
+    this.#startLineSeen = true;
+    return this.#sink.startLine?.(text.slice(0, end));
   }
 
   #startBody(kind: BodyKind): void {

@@ -9,7 +9,7 @@ import {
   type StreamHandler,
 } from '../http.ts';
 import { reasonPhrase } from '../reason-phrases.ts';
-import { DEFAULT_OPTIONS, Framing, type Http1Options, parseRequestHead } from './head.ts';
+import { checkRequestLine, DEFAULT_OPTIONS, Framing, type Http1Options, parseRequestHead } from './head.ts';
 import { BodyKind, MessageReader, type ReaderSink } from './reader.ts';
 import { BodyWriter, Delimiting, headerLines } from './writer.ts';
 
@@ -126,6 +126,10 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
     if (now === this.#wantedPause) return;
     this.#wantedPause = now;
     this.#callbacks.onWantsPause?.();
+  }
+
+  startLine(line: string): MessageError | undefined {
+    return checkRequestLine(line, this.#options);
   }
 
   head(text: string): MessageError | undefined {

@@ -108,8 +108,10 @@ function validateCors(policy: CorsPolicy | undefined, report: Report): void {
     } else if (origin.regex) report.check(checkRegex(origin.regex), 'allowOrigins', i, 'regex');
   }
   for (const [i, method] of (policy.allowMethods ?? []).entries()) {
-    if (!METHODS.has(method))
-      report.error(`must be one of ${[...METHODS].join(', ')}, not ${JSON.stringify(method)}`, 'allowMethods', i);
+    if (method !== '*' && !METHODS.has(method)) {
+      const methods = [...METHODS, '*'].join(', ');
+      report.error(`must be one of ${methods}, not ${JSON.stringify(method)}`, 'allowMethods', i);
+    }
   }
   for (const field of ['allowHeaders', 'exposeHeaders'] as const) {
     for (const [i, name] of (policy[field] ?? []).entries()) {

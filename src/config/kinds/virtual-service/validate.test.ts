@@ -139,7 +139,7 @@ const table: readonly (readonly [string, ...string[]])[] = [
     'http[0].fault.abort.percentage.value',
   ],
   [
-    `{hosts: [a], http: [{corsPolicy: {allowOrigins: [{}], allowMethods: [get], allowHeaders: ["*", ""], maxAge: 1.5s}, ${route}}]}`,
+    `{hosts: [a], http: [{corsPolicy: {allowOrigins: [{}], allowMethods: [get, "*"], allowHeaders: ["*", ""], maxAge: 1.5s}, ${route}}]}`,
     'http[0].corsPolicy.allowOrigins[0]',
     'http[0].corsPolicy.allowMethods[0]',
     'http[0].corsPolicy.allowHeaders[1]',
