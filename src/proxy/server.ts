@@ -25,6 +25,7 @@ import { buildAccessLog } from './observe/access-log/build.ts';
 import { FileSinks } from './observe/access-log/file-sink.ts';
 import { Layouts } from './observe/names/layout.ts';
 import { statsSettings } from './observe/names/settings.ts';
+import { Tracers } from './observe/tracing/tracers.ts';
 import { Runtime } from './runtime.ts';
 import { ServerStats } from './server-stats.ts';
 import { Sources } from './sources.ts';
@@ -97,7 +98,8 @@ export class ProxyServer implements AdminProxy {
     );
     this.filters = new HttpFilterRegistry(HTTP_FILTERS, worker);
     this.routes = new RouteSubscriptions(worker, this.filters);
-    const hcm = httpConnectionManagerDefinition({ filters: this.filters, routes: this.routes });
+    const tracers = new Tracers(worker, this.runtime);
+    const hcm = httpConnectionManagerDefinition({ filters: this.filters, routes: this.routes, tracers });
     const networkFilters = new NetworkFilterRegistry([...NETWORK_FILTERS, hcm]);
     this.clusters = new ClusterManager(
       worker,

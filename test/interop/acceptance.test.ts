@@ -28,7 +28,10 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
     /virtual_hosts\[\d+\]\.cors: is not supported/,
     'an EnvoyFilter in the words of Envoy before 1.23; the filter has taken its place',
   ],
-  [/tracing\.provider: is not supported/, 'no traces are exported'],
+  [
+    /tracing\.provider: \S+(SkyWalking|Datadog)Config is not supported/,
+    'traces go to collectors of OpenTelemetry and Zipkin',
+  ],
   [/(HttpGrpc|TcpGrpc|OpenTelemetry)AccessLogConfig is not supported/, 'access logs go to files only'],
   [/v3\.Lua is not supported/, 'there is no Lua; a filter in TypeScript takes its place'],
   [

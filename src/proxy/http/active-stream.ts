@@ -5,6 +5,8 @@ import type { WorkerContext } from '../context.ts';
 import type { Connection } from '../net/connection.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
+import { beginTrace } from '../observe/tracing/begin.ts';
+import type { TracingConfig } from '../observe/tracing/config.ts';
 import { finalizeResponse } from '../router/finalize-response.ts';
 import type { ChosenCluster, Route } from '../router/route.ts';
 import { isGrpc } from '../router/route-entry.ts';
@@ -75,6 +77,8 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   #requestEnded = false;
   #responseEnded = false;
   #upgrade = false;
+  /** The client's proxy has said what the operation is called. */
+  #operationGiven = false;
   #high = false;
   #backpressureListeners: ((high: boolean) => void)[] | undefined = undefined;
   #idleTimer: Timer | undefined = undefined;
@@ -206,7 +210,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
       config.stats.downstream_cx_upgrades_total++;
       config.stats.downstream_cx_upgrades_active++;
     }
-    if (config.tracing) this.#decorate(headers);
+    if (config.tracing !== undefined) this.#trace(headers, config.tracing);
     if (!config.proxy100Continue && headers.get('expect')?.toLowerCase() === '100-continue') {
       headers.remove('expect');
       this.#out.sendInformational(Headers.response(100));
@@ -219,15 +223,21 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   }
 
   /** Operation names travel ahead of spans: a client's proxy names the operation, a server's proxy takes the name off. */
-  #decorate(headers: Headers): void {
-    if (this.owner.config.direction !== 'outbound') {
+  #trace(headers: Headers, tracing: TracingConfig): void {
+    const { info } = this;
+    const route = this.#route;
+    beginTrace(headers, info, tracing, route?.tracing, this.owner.worker.random);
+    const operation = route?.decoratorOperation ?? '';
+    if (operation !== '') info.trace?.span.rename(operation);
+    if (!tracing.egress) {
+      const given = headers.get('x-envoy-decorator-operation');
+      if (given === undefined) return;
+      if (given !== '') info.trace?.span.rename(given);
       headers.remove('x-envoy-decorator-operation');
+      this.#operationGiven = true;
       return;
     }
-    const route = this.#route;
-    if (route?.decoratorPropagate && route.decoratorOperation !== '') {
-      headers.set('x-envoy-decorator-operation', route.decoratorOperation);
-    }
+    if (route?.decoratorPropagate && operation !== '') headers.set('x-envoy-decorator-operation', operation);
   }
 
   #bufferLimit(): number {
@@ -600,7 +610,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     if (!this.#requestEnded && !(this.#upgrade && headers.status === 101)) this.#out.endConnection?.();
     if (worker.health.failed) this.owner.drain();
     cleanUpstreamHeaders(headers, this.#upgrade && headers.status === 101);
-    if (config.tracing) this.#decorateResponse(headers);
+    if (config.tracing !== undefined) this.#traceResponse(headers, config.tracing);
     const isTraceForced = info.internal && (this.#requestHeaders?.has('x-envoy-force-trace') ?? false);
     finishResponseHeaders(headers, config, worker.timers.wallClock(), info.requestId, isTraceForced);
     info.responseCode = headers.status;
@@ -614,13 +624,17 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     if (end) this.#finish();
   }
 
-  #decorateResponse(headers: Headers): void {
-    if (this.owner.config.direction === 'outbound') {
+  /** A server's proxy names the operation for its client's, unless that has done so itself. */
+  #traceResponse(headers: Headers, { egress }: TracingConfig): void {
+    if (egress) {
+      const given = headers.get('x-envoy-decorator-operation');
+      if (given === undefined) return;
+      if (given !== '') this.info.trace?.span.rename(given);
       headers.remove('x-envoy-decorator-operation');
       return;
     }
     const route = this.#route;
-    if (route?.decoratorPropagate && route.decoratorOperation !== '') {
+    if (route?.decoratorPropagate && route.decoratorOperation !== '' && !this.#operationGiven) {
       headers.set('x-envoy-decorator-operation', route.decoratorOperation);
     }
   }
@@ -653,6 +667,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     if (this.#upgrade) config.stats.downstream_cx_upgrades_active--;
     if (this.#responseEnded && !this.#requestEnded) config.stats.downstream_rq_response_before_rq_complete++;
     for (const { filter } of this.#contexts) filter.onComplete?.();
+    info.trace?.finish();
     for (const log of config.accessLogs) log.log(info);
     for (const { filter } of this.#contexts) filter.destroy?.();
     this.owner.streamEnded(this);

@@ -16,6 +16,7 @@ import type { ConfigErrors } from '../config/errors.ts';
 import { durationMs } from '../config/values.ts';
 import type { NodeIdentity } from '../context.ts';
 import type { AccessLog } from '../observe/access-log/access-log.ts';
+import type { TracingConfig } from '../observe/tracing/config.ts';
 import type { HttpFilterFactory } from './filter.ts';
 import type { LocalReplyMapper } from './local-reply-config.ts';
 import { http1Options, http2Options } from './protocol-options.ts';
@@ -84,8 +85,8 @@ export interface HcmConfig {
   readonly maxRequestsPerConnection: number;
   readonly bufferLimit: number;
   readonly localReplies: LocalReplyMapper;
-  /** `tracing` is configured: operation names travel from proxy to proxy. */
-  readonly tracing: boolean;
+  /** Undefined without `tracing`; with it, operation names travel from proxy to proxy, and maybe spans. */
+  readonly tracing: TracingConfig | undefined;
   readonly direction: 'inbound' | 'outbound' | 'unspecified';
   /** This proxy, as it names itself to others. */
   readonly node: NodeIdentity;
@@ -137,6 +138,7 @@ type Built = Pick<
   | 'bufferLimit'
   | 'direction'
   | 'node'
+  | 'tracing'
 >;
 
 /** Reads the plain fields of an HttpConnectionManager; what is built of other parts comes ready in `built`. */
@@ -196,6 +198,5 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
     drainTimeoutMs: durationMs(proto.drainTimeout, 5000),
     delayedCloseMs: durationMs(proto.delayedCloseTimeout, 1000),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
-    tracing: proto.tracing !== undefined,
   };
 }

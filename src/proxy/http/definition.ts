@@ -1,13 +1,21 @@
+import { fromBinary } from '@bufbuild/protobuf';
 import {
   HttpConnectionManagerSchema,
   type HttpFilter as HttpFilterProto,
   type HttpConnectionManager as Proto,
 } from '../../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import {
+  type UuidRequestIdConfig,
+  UuidRequestIdConfigSchema,
+} from '../../api/gen/envoy/extensions/request_id/uuid/v3/uuid_pb.ts';
+import { typeNameOf } from '../../api/registry.ts';
 import { readDataSource } from '../config/data-source.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { configSourceSpec } from '../config/values.ts';
 import type { NetworkBuildContext, NetworkFilterDefinition } from '../net/network-filter.ts';
 import { StatLeases } from '../observe/stat-leases.ts';
+import { type TracingConfig, tracingConfig } from '../observe/tracing/config.ts';
+import type { Tracers } from '../observe/tracing/tracers.ts';
 import { type HcmConfig, hcmConfig, type NamedFilter } from './config.ts';
 import { HttpConnectionManager } from './connection-manager.ts';
 import type { HttpFilterRegistry } from './filter-registry.ts';
@@ -21,6 +29,7 @@ import { SUPPORTED } from './supported.ts';
 export interface HttpEnvironment {
   readonly filters: HttpFilterRegistry;
   readonly routes: RouteSubscriptions;
+  readonly tracers: Tracers;
 }
 
 /** The network filter `envoy.filters.network.http_connection_manager`. */
@@ -69,6 +78,7 @@ function compile(
     }),
   );
   const routes = routeProvider(proto, environment, context, errors);
+  const traced = proto.tracing && tracingOf(proto.tracing, proto, tracing.group, environment, context, errors);
   const config = hcmConfig(
     proto,
     {
@@ -82,6 +92,7 @@ function compile(
       bufferLimit: listener.bufferLimit,
       direction: listener.direction,
       node: worker.node,
+      tracing: traced?.config,
     },
     () => worker.timers.now(),
     errors,
@@ -92,8 +103,50 @@ function compile(
       for (const lease of [stats, tracing, listenerStats]) lease.release();
       for (const { release } of chains) release();
       routes.release();
+      traced?.release();
     },
   };
+}
+
+/** `tracing`, with a share in the tracer of its provider. */
+function tracingOf(
+  tracing: NonNullable<Proto['tracing']>,
+  { requestIdExtension }: Proto,
+  counters: TracingStats,
+  { tracers }: HttpEnvironment,
+  { worker, clusters, listener }: NetworkBuildContext,
+  errors: ConfigErrors,
+): { readonly config: TracingConfig; readonly release: () => void } {
+  const at = errors.at('tracing');
+  const lease = tracing.provider && tracers.acquire(tracing.provider, clusters, at.at('provider'));
+  const uuid = requestIdOptions(requestIdExtension, errors.at('request_id_extension'));
+  const config = tracingConfig(
+    tracing,
+    {
+      byRequestId: uuid?.useRequestIdForTraceSampling ?? true,
+      packsReason: uuid?.packTraceReason ?? true,
+      egress: listener.direction === 'outbound',
+      tracer: lease?.tracer,
+      counters,
+      nodeId: worker.node.id,
+      zone: worker.node.zone,
+    },
+    at,
+  );
+  return { config, release: () => lease?.release() };
+}
+
+function requestIdOptions(
+  extension: Proto['requestIdExtension'],
+  errors: ConfigErrors,
+): UuidRequestIdConfig | undefined {
+  const any = extension?.typedConfig;
+  if (any === undefined) return undefined;
+  if (typeNameOf(any.typeUrl) === UuidRequestIdConfigSchema.typeName) {
+    return fromBinary(UuidRequestIdConfigSchema, any.value);
+  }
+  errors.add('typed_config', `${any.typeUrl} is not supported`);
+  return undefined;
 }
 
 function routeProvider(

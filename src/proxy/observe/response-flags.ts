@@ -1,4 +1,4 @@
-/** Envoy's response flags as bits. The order is that of Envoy's `%RESPONSE_FLAGS%`. */
+/** Envoy's response flags as bits. */
 export const ResponseFlag = {
   FailedLocalHealthCheck: 1 << 0,
   NoHealthyUpstream: 1 << 1,
@@ -63,13 +63,23 @@ const NAMES: readonly (readonly [short: string, long: string])[] = [
   ['DR', 'DownstreamRemoteReset'],
 ];
 
+/** Envoy tells flags as they came: a delay before all else, and that retries are used up before why the last one failed. */
+const EARLY: readonly number[] = [ResponseFlag.DelayInjected, ResponseFlag.UpstreamRetryLimitExceeded];
+const BITS: readonly number[] = NAMES.map((_, bit) => 1 << bit).sort(
+  (a, b) => Number(EARLY.includes(b)) - Number(EARLY.includes(a)),
+);
+
+function namesOf(flags: number): (readonly [short: string, long: string])[] {
+  return BITS.filter((bit) => flags & bit).map((bit) => NAMES[31 - Math.clz32(bit)]);
+}
+
 const known = new Map<number, string>([[0, '-']]);
 
 /** `URX,UF`, or `-` if there are none: `%RESPONSE_FLAGS%`. */
 export function formatFlags(flags: number): string {
   let text = known.get(flags);
   if (text === undefined) {
-    text = NAMES.filter((_, bit) => flags & (1 << bit))
+    text = namesOf(flags)
       .map(([short]) => short)
       .join(',');
     known.set(flags, text);
@@ -80,7 +90,7 @@ export function formatFlags(flags: number): string {
 /** `%RESPONSE_FLAGS_LONG%`. */
 export function formatFlagsLong(flags: number): string {
   if (flags === 0) return '-';
-  return NAMES.filter((_, bit) => flags & (1 << bit))
+  return namesOf(flags)
     .map(([, long]) => long)
     .join(',');
 }

@@ -1,6 +1,7 @@
 import type { Headers } from '../../wire/headers.ts';
 import type { Host } from '../cluster/host.ts';
 import type { Connection, SocketAddress, TlsInfo } from '../net/connection.ts';
+import type { RequestTrace } from './tracing/span.ts';
 
 /** What is known of one connection to an upstream, for logs and metrics. */
 export interface UpstreamConnectionInfo {
@@ -55,6 +56,10 @@ export class StreamInfo {
 
   requestId = '';
   traceId = '';
+  /** It was decided that the request is traced, whether or not this proxy tells anybody. */
+  traced = false;
+  /** Its spans, where somebody collects them. */
+  trace: RequestTrace | undefined = undefined;
 
   lastRequestByte = -1;
   firstUpstreamByteSent = -1;

@@ -2,6 +2,7 @@ import type { RouteMatch, Route as RouteProto } from '../../api/gen/envoy/config
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { metadataOf } from '../config/values.ts';
+import { routeTracing } from '../observe/tracing/config.ts';
 import { fraction } from './fraction.ts';
 import { type HeaderEdits, headerEdits } from './header-edits.ts';
 import { headerTest, parseQuery, queryTest } from './header-match.ts';
@@ -39,6 +40,7 @@ export function compileRoute(proto: RouteProto, enclosing: Enclosing, errors: Co
     metadata: proto.metadata && metadataOf(proto.metadata),
     decoratorOperation: proto.decorator?.operation ?? '',
     decoratorPropagate: proto.decorator?.propagate ?? true,
+    tracing: proto.tracing && routeTracing(proto.tracing, errors.at('tracing')),
     requestEdits: order([
       headerEdits(proto.requestHeadersToAdd, proto.requestHeadersToRemove, errors, 'request_headers'),
       ...scope.requestEdits,

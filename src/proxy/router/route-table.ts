@@ -170,6 +170,7 @@ function tlsRedirect(virtualHost: Route['virtualHost']): Route {
     metadata: undefined,
     decoratorOperation: '',
     decoratorPropagate: true,
+    tracing: undefined,
     requestEdits: [],
     responseEdits: [],
     filterConfigs: () => [],

@@ -1,5 +1,6 @@
 import type { Headers } from '../../wire/headers.ts';
 import type { Metadata } from '../cluster/host.ts';
+import type { RouteTracing } from '../observe/tracing/config.ts';
 import type { RequestHash } from './hash-policy.ts';
 import type { HeaderEdits } from './header-edits.ts';
 import type { RateLimitRule } from './rate-limits.ts';
@@ -16,6 +17,8 @@ export interface Route {
   /** `decorator.operation`, or empty; `propagate` says whether peers are told. */
   readonly decoratorOperation: string;
   readonly decoratorPropagate: boolean;
+  /** What the route says of traces, if anything. */
+  readonly tracing: RouteTracing | undefined;
   /** In the order in which they apply. */
   readonly requestEdits: readonly HeaderEdits[];
   readonly responseEdits: readonly HeaderEdits[];

@@ -316,6 +316,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     if (this.#retry === undefined) this.#kept = [];
     const bodyless = this.#requestEnded && kept.length === 0 && this.#trailers === undefined;
     const attempt = new UpstreamRequest(this, host, headers, bodyless);
+    attempt.span = this.#callbacks.info.trace?.spawn(cluster.name, this.#attempts, host.name);
     this.#attempt = attempt;
     attempt.start(cluster, this.#options!, this.#open(headers, action), this.#timeouts);
     kept.forEach((chunk, i) => {
@@ -419,6 +420,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     info.upstreamConnection = connection;
     info.upstreamHost = attempt.host;
     attempt.host.outcomes?.localOrigin('success');
+    if (info.trace !== undefined) (attempt.span ?? info.trace).span.inject(this.#headers!);
     if (info.firstUpstreamByteSent < 0) info.firstUpstreamByteSent = this.timers.now();
   }
 

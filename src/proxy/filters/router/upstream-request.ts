@@ -3,7 +3,9 @@ import { type MessageError, type OutgoingStream, ResetReason } from '../../../wi
 import type { Cancelable, Cluster, UpstreamOptions, UpstreamStreamHandler } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
 import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
+import type { UpstreamTrace } from '../../observe/tracing/span.ts';
 import type { Timer, Timers } from '../../timers.ts';
+import { failureFlag, reasonText } from './failures.ts';
 import type { Timeouts } from './timeouts.ts';
 
 /** The router filter as one of its attempts sees it. */
@@ -49,6 +51,8 @@ export class UpstreamRequest implements UpstreamStreamHandler {
   #perTryTimer: Timer | undefined = undefined;
   #idleTimer: Timer | undefined = undefined;
   responseStarted = false;
+  /** Set where the attempt has a span of its own. */
+  span: UpstreamTrace | undefined = undefined;
   /** Something of the request was sent on a connection. */
   requestStarted = false;
   /** When the request was complete at this host's connection. */
@@ -80,6 +84,7 @@ export class UpstreamRequest implements UpstreamStreamHandler {
     this.#waiting = undefined;
     this.#stream = stream;
     this.requestStarted = true;
+    if (this.span !== undefined) this.span.protocol = connection.protocol;
     this.#owner.attemptReady(this, connection);
     if (this.#over) return;
     if (this.#perTryIdleMs > 0) this.#armIdle();
@@ -95,6 +100,7 @@ export class UpstreamRequest implements UpstreamStreamHandler {
   }
 
   onFailure(reason: ResetReason, details: string): void {
+    this.#noteFailure(reason, details);
     this.#end();
     this.#owner.attemptFailed(this, reason, details, '');
   }
@@ -146,6 +152,10 @@ export class UpstreamRequest implements UpstreamStreamHandler {
     this.#touch();
     this.#perTryTimer?.cancel();
     this.responseStarted = true;
+    if (this.span !== undefined) {
+      this.span.status = headers.status;
+      this.span.response = headers;
+    }
     if (end) this.#end();
     this.#owner.attemptHeaders(this, headers, end);
   }
@@ -157,16 +167,25 @@ export class UpstreamRequest implements UpstreamStreamHandler {
   }
 
   onTrailers(trailers: Headers): void {
+    if (this.span !== undefined) this.span.response = trailers;
     this.#end();
     this.#owner.attemptTrailers(this, trailers);
   }
 
   onReset(reason: ResetReason, details: string): void {
+    this.#noteFailure(reason, '');
     this.#end();
     this.#owner.attemptFailed(this, reason, '', details);
   }
 
+  #noteFailure(reason: ResetReason, transportFailure: string): void {
+    if (this.span === undefined) return;
+    this.span.failure = reasonText(reason, transportFailure);
+    this.span.flags = failureFlag(reason);
+  }
+
   onError(error: MessageError): void {
+    this.#noteFailure(ResetReason.ProtocolError, '');
     this.#end();
     this.#owner.attemptFailed(this, ResetReason.ProtocolError, '', error.details);
   }
@@ -187,6 +206,7 @@ export class UpstreamRequest implements UpstreamStreamHandler {
     this.#over = true;
     this.#perTryTimer?.cancel();
     this.#idleTimer?.cancel();
+    this.span?.finish();
     if (this.#high) {
       this.#high = false;
       this.#owner.attemptBackpressure(false);
@@ -200,6 +220,7 @@ export class UpstreamRequest implements UpstreamStreamHandler {
   /** Gives the attempt up; the owner hears nothing more of it. */
   cancel(): void {
     if (this.#over) return;
+    if (this.span !== undefined) this.span.canceled = true;
     this.#end();
     if (this.#stream === undefined) this.#waiting?.cancel();
     else this.#stream.reset(ResetReason.LocalReset);

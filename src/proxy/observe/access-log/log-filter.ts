@@ -50,7 +50,7 @@ export function logFilter(
     case 'notHealthCheckFilter':
       return (info) => info.filterState?.get('health_check') !== true;
     case 'traceableFilter':
-      return (info) => info.traceId !== '';
+      return (info) => info.traced;
     case 'runtimeFilter': {
       const share = specifier.value.percentSampled ? fraction(specifier.value.percentSampled) : 0;
       return () => context.random() < share;
