@@ -210,7 +210,10 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
       config.stats.downstream_cx_upgrades_total++;
       config.stats.downstream_cx_upgrades_active++;
     }
-    if (config.tracing !== undefined) this.#trace(headers, config.tracing);
+    if (config.tracing !== undefined) {
+      beginTrace(headers, this.info, config.tracing, this.#route?.tracing, this.owner.worker.random);
+      this.#nameOperation(headers, config.tracing);
+    }
     if (!config.proxy100Continue && headers.get('expect')?.toLowerCase() === '100-continue') {
       headers.remove('expect');
       this.#out.sendInformational(Headers.response(100));
@@ -223,21 +226,20 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   }
 
   /** Operation names travel ahead of spans: a client's proxy names the operation, a server's proxy takes the name off. */
-  #trace(headers: Headers, tracing: TracingConfig): void {
-    const { info } = this;
+  #nameOperation(headers: Headers, { egress }: TracingConfig): void {
+    const { trace } = this.info;
     const route = this.#route;
-    beginTrace(headers, info, tracing, route?.tracing, this.owner.worker.random);
     const operation = route?.decoratorOperation ?? '';
-    if (operation !== '') info.trace?.span.rename(operation);
-    if (!tracing.egress) {
-      const given = headers.get('x-envoy-decorator-operation');
-      if (given === undefined) return;
-      if (given !== '') info.trace?.span.rename(given);
-      headers.remove('x-envoy-decorator-operation');
-      this.#operationGiven = true;
+    if (operation !== '' && !this.#operationGiven) trace?.span.rename(operation);
+    if (egress) {
+      if (route?.decoratorPropagate && operation !== '') headers.set('x-envoy-decorator-operation', operation);
       return;
     }
-    if (route?.decoratorPropagate && operation !== '') headers.set('x-envoy-decorator-operation', operation);
+    const given = headers.get('x-envoy-decorator-operation');
+    if (given === undefined) return;
+    if (given !== '') trace?.span.rename(given);
+    headers.remove('x-envoy-decorator-operation');
+    this.#operationGiven = true;
   }
 
   #bufferLimit(): number {
@@ -313,7 +315,8 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     const action = route?.action;
     this.#chosen = undefined;
     // A route that filters have changed names another operation.
-    if (this.#requestPass !== undefined && this.owner.config.tracing) this.#decorate(this.#requestHeaders!);
+    const { tracing } = this.owner.config;
+    if (this.#requestPass !== undefined && tracing !== undefined) this.#nameOperation(this.#requestHeaders!, tracing);
     if (action?.kind !== 'route') return;
     this.#chosen = action.cluster(this.#requestHeaders!, this.owner.worker.random);
     const { name } = this.#chosen ?? {};
