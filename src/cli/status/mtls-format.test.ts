@@ -55,7 +55,7 @@ describe('status --mtls', () => {
   it('of a mesh in which everything is encrypted', () => {
     assert.equal(
       formatMutualTls(report([pair('web', 'db')], {}, STRICT), false),
-      `mesh shop: mutual TLS on all of 1 pair of workloads, counted since the proxies started
+      `mesh shop: mutual TLS on the one pair of workloads, counted since the proxies started
 policy of the mesh: STRICT, by PeerAuthentication istio-system/default (strict.yaml:1:1)
 
 SOURCE     DESTINATION   PROTOCOL   SECURITY     COUNT        SOURCE PRINCIPAL               DESTINATION PRINCIPAL
@@ -73,7 +73,7 @@ shop/web   shop/db       http       mutual TLS   3 requests   cluster.local/ns/s
     // The lock is two places wide and two UTF-16 units long.
     assert.equal(lines[5]!.indexOf('3 requests'), lines[4]!.indexOf('1 request'));
     const safe = formatMutualTls(report([pair('web', 'db')], {}, STRICT), true);
-    assert.match(safe, /^mesh shop: \u{1f512} mutual TLS on all .*\npolicy of the mesh: \u{1f512} STRICT/u);
+    assert.match(safe, /^mesh shop: \u{1f512} mutual TLS on the one .*\npolicy of the mesh: \u{1f512} STRICT/u);
     const unseen = report([pair('web', 'db')], { problems: [{ proxy: 'x.shop', problem: 'no answer' }] });
     assert.match(formatMutualTls(unseen, true), /^mesh shop: mutual TLS .*\nerror: x\.shop: no answer\n$/s);
   });

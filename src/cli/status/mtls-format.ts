@@ -52,10 +52,10 @@ function summary({ pairs, during }: MutualTlsReport): string {
   if (pairs.length === 0) return `no workload has spoken with another ${time}`;
   const count = (wanted: Security) => pairs.filter(({ security }) => security === wanted).length;
   const [safe, plain, unknown] = [count('mutual_tls'), count('none'), count('unknown')];
-  const all = `${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'} of workloads`;
+  const all = pairs.length === 1 ? 'the one pair of workloads' : `all of ${pairs.length} pairs of workloads`;
   const others = [...(plain > 0 ? [`${plain} in plaintext`] : []), ...(unknown > 0 ? [`${unknown} unknown`] : [])];
-  const which = safe === pairs.length ? `mutual TLS on all of ${all}` : `mutual TLS on ${safe} of ${all}`;
-  return `${which}, counted ${time}${others.length > 0 ? `; ${others.join(', ')}` : ''}`;
+  const which = safe === pairs.length ? all : `${safe} of ${pairs.length} pairs of workloads`;
+  return `mutual TLS on ${which}, counted ${time}${others.length > 0 ? `; ${others.join(', ')}` : ''}`;
 }
 
 function table(pairs: readonly Pair[], hasLock: boolean): string {

@@ -1,7 +1,9 @@
 import { messageOf } from '../../base/errors.ts';
 import type { ControlClient } from '../../config/control/client.ts';
+import type { ProxyAddress } from '../../config/control/mesh-api.ts';
 import { type KindId, kindById } from '../../config/kinds/index.ts';
 import type { ConfigObject } from '../../config/object.ts';
+import type { Sample } from '../../explain/mutual-tls/metrics-text.ts';
 import {
   METRICS_FILTER,
   type Measurement,
@@ -23,6 +25,9 @@ export interface MutualTlsFlags {
   readonly during?: number;
 }
 
+/** Page of an admin interface. */
+const COUNTERS = `stats/prometheus?filter=${encodeURIComponent(METRICS_FILTER)}`;
+
 /** `isthmus status --mtls`: which workloads speak with each other encrypted, by what their proxies have counted. */
 export async function mutualTls(
   client: ControlClient,
@@ -33,15 +38,16 @@ export async function mutualTls(
   const problems: { proxy: string; problem: string }[] = [];
   const measure = async (): Promise<Measurement> => {
     const { proxies } = await client.proxies();
-    const answers = proxies.map(async ({ id, admin }) => {
+    const counters = new Map<string, readonly Sample[]>();
+    const ask = async ({ id, admin }: ProxyAddress) => {
       try {
-        return [[id, readCounters(await askAdmin(admin, `stats/prometheus?filter=${METRICS_FILTER}`))] as const];
+        counters.set(id, readCounters(await askAdmin(admin, COUNTERS)));
       } catch (error) {
         problems.push({ proxy: id, problem: messageOf(error) });
-        return [];
       }
-    });
-    return new Map((await Promise.all(answers)).flat());
+    };
+    await Promise.all(proxies.map(ask));
+    return counters;
   };
   let measured = await measure();
   if (during !== undefined) {
