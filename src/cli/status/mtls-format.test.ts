@@ -95,6 +95,16 @@ shop/web   shop/db       http       mutual TLS   3 requests   cluster.local/ns/s
     );
   });
 
+  it('a client that only has a certificate is known by its account', () => {
+    const edge = pair('', 'db', {
+      source: { namespace: 'edge', workload: '', principal: 'spiffe://td/ns/edge/sa/gw' },
+    });
+    assert.match(
+      formatMutualTls(report([edge]), false),
+      /\nedge\/sa\/gw +shop\/db +http +mutual TLS +.* td\/ns\/edge\/sa\/gw /,
+    );
+  });
+
   it('of a mesh in which nobody has spoken', () => {
     assert.equal(
       formatMutualTls(report([]), true),

@@ -72,8 +72,10 @@ function table(pairs: readonly Pair[], hasLock: boolean): string {
   return kubectlTable([HEADER, ...rows]).replaceAll(LOCK_PLACE, LOCK);
 }
 
-/** `NAMESPACE/WORKLOAD`. */
-function endName({ namespace, workload }: End): string {
+/** `NAMESPACE/WORKLOAD`; of a client that only has a certificate, its account: `NAMESPACE/sa/ACCOUNT`. */
+function endName({ namespace, workload, principal: uri }: End): string {
+  const [, own, account] = /\/ns\/([^/]+)\/(sa\/.+)$/.exec(uri) ?? [];
+  if (workload === '' && own !== undefined) return `${own}/${account}`;
   return `${namespace === '' ? '' : `${namespace}/`}${workload || 'unknown'}`;
 }
 
