@@ -1,7 +1,12 @@
 import type { Container, PodSpec } from './kinds/shared/pod-spec.ts';
 
-/** Ports on which EnRoute's gateway takes requests: its `--envoy-service-http-port` and `--envoy-service-https-port`. */
-export const ENROUTE_PORTS = { http: 8080, https: 8443 } as const;
+/** Ports on which a gateway of EnRoute takes requests. */
+export interface EnroutePorts {
+  readonly http: number;
+  readonly https: number;
+}
+
+const DEFAULT_PORTS: EnroutePorts = { http: 8080, https: 8443 };
 
 /** What a container of EnRoute's pod is for. */
 export type EnrouteRole =
@@ -28,6 +33,22 @@ export function isEnrouteGateway(
     containers.some(({ image = '' }) => IMAGE.test(image)) ||
     (labelled && containers.some((container) => container.name === 'envoy' && !runsHere(container)))
   );
+}
+
+/** What `enroute serve` is told by `--envoy-service-http-port` and `--envoy-service-https-port`. */
+export function enroutePorts({ containers }: Pick<PodSpec, 'containers'>): EnroutePorts {
+  const words = containers
+    .filter((container) => enrouteRole(container) === 'control-plane')
+    .flatMap(({ command = [], args = [] }) => [...command, ...args])
+    .flatMap((word) => word.split('='));
+  const after = (flag: string) => {
+    const port = Number(words[words.indexOf(flag) + 1]);
+    return words.includes(flag) && Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
+  };
+  return {
+    http: after('--envoy-service-http-port') ?? DEFAULT_PORTS.http,
+    https: after('--envoy-service-https-port') ?? DEFAULT_PORTS.https,
+  };
 }
 
 /** What a container of an EnRoute gateway is for; undefined for a program that somebody has put beside it. */

@@ -1,5 +1,5 @@
 import { type Publication, publishedPort } from '../agent/pod-network.ts';
-import { isEnrouteGateway } from '../config/enroute-gateway.ts';
+import { type EnroutePorts, enroutePorts, isEnrouteGateway } from '../config/enroute-gateway.ts';
 import type { ServiceSpec } from '../config/kinds/service/schema.ts';
 import type { PodSpec } from '../config/kinds/shared/pod-spec.ts';
 import { matchesLabels } from '../config/labels.ts';
@@ -15,7 +15,8 @@ export interface PublishedPort {
   readonly published: number;
   /** Labels of the gateway that it leads to. */
   readonly gateway: Readonly<Record<string, string>>;
-  readonly enroute: boolean;
+  /** Ports of the gateway, if it is one of EnRoute's. */
+  readonly enroute: EnroutePorts | undefined;
 }
 
 const STATUS_PORT = 15021;
@@ -45,7 +46,8 @@ export function publishedPorts(
         address: loopback(spec) ?? address,
         published: publishedPort(port.port),
         gateway: gateway.labels,
-        enroute: isEnrouteGateway(gateway.spec, gateway.labels),
+        enroute:
+          gateway.spec && isEnrouteGateway(gateway.spec, gateway.labels) ? enroutePorts(gateway.spec) : undefined,
       })),
     );
 }

@@ -13,7 +13,7 @@ const published = (port: number, targetPort: number, published: number, istio = 
   address: '127.0.0.1',
   published,
   gateway: { istio },
-  enroute: false,
+  enroute: undefined,
 });
 const PORTS = [published(80, 8080, 8080), published(443, 8443, 8443), published(31400, 31400, 31400)];
 

@@ -1,6 +1,6 @@
 import type { PublishedUrl } from '../config/control/mesh-api.ts';
 import { gatewaySelector } from '../config/default-gateway.ts';
-import { ENROUTE_PORTS } from '../config/enroute-gateway.ts';
+import type { EnroutePorts } from '../config/enroute-gateway.ts';
 import { isServedByMesh } from '../config/ingress-class.ts';
 import type { MeshConfig } from '../config/kinds/mesh-config/schema.ts';
 import { matchesLabels } from '../config/labels.ts';
@@ -9,7 +9,8 @@ import type { PublishedPort } from './publication.ts';
 
 /** What is served on a port, whichever kind says so. */
 interface Server {
-  readonly port: number;
+  /** A port of EnRoute's gateways goes by what it is for. */
+  readonly port: number | keyof EnroutePorts;
   /** `HTTP`, `HTTPS`, `TLS` and so on. */
   readonly protocol: string;
   readonly hosts: readonly string[];
@@ -25,10 +26,10 @@ export function publishedUrls(
 ): PublishedUrl[] {
   const servers = serversOf(config, mesh);
   return ports.map(({ service, port, targetPort, address, published, gateway, enroute }) => {
-    const own = servers.filter(
-      (server) =>
-        (server.port === port || server.port === targetPort) &&
-        (server.selector === undefined ? enroute : matchesLabels(server.selector, gateway)),
+    const own = servers.filter((server) =>
+      typeof server.port === 'string'
+        ? enroute?.[server.port] === targetPort
+        : (server.port === port || server.port === targetPort) && matchesLabels(server.selector, gateway),
     );
     const protocol = own[0]?.protocol;
     const scheme =
@@ -69,9 +70,9 @@ function serversOf(config: Pick<ConfigSnapshot, 'get' | 'list'>, mesh: MeshConfi
     if (virtualhost === undefined) return [];
     const { fqdn, tls } = virtualhost;
     const of = { hosts: [fqdn], selector: undefined };
-    const plain = tcpproxy === undefined ? [{ ...of, port: ENROUTE_PORTS.http, protocol: 'HTTP' }] : [];
+    const plain = tcpproxy === undefined ? [{ ...of, port: 'http' as const, protocol: 'HTTP' }] : [];
     const protocol = tcpproxy === undefined ? 'HTTPS' : 'TLS';
-    return tls === undefined ? plain : [...plain, { ...of, port: ENROUTE_PORTS.https, protocol }];
+    return tls === undefined ? plain : [...plain, { ...of, port: 'https' as const, protocol }];
   });
   const ofIngresses = config.list('Ingress').flatMap((ingress): Server[] => {
     if (!isServedByMesh(ingress, config, mesh)) return [];

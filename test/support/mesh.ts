@@ -130,7 +130,15 @@ export interface TestedEnvoy {
 export async function startEnvoy(
   t: TestContext,
   grpc: string,
-  options: { readonly delta: boolean; readonly node: object; readonly transportSocket?: object },
+  options: {
+    readonly delta: boolean;
+    readonly node: object;
+    readonly transportSocket?: object;
+    /** Clusters beside the one of discovery. */
+    readonly clusters?: readonly object[];
+    /** Our proxy, with the same bootstrap. */
+    readonly command?: readonly string[];
+  },
 ): Promise<TestedEnvoy> {
   const folder = scratch(t);
   const [admin] = await freePorts(1);
@@ -151,6 +159,7 @@ export async function startEnvoy(
     },
     static_resources: {
       clusters: [
+        ...(options.clusters ?? []),
         {
           name: 'xds-grpc',
           type: 'STATIC',
@@ -175,7 +184,7 @@ export async function startEnvoy(
   const file = path.join(folder, 'bootstrap.json');
   fs.writeFileSync(file, JSON.stringify(bootstrap));
   const args = ['-c', file, '--concurrency', '1', '-l', 'info', '--use-dynamic-base-id', '--disable-hot-restart'];
-  const program = run(t, 'envoy', args, { folder });
+  const program = run(t, 'envoy', args, { folder, ...(options.command && { command: options.command }) });
   const get = async (page: string) => (await fetch(`http://127.0.0.1:${admin}${page}`)).text();
   await until('Envoy is ready', async () => {
     program.check();

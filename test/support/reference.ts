@@ -82,11 +82,17 @@ export function run(
   t: { after(fn: () => Promise<void>): void },
   name: string,
   args: readonly string[],
-  options: { readonly folder: string; readonly env?: Readonly<Record<string, string>> },
+  options: {
+    readonly folder: string;
+    readonly env?: Readonly<Record<string, string>>;
+    /** What is run in its place, before the arguments. */
+    readonly command?: readonly string[];
+  },
 ): RunningProgram {
   const file = path.join(options.folder, `${name}-${process.hrtime.bigint()}.log`);
   const fd = fs.openSync(file, 'w');
-  const child = spawn(referenceProgram(name), args, {
+  const [program = referenceProgram(name), ...first] = options.command ?? [];
+  const child = spawn(program, [...first, ...args], {
     stdio: ['ignore', fd, fd],
     cwd: options.folder,
     env: { ...process.env, ...options.env },

@@ -1,4 +1,4 @@
-import { isEnrouteGateway } from '../../config/enroute-gateway.ts';
+import { type EnroutePorts, enroutePorts, isEnrouteGateway } from '../../config/enroute-gateway.ts';
 import type { ConfigSnapshot } from '../../config/store/snapshot.ts';
 
 /** A workload whose pods serve EnRoute's kinds. */
@@ -7,6 +7,7 @@ export interface EnrouteGateway {
   readonly name: string;
   /** Labels of its pods. */
   readonly labels: Readonly<Record<string, string>>;
+  readonly ports: EnroutePorts;
 }
 
 export type Config = Pick<ConfigSnapshot, 'get' | 'list'>;
@@ -20,13 +21,15 @@ export function enrouteGateways(config: Config): EnrouteGateway[] {
     config.list(kind).flatMap(({ metadata, spec: { template } }): EnrouteGateway[] => {
       const labels = template?.metadata?.labels ?? {};
       if (template?.spec === undefined || !isEnrouteGateway(template.spec, labels)) return [];
-      return [{ namespace: metadata.namespace, name: metadata.name, labels }];
+      const ports = enroutePorts(template.spec);
+      return [{ namespace: metadata.namespace, name: metadata.name, labels, ports }];
     }),
   );
   const alone = config.list('Pod').flatMap(({ metadata, spec, raw }): EnrouteGateway[] => {
     const owned = (raw.metadata as { ownerReferences?: unknown[] } | undefined)?.ownerReferences?.length;
     if (owned || !isEnrouteGateway(spec, metadata.labels)) return [];
-    return [{ namespace: metadata.namespace, name: metadata.name, labels: metadata.labels }];
+    const { namespace, name, labels } = metadata;
+    return [{ namespace, name, labels, ports: enroutePorts(spec) }];
   });
   return [...ofTemplates, ...alone].filter(({ labels }) => Object.keys(labels).length > 0);
 }

@@ -195,7 +195,7 @@ describe('a GatewayHost', () => {
     };
     const [through] = made(['GatewayHost web', passed]).list('VirtualService');
     const route = [{ destination: { host: 'web.default.svc.cluster.local', port: { number: 443 } }, weight: 1 }];
-    assert.deepEqual(through?.spec.tls, [{ match: [{ port: 8443, sniHosts: ['a.example'] }], route }]);
+    assert.deepEqual(through?.spec.tls, [{ match: [{ sniHosts: ['a.example'] }], route }]);
     const ended = {
       virtualhost: { fqdn: 'a.example', tls: { secretName: 'cert' } },
       tcpproxy: { delegate: { name: 'tcp' } },
@@ -203,7 +203,7 @@ describe('a GatewayHost', () => {
     const [tcp] = made(['GatewayHost web', ended], ['GatewayHost tcp', { tcpproxy: passed.tcpproxy }]).list(
       'VirtualService',
     );
-    assert.deepEqual(tcp?.spec.tcp, [{ match: [{ port: 8443 }], route }]);
+    assert.deepEqual(tcp?.spec.tcp, [{ route }]);
   });
 
   test('delegates behind its prefix, and never in a circle', () => {

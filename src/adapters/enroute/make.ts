@@ -1,5 +1,4 @@
 import { gatewayNamespace } from '../../config/default-gateway.ts';
-import { ENROUTE_PORTS } from '../../config/enroute-gateway.ts';
 import type { MeshConfig } from '../../config/kinds/mesh-config/schema.ts';
 import type { FieldPath } from '../../config/object.ts';
 import type { MadeObject } from '../adapter.ts';
@@ -8,13 +7,13 @@ import { type AuthorizedHost, authorizationPolicies } from './authorization.ts';
 import { attachedFilters, type Filter, filterOf, GlobalSettings, gatewayFilters } from './filters.ts';
 import type { Findings } from './findings.ts';
 import { type Config, type EnrouteGateway, enrouteGateways } from './gateways.ts';
+import { hostObjects } from './host-objects.ts';
 import { type ServedHost, servedHosts } from './hosts.ts';
 import { gatewayHttpFilters } from './http-filters.ts';
-import { madeObject, type Source } from './made.ts';
+import { madeObject } from './made.ts';
 import { type MadePatch, patchSource } from './patches.ts';
 import { routesOfHost } from './routes.ts';
 import { Secrets } from './secrets.ts';
-import { tcpRoutes } from './tcp.ts';
 import { Upstreams } from './upstreams.ts';
 
 const DOMAIN = 'cluster.local';
@@ -96,86 +95,4 @@ function envoyFilter(
   const spec = { workloadSelector: { labels }, configPatches: patches.map(({ patch }) => patch) };
   const origin = (path: FieldPath) => patchSource(patches, path);
   return madeObject('EnvoyFilter', namespace, `${name}-enroute`, { spec }, { object, path: [] }, origin);
-}
-
-interface HostSurroundings {
-  readonly config: Config;
-  readonly findings: Findings;
-  readonly secrets: Secrets;
-  readonly upstreams: Upstreams;
-}
-
-/** The Gateways of a host, and its VirtualService. */
-function hostObjects(
-  { source: object, fqdn, routes }: ServedHost,
-  rules: readonly { readonly rule: object; readonly source: Source }[],
-  gateways: readonly EnrouteGateway[],
-  around: HostSurroundings,
-): MadeObject[] {
-  const { name, namespace } = object.metadata;
-  const source = { object, path: ['spec', 'virtualhost'] };
-  const { tls } = object.spec.virtualhost ?? {};
-  const { tcpproxy } = object.spec;
-  const servers = serversOf(fqdn, object.spec, around.secrets, source);
-  const ownName = `${name}-${namespace}-enroute`;
-  const body =
-    tcpproxy === undefined
-      ? { http: rules.map(({ rule }) => rule) }
-      : tcpRoutes({ object, fqdn, passthrough: tls?.passthrough ?? false, ...around });
-  if (servers.length === 0 || gateways.length === 0) return [];
-  const made = gateways.map((gateway) =>
-    madeObject(
-      'Gateway',
-      gateway.namespace,
-      `${ownName}-${gateway.name}`,
-      { spec: { selector: gateway.labels, servers } },
-      source,
-    ),
-  );
-  if (tcpproxy === undefined && routes.length === 0) return made;
-  if (body === undefined) return made;
-  const spec = {
-    hosts: [fqdn],
-    gateways: gateways.map((gateway) => `${gateway.namespace}/${ownName}-${gateway.name}`),
-    ...body,
-  };
-  const origin = ([, field, index]: FieldPath) =>
-    field === 'http' && typeof index === 'number' ? rules[index]?.source : undefined;
-  return [...made, madeObject('VirtualService', namespace, ownName, { spec }, source, origin)];
-}
-
-const VERSIONS: Readonly<Record<string, string>> = {
-  '1.0': 'TLSV1_0',
-  '1.1': 'TLSV1_1',
-  '1.2': 'TLSV1_2',
-  '1.3': 'TLSV1_3',
-};
-
-function serversOf(
-  fqdn: string,
-  { virtualhost, tcpproxy }: ServedHost['source']['spec'],
-  secrets: Secrets,
-  source: Source,
-): object[] {
-  const { tls } = virtualhost ?? {};
-  const plain = { port: { number: ENROUTE_PORTS.http, protocol: 'HTTP', name: 'http' }, hosts: [fqdn] };
-  if (tls === undefined) return [plain];
-  const port = (protocol: string) => ({ number: ENROUTE_PORTS.https, protocol, name: protocol.toLowerCase() });
-  if (tls.passthrough) return [{ port: port('TLS'), hosts: [fqdn], tls: { mode: 'PASSTHROUGH' } }];
-  const credentialName = secrets.certificate(tls.secretName ?? '', {
-    object: source.object,
-    path: [...source.path, 'tls', 'secretName'],
-  });
-  const version = VERSIONS[tls.minimumProtocolVersion ?? ''];
-  const secure =
-    credentialName === undefined
-      ? []
-      : [
-          {
-            port: port(tcpproxy === undefined ? 'HTTPS' : 'TLS'),
-            hosts: [fqdn],
-            tls: { mode: 'SIMPLE', credentialName, ...(version && { minProtocolVersion: version }) },
-          },
-        ];
-  return tcpproxy === undefined ? [plain, ...secure] : secure;
 }

@@ -1,4 +1,4 @@
-import { ENROUTE_PORTS } from '../../config/enroute-gateway.ts';
+import type { EnroutePorts } from '../../config/enroute-gateway.ts';
 import { redirectStatus } from '../../config/kinds/shared/enroute-filters.ts';
 import type {
   EnrouteRetries,
@@ -30,7 +30,8 @@ export interface RouteSurroundings {
 
 /** A rule of a VirtualService, and where it comes from. */
 export interface MadeRule {
-  readonly rule: object;
+  /** For a gateway with these ports. */
+  readonly rule: (ports: EnroutePorts) => object;
   readonly source: Source;
 }
 
@@ -55,16 +56,14 @@ export function routesOfHost(host: ServedHost, problem: string | undefined, arou
     const source = { object, path };
     const name = `enroute-${i}`;
     const match = conditionsOf(prefix, headers);
-    const made = actionOf(host, served, name, problem, around);
-    const add = (ports: object, action: object) =>
-      rules.push({ rule: { name, match: [{ ...ports, ...match }], ...action }, source });
+    const made = actionOf(host, served, problem, around);
     if (isSecure && !route.permitInsecure) {
-      rules.push({
-        rule: { match: [{ port: ENROUTE_PORTS.http, ...match }], redirect: { scheme: 'https' } },
-        source,
-      });
-      add({ port: ENROUTE_PORTS.https }, made.action);
-    } else add({}, made.action);
+      const redirect = { scheme: 'https' };
+      rules.push(
+        { rule: ({ http: port }) => ({ match: [{ port, ...match }], redirect }), source },
+        { rule: ({ https: port }) => ({ name, match: [{ port, ...match }], ...made.action }), source },
+      );
+    } else rules.push({ rule: () => ({ name, match: [match], ...made.action }), source });
     patches.push(...made.patches.map((value) => ({ patch: routePatch(host.fqdn, name, value), source })));
   }
   return { rules, patches };
@@ -79,7 +78,6 @@ interface MadeAction {
 function actionOf(
   host: ServedHost,
   { source, path, route, prefix, problem: own }: ServedRoute,
-  _name: string,
   problem: string | undefined,
   around: RouteSurroundings,
 ): MadeAction {

@@ -1,4 +1,3 @@
-import { ENROUTE_PORTS } from '../../config/enroute-gateway.ts';
 import type { ConfigObject } from '../../config/object.ts';
 import type { Findings } from './findings.ts';
 import type { Config } from './gateways.ts';
@@ -34,10 +33,7 @@ export function tcpRoutes({
   });
   // A share of the connections must not go where another share is meant to go.
   if (route.length < services.length || route.length === 0) return undefined;
-  const port = ENROUTE_PORTS.https;
-  return passthrough
-    ? { tls: [{ match: [{ port, sniHosts: [fqdn] }], route }] }
-    : { tcp: [{ match: [{ port }], route }] };
+  return passthrough ? { tls: [{ match: [{ sniHosts: [fqdn] }], route }] } : { tcp: [{ route }] };
 }
 
 /** The GatewayHost that says where the connections of another one go. */

@@ -7,6 +7,9 @@ const SECURE_PORT = 15_012;
 /** A domain of its own for each RateLimit of a namespace: Envoy knows so many stages of limits. */
 export const MAX_STAGE = 10;
 
+/** A proxy does not wait longer than this, before it serves, for what it only needs to count. */
+const PATIENCE = '1s';
+
 /** What a cluster and a filter are patched into. */
 type Context = 'GATEWAY' | 'SIDECAR_INBOUND';
 
@@ -23,7 +26,7 @@ export function rateLimitClusterPatch(controlNamespace: string, context: Context
         connect_timeout: '1s',
         eds_cluster_config: {
           service_name: `outbound|${SECURE_PORT}||istiod.${controlNamespace}.svc.cluster.local`,
-          eds_config: { ads: {}, resource_api_version: 'V3' },
+          eds_config: { ads: {}, initial_fetch_timeout: PATIENCE, resource_api_version: 'V3' },
         },
         typed_extension_protocol_options: {
           'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
@@ -66,7 +69,7 @@ function workloadSecret(name: string): object {
         set_node_on_first_message_only: true,
         grpc_services: [{ envoy_grpc: { cluster_name: 'sds-grpc' } }],
       },
-      initial_fetch_timeout: '0s',
+      initial_fetch_timeout: PATIENCE,
       resource_api_version: 'V3',
     },
   };
