@@ -64,7 +64,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   #routeKnown = false;
   #chosen: ChosenCluster | undefined = undefined;
   /** The chain of this request, and the number of its filters that have been made. */
-  #filters: readonly NamedFilter[] = [];
+  #filters: readonly NamedFilter[];
   #made = 0;
   /** Filters that the route switched on or off when the request came; a later route does not. */
   #filterDisabled: ReadonlyMap<string, boolean> | undefined = undefined;
@@ -95,6 +95,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     this.owner = owner;
     this.#out = out;
     this.#table = config.routes.table;
+    this.#filters = config.filters;
     this.info = new StreamInfo(connection, timers.now(), timers.wallClock());
     this.info.protocol = owner.protocol;
     config.stats.downstream_rq_total++;
@@ -112,7 +113,8 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   }
 
   get requestHeaders(): Headers {
-    return this.#requestHeaders!;
+    // Filters see the answer to what was no request as well.
+    return (this.#requestHeaders ??= Headers.request('', '', ''));
   }
 
   get downstreamEnded(): boolean {
