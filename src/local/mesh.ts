@@ -190,17 +190,22 @@ export class LocalMesh {
     await checkPorts(input, installation, options.publishAddress);
     const slot = await takeSlot(options.capture === 'netns' ? 'netns' : 'loopback');
     let network: MeshNetwork | undefined;
+    let mesh: LocalMesh | undefined;
     try {
       if (options.capture === 'netns') network = await MeshNetwork.open(slot.number, folder.name);
       folder.prepare();
       const tokens = await TokenIssuer.open(path.join(folder.state, 'tokens'), { issuer: LOCAL_TOKEN_ISSUER });
       const privileged = await mayUseLowPorts(`${podPrefixOf('loopback', slot.number)}255.253`);
       const plugged = writeCaFiles(input, installation.namespace, folder.cacerts);
-      const mesh = new LocalMesh(options, folder, installation, { slot, network, tokens, privileged, plugged });
+      mesh = new LocalMesh(options, folder, installation, { slot, network, tokens, privileged, plugged });
       await mesh.#openCertificates(plugged);
       await mesh.#begin();
       return mesh;
     } catch (error) {
+      if (mesh) {
+        await mesh.stop();
+        throw error;
+      }
       await network?.close();
       slot.release();
       folder.finish();

@@ -117,6 +117,19 @@ test('a second mesh of the folder, and one on ports in use, fail in one line tha
   assert.deepEqual(third.processes(), []);
 });
 
+test('a control plane that cannot start ends the mesh with its words, and leaves nothing', async (t) => {
+  const operator = `
+apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+metadata: {name: mesh}
+spec: {profile: minimal, values: {pilot: {env: {EXTERNAL_CA: VAULT}}}}
+`;
+  const mesh = await TestedMesh.start(t, { 'mesh.yaml': operator }, { dontWait: true });
+  assert.equal(await mesh.ended, 1);
+  assert.match(mesh.stderr, /^Error: discovery did not start \(exit code 1\):\nError: .*VAULT_\w+/m);
+  assert.deepEqual(mesh.processes(), []);
+});
+
 test('what crashes is started again with back-off, and shown', async (t) => {
   const crash = `
 import fs from 'node:fs';
