@@ -83,6 +83,11 @@ export function formatWorkloadIdentity(identity: WorkloadIdentity): string | und
     : undefined;
 }
 
+/** Whether two identities are one service account of one namespace, whatever the trust domains. */
+export function isSameAccount(a: WorkloadIdentity, b: WorkloadIdentity): boolean {
+  return a.namespace === b.namespace && a.serviceAccount === b.serviceAccount;
+}
+
 /** The trust domain of this mesh together with its aliases (MeshConfig `trustDomain`, `trustDomainAliases`). */
 export class TrustDomains {
   readonly own: string;
@@ -100,9 +105,7 @@ export class TrustDomains {
   /** Whether two identities are one workload, once aliases of the mesh's trust domain count as the domain itself. */
   same(a: WorkloadIdentity, b: WorkloadIdentity): boolean {
     return (
-      a.namespace === b.namespace &&
-      a.serviceAccount === b.serviceAccount &&
-      (a.trustDomain === b.trustDomain || (this.has(a.trustDomain) && this.has(b.trustDomain)))
+      isSameAccount(a, b) && (a.trustDomain === b.trustDomain || (this.has(a.trustDomain) && this.has(b.trustDomain)))
     );
   }
 }

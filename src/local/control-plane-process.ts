@@ -22,6 +22,8 @@ export interface ControlPlaneOptions {
   readonly installation: Installation;
   /** Whether the folder `cacerts` has an authority that was plugged in. */
   readonly plugged: boolean;
+  /** Whether the control plane has a certificate of its own, from the Secret `istiod-tls`. */
+  readonly ownCertificate: boolean;
   /** Environment of whoever started the mesh. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -74,7 +76,7 @@ export class ControlPlaneProcess {
 }
 
 function specOf(options: ControlPlaneOptions, logFile: string): ProcessSpec {
-  const { isthmus, directory, folder, addresses, domain, installation, plugged, env } = options;
+  const { isthmus, directory, folder, addresses, domain, installation, plugged, ownCertificate, env } = options;
   const args = [...isthmus.args, 'discovery', '--configDir', path.resolve(directory)];
   args.push('--meshConfig', folder.meshConfig, '--stateDir', folder.state);
   args.push('--controlSocket', folder.discoverySocket);
@@ -82,6 +84,10 @@ function specOf(options: ControlPlaneOptions, logFile: string): ProcessSpec {
   args.push('--grpcAddr', addresses.grpc, '--secureGRPCAddr', addresses.secureGrpc);
   args.push('--httpAddr', addresses.http, '--monitoringAddr', addresses.monitoring, '--domain', domain);
   if (plugged) args.push('--cacertsDir', folder.cacerts);
+  if (ownCertificate) {
+    const file = (name: string) => path.join(folder.serverCertificate, name);
+    args.push('--tlsCertFile', file('tls.crt'), '--tlsKeyFile', file('tls.key'), '--caCertFile', file('ca.crt'));
+  }
   const own: Record<string, string> = { POD_NAME: 'istiod', POD_NAMESPACE: installation.namespace };
   for (const name of ['PATH', 'HOME', 'TZ', 'LANG']) if (env[name] !== undefined) own[name] = env[name];
   return {

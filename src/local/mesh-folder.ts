@@ -76,6 +76,10 @@ export class MeshFolder {
   get cacerts(): string {
     return path.join(this.path, 'cacerts');
   }
+  /** The control plane's own certificate, where it is not of the mesh's authority. */
+  get serverCertificate(): string {
+    return path.join(this.path, 'istiod-tls');
+  }
   get meshConfig(): string {
     return path.join(this.path, 'mesh.yaml');
   }
@@ -100,7 +104,8 @@ export class MeshFolder {
       throw new UserError(`${this.path} is too long a path for sockets; set ISTHMUS_HOME to a shorter one`);
     }
     fs.mkdirSync(this.path, { recursive: true, mode: 0o700 });
-    for (const dir of [this.applied, this.runtime, this.pods, this.logs, this.cacerts, this.sockets]) {
+    const { applied, runtime, pods, logs, cacerts, serverCertificate, sockets } = this;
+    for (const dir of [applied, runtime, pods, logs, cacerts, serverCertificate, sockets]) {
       fs.rmSync(dir, { recursive: true, force: true });
       fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
     }

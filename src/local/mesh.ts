@@ -20,7 +20,7 @@ import {
 import { ControlPlaneProcess } from './control-plane-process.ts';
 import { type Installation, installationOf } from './install.ts';
 import { MeshFolder, type MeshRecord } from './mesh-folder.ts';
-import { writeCaFiles } from './object-values.ts';
+import { writeCaFiles, writeServerFiles } from './object-values.ts';
 import { ObjectView } from './object-view.ts';
 import type { OwnProgram } from './own-program.ts';
 import { PodReports } from './pod-reports.ts';
@@ -56,6 +56,17 @@ export type MeshEvent =
   | { readonly kind: 'step'; readonly text: string }
   | { readonly kind: 'problem'; readonly text: string }
   | ConfigurationEvent;
+
+/** What a mesh is made of beside its configuration. */
+interface LocalParts {
+  readonly slot: Slot;
+  readonly network: MeshNetwork | undefined;
+  readonly tokens: TokenIssuer;
+  readonly privileged: boolean;
+  /** Whether an authority was plugged in, and whether the control plane has a certificate that it did not issue. */
+  readonly plugged: boolean;
+  readonly ownCertificate: boolean;
+}
 
 const KINDS = [
   'Pod',
@@ -108,16 +119,11 @@ export class LocalMesh {
   readonly #announced = new WeakSet<Pod>();
   #waiters: (() => void)[] = [];
 
-  private constructor(
-    options: MeshOptions,
-    folder: MeshFolder,
-    installation: Installation,
-    parts: { slot: Slot; network: MeshNetwork | undefined; tokens: TokenIssuer; privileged: boolean; plugged: boolean },
-  ) {
+  private constructor(options: MeshOptions, folder: MeshFolder, installation: Installation, parts: LocalParts) {
     this.options = options;
     this.folder = folder;
     this.#installation = installation;
-    const { slot, network, plugged, tokens, privileged } = parts;
+    const { slot, network, plugged, ownCertificate, tokens, privileged } = parts;
     this.#slot = slot;
     this.#network = network;
     const own = installation.pilotEnv.EXTERNAL_CA ? 'upstream' : 'ca';
@@ -148,7 +154,7 @@ export class LocalMesh {
     const { isthmus, directory, env, publishAddress } = options;
     const { discovery } = this.record;
     this.#discovery = new ControlPlaneProcess(
-      { isthmus, directory, folder, addresses: discovery, domain: DOMAIN, installation, plugged, env },
+      { isthmus, directory, folder, addresses: discovery, domain: DOMAIN, installation, plugged, ownCertificate, env },
       this.#guard,
       () => this.#wake(),
     );
@@ -197,7 +203,9 @@ export class LocalMesh {
       const tokens = await TokenIssuer.open(path.join(folder.state, 'tokens'), { issuer: LOCAL_TOKEN_ISSUER });
       const privileged = await mayUseLowPorts(`${podPrefixOf('loopback', slot.number)}255.253`);
       const plugged = writeCaFiles(input, installation.namespace, folder.cacerts);
-      mesh = new LocalMesh(options, folder, installation, { slot, network, tokens, privileged, plugged });
+      const ownCertificate = writeServerFiles(input, installation.namespace, folder.serverCertificate);
+      const parts = { slot, network, tokens, privileged, plugged, ownCertificate };
+      mesh = new LocalMesh(options, folder, installation, parts);
       await mesh.#openCertificates(plugged);
       await mesh.#begin();
       return mesh;

@@ -11,12 +11,27 @@ export function writeCaFiles(config: Pick<ConfigSnapshot, 'get'>, namespace: str
   if (files === undefined) return false;
   // Lists that are withdrawn revoke nothing any more; everything else an authority cannot do without.
   if (!files.has(REVOCATIONS)) fs.rmSync(path.join(folder, REVOCATIONS), { force: true });
+  writeFiles(files, folder);
+  return true;
+}
+
+/**
+ * Writes the Secret `istiod-tls`, the control plane's own certificate as cert-manager gives it, into a folder. False if
+ * there is none.
+ */
+export function writeServerFiles(config: Pick<ConfigSnapshot, 'get'>, namespace: string, folder: string): boolean {
+  const files = valuesOf(config, namespace).secret('istiod-tls');
+  if (files === undefined) return false;
+  writeFiles(files, folder);
+  return true;
+}
+
+function writeFiles(files: ReadonlyMap<string, Uint8Array>, folder: string): void {
   for (const [name, bytes] of files) {
     const file = path.join(folder, path.basename(name));
     fs.writeFileSync(`${file}.new`, bytes, { mode: 0o600 });
     fs.renameSync(`${file}.new`, file);
   }
-  return true;
 }
 
 /** What the ConfigMaps and Secrets of a namespace hold, for volumes and variables. */

@@ -1,7 +1,7 @@
 import fs from 'node:fs/promises';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
-import { formatWorkloadIdentity, type WorkloadIdentity } from '../../base/spiffe.ts';
+import { isSameAccount, parseWorkloadIdentity, type WorkloadIdentity } from '../../base/spiffe.ts';
 import { CertificateOutput, readProvisioned } from '../../ca/client/files.ts';
 import type { Issued } from '../../ca/client/issue.ts';
 import type { WorkloadState } from '../../ca/client/state.ts';
@@ -10,13 +10,13 @@ import type { WorkloadState } from '../../ca/client/state.ts';
 export class LastGoodCertificate {
   readonly #dir: string;
   readonly #output: CertificateOutput;
-  readonly #identity: string | undefined;
+  readonly #identity: WorkloadIdentity;
   readonly #log: Logger;
 
   constructor(dir: string, identity: WorkloadIdentity, log: Logger) {
     this.#dir = dir;
     this.#output = new CertificateOutput(dir);
-    this.#identity = formatWorkloadIdentity(identity);
+    this.#identity = identity;
     this.#log = log;
   }
 
@@ -24,7 +24,8 @@ export class LastGoodCertificate {
   async read(now: number): Promise<Issued | undefined> {
     try {
       const issued = await readProvisioned(this.#dir, now);
-      return issued?.certificate.identity === this.#identity ? issued : undefined;
+      const kept = issued && parseWorkloadIdentity(issued.certificate.identity);
+      return kept && isSameAccount(kept, this.#identity) ? issued : undefined;
     } catch (error) {
       this.#log.info(`the certificate of an earlier run is not used: ${messageOf(error)}`);
       return undefined;

@@ -70,8 +70,8 @@ export class SigningError extends Error {
   override readonly name = 'SigningError';
   readonly type: SigningErrorType;
 
-  constructor(type: SigningErrorType, message: string) {
-    super(message);
+  constructor(type: SigningErrorType, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.type = type;
   }
 }

@@ -3,8 +3,8 @@ import { type Clock, systemClock } from '../../base/clock.ts';
 import { UserError } from '../../base/errors.ts';
 import {
   formatWorkloadIdentity,
+  isSameAccount,
   parseWorkloadIdentity,
-  TrustDomains,
   type WorkloadIdentity,
 } from '../../base/spiffe.ts';
 import { type Certificate, parseCertificates } from '../x509/certificate.ts';
@@ -24,8 +24,6 @@ export interface IssueOptions {
   readonly send: (csr: string, ttlMs: number) => Promise<readonly string[]>;
   /** Who this workload is: asked for, and insisted on in the answer. */
   readonly identity: WorkloadIdentity;
-  /** Under which other trust domains the same identity is accepted, while a mesh changes its own. */
-  readonly trustDomainAliases?: readonly string[];
   /** ECDSA P-256 unless told. */
   readonly keyType?: KeyType;
   readonly clock?: Clock;
@@ -36,26 +34,20 @@ const MAX_TEXTS = 64;
 
 /** Makes a new key, has it certified, and returns the result only if it is what a peer will accept from this workload. */
 export async function issueCertificate(options: IssueOptions, ttlMs: number): Promise<Issued> {
-  const { send, identity, trustDomainAliases, keyType = 'ecdsa-p256', clock = systemClock } = options;
+  const { send, identity, keyType = 'ecdsa-p256', clock = systemClock } = options;
   const uri = formatWorkloadIdentity(identity);
   if (!uri) throw new UserError(`"${Object.values(identity).join('/')}" cannot be written as a SPIFFE ID.`);
   const key = await generatePrivateKey(keyType);
   const texts = await send(await createRequest(key, { uris: [uri] }), ttlMs);
-  const trustDomains = new TrustDomains(identity.trustDomain, trustDomainAliases);
-  return acceptChain(texts, key, identity, trustDomains, clock.now());
+  return acceptChain(texts, key, identity, clock.now());
 }
 
 /**
- * Checks an answer: the leaf has our key and our identity, and verifies now, as a server's and as a client's, up to the
- * trust bundle, which is the last text. Throws a UserError that says what is wrong with it.
+ * Checks an answer: the leaf has our key and is for our account, and verifies now, as a server's and as a client's, up to the
+ * trust bundle, which is the last text. In which trust domain the account is, the authority says, as with istiod: a
+ * workload that knows a former name of the mesh, now an alias, gets the new one. Throws a UserError that says what is wrong with it.
  */
-export function acceptChain(
-  texts: readonly string[],
-  key: KeyObject,
-  identity: WorkloadIdentity,
-  trustDomains: TrustDomains,
-  now: number,
-): Issued {
+export function acceptChain(texts: readonly string[], key: KeyObject, identity: WorkloadIdentity, now: number): Issued {
   if (texts.length < 2 || texts.length > MAX_TEXTS)
     throw new UserError(
       `The authority answered with ${texts.length} certificates, where a chain and a root should be.`,
@@ -66,7 +58,7 @@ export function acceptChain(
   if (!leaf.matches(key)) throw new UserError('The certificate from the authority is for another key.');
   const { uris } = leaf.extensions.subjectAltNames;
   const certified = uris.length === 1 ? parseWorkloadIdentity(uris[0]) : undefined;
-  if (!certified || !trustDomains.same(certified, identity))
+  if (!certified || !isSameAccount(certified, identity))
     throw new UserError(
       `The certificate from the authority is for ${JSON.stringify(uris)}, and not for "${formatWorkloadIdentity(identity)}".`,
     );

@@ -12,7 +12,7 @@ export function csrSigner(client: CsrClient, source: string): RemoteSigner {
     async sign(csr, { identity }, ttlMs) {
       if (identity === undefined)
         throw new UserError(
-          `${source} certifies workloads only; give the control plane its own certificate with --tlsCertFile, --tlsKeyFile and --caCertFile`,
+          `${source} certifies workloads only; give the control plane a certificate of its own: with --tlsCertFile, --tlsKeyFile and --caCertFile, or in a mesh of "isthmus up" with the Secret istiod-tls in its namespace`,
         );
       try {
         const texts = await client.request(csr, ttlMs, identity);

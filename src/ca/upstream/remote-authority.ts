@@ -73,7 +73,7 @@ export class RemoteAuthority implements CertificateAuthority {
       answer = await signer.sign(csr.pem, { identity, dnsNames }, ttlMs);
     } catch (error) {
       onError?.(error);
-      throw new SigningError('CA_NOT_READY', 'the upstream CA does not issue certificates');
+      throw new SigningError('CA_NOT_READY', 'the upstream CA does not issue certificates', { cause: error });
     }
     try {
       return this.#accept(answer, csr, options);

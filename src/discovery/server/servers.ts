@@ -1,7 +1,9 @@
 import type { Server as HttpServer } from 'node:http';
 import type { ListenOptions } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
+import { messageOf, UserError } from '../../base/errors.ts';
 import type { Logging } from '../../base/log.ts';
+import { SigningError } from '../../ca/authority/authority.ts';
 import type { ControlPlane } from '../control-plane.ts';
 import type { Security } from '../security.ts';
 import { DiscoveryGrpcServer, type Keepalive, type UnaryMethod } from './grpc-server.ts';
@@ -102,6 +104,10 @@ async function openSecure(options: ServersOptions, address: ListenOptions, secur
         clock: options.clock,
         log: options.logging.scope('serverca'),
         onRenewed: (credentials) => listener?.setCredentials(credentials),
+      }).catch((error: unknown) => {
+        if (!(error instanceof SigningError)) throw error;
+        const why = messageOf(error.cause ?? error);
+        throw new UserError(`The control plane has no certificate for its secured port: ${why}`);
       });
   const server = new DiscoveryGrpcServer({
     discovery: options.controlPlane.discovery,
