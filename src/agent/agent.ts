@@ -46,13 +46,13 @@ export class Agent {
   /** Settles with the exit code when everything has ended. */
   readonly ended = new Promise<number>((resolve) => (this.#finish = resolve));
 
-  private constructor(options: AgentOptions) {
-    const { environment, proxyConfig, logging, clock = systemClock } = options;
+  private constructor(options: AgentOptions, network: AgentNetwork) {
+    const { proxyConfig, logging, clock = systemClock } = options;
     this.#options = options;
     this.#clock = clock;
     this.#log = logging.scope('default');
     this.#paths = new Paths(options.dir);
-    this.#network = new AgentNetwork(environment);
+    this.#network = network;
     this.#discovery = this.#serverAt(proxyConfig.discoveryAddress, 'discoveryAddress');
     this.#begun = clock.now();
     this.#status = this.#statusServer();
@@ -65,7 +65,11 @@ export class Agent {
    * Throws a UserError for what can be known to be wrong at once.
    */
   static async start(options: AgentOptions): Promise<Agent> {
-    const agent = new Agent(options);
+    let agent: Agent | undefined;
+    const network = await AgentNetwork.open(options.environment, (why) =>
+      agent?.abort(`the network of the programs is gone: ${why}`),
+    );
+    agent = new Agent(options, network);
     for (const warning of options.environment.warnings) agent.#log.warn(warning);
     await agent.#status.listen(agent.#network.statusAddresses(options.proxyConfig.statusPort));
     await agent.#openRelays();
@@ -330,6 +334,7 @@ export class Agent {
 
   async #close(): Promise<void> {
     for (const close of this.#services) close();
+    this.#network.inside?.close();
     await this.#proxy?.stop();
     this.#listener?.close();
     this.#secrets?.close();

@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
 import type { AddressMap } from '../proxy/net/address-map.ts';
+import type { UserNamespace } from './capture/user-namespace.ts';
 import type { AgentEnvironment } from './environment/environment.ts';
 import type { HostPort } from './environment/values.ts';
-import { podAddressMap } from './pod-network.ts';
+import { podAddressMap, podPort } from './pod-network.ts';
 
 /** The addresses of one pod, which may share its machine's loopback with others. */
 export class AgentNetwork {
@@ -10,9 +11,25 @@ export class AgentNetwork {
   /** Undefined where addresses are what they say. */
   readonly addresses: AddressMap | undefined;
 
-  constructor(environment: AgentEnvironment) {
+  /** The network of the programs, if the sidecar is not in it. */
+  readonly inside: UserNamespace | undefined;
+
+  constructor(environment: AgentEnvironment, inside?: UserNamespace) {
     this.#environment = environment;
-    this.addresses = environment.podNetwork && podAddressMap(environment.podNetwork);
+    this.inside = inside;
+    this.addresses =
+      environment.podNetwork && podAddressMap(environment.podNetwork, inside && ((port) => inside.listenTcp(port)));
+  }
+
+  /** Makes the network of the programs, where they are to have one of their own, and the way into it. */
+  static async open(environment: AgentEnvironment, onEnd: (why: string) => void): Promise<AgentNetwork> {
+    const network = environment.podNetwork;
+    if (network?.inside === undefined) return new AgentNetwork(environment);
+    const { pod, program, podPrefix, privileged, inside } = network;
+    const { UserNamespace } = await import('./capture/user-namespace.ts');
+    const space = await UserNamespace.open({ address: pod, others: `${podPrefix}0.0/16`, link: inside.link, onEnd });
+    for (const port of inside.ports) await space.admit(port, program, podPort(port, privileged));
+    return new AgentNetwork(environment, space);
   }
 
   /** Where the status server listens: for those outside, and for the proxy, which asks at its localhost. */

@@ -77,3 +77,25 @@ test('the address that stands for the gateways leads to where they are published
   assert.equal(connect('127.64.0.9', 443), '127.64.0.9:10443');
   assert.equal(map.hostsFile, '/pod/etc/hosts');
 });
+
+test('programs in a network of their own: what they send is taken in it, what they are sent where others know them', async () => {
+  const inside = { link: '/pod/ns', ports: [80, 9000] };
+  const network = parsePodNetwork(JSON.stringify({ ...base, inside }));
+  const taken: number[] = [];
+  const map = podAddressMap(network, (port) => {
+    taken.push(port);
+    return Promise.reject(new Error('no socket'));
+  });
+  const bind = (text: string) => map.bind(at(text)).map(show);
+  assert.deepEqual(bind('0.0.0.0:15001'), ['0.0.0.0:15001']);
+  await assert.rejects(map.listening!(at('0.0.0.0:15001'))!, { message: 'no socket' });
+  assert.equal(map.listening!(at('127.64.0.3:9000')), undefined);
+  assert.deepEqual(taken, [15001]);
+  assert.deepEqual(bind('0.0.0.0:15006'), ['127.64.0.3:10080', '127.64.0.3:9000']);
+  assert.equal(show(map.accepted(at('127.64.0.3:10080'))), '127.64.0.3:80');
+  const connect = (text: string) => show(map.connect(at(text)));
+  assert.equal(connect('127.64.0.3:80'), '127.128.0.3:10080');
+  assert.equal(connect('127.0.0.1:9000'), '127.128.0.3:9000');
+  assert.equal(connect('127.64.0.3:15020'), '127.64.0.3:15020');
+  assert.equal(connect('127.64.0.9:80'), '127.64.0.9:10080');
+});

@@ -1,5 +1,7 @@
+import type { Server } from 'node:net';
 import type { AddressMap } from '../proxy/net/address-map.ts';
 import { formatAddress, type SocketAddress } from '../proxy/net/connection.ts';
+import { CAPTURE_DEFAULTS } from './capture/options.ts';
 
 /** How a pod that shares the loopback of its machine with others is told apart from them. */
 export interface PodNetwork {
@@ -19,6 +21,16 @@ export interface PodNetwork {
   readonly outside?: Outside;
   /** The pod's own /etc/hosts. */
   readonly hostsFile?: string;
+  /** The programs have a network of their own, which the sidecar is not in; undefined where they share it. */
+  readonly inside?: Inside;
+}
+
+/** A network of the programs alone. */
+export interface Inside {
+  /** A link that leads to their namespaces. */
+  readonly link: string;
+  /** Ports that they serve. */
+  readonly ports: readonly number[];
 }
 
 /** The load balancer of the mesh's gateways, as its pods see it. */
@@ -44,12 +56,13 @@ export const UNPRIVILEGED_SHIFT = 10_000;
 /** What is added to a published port below 1024, privileged or not: 80 is always 8080, and 443 is 8443. */
 export const PUBLISH_SHIFT = 8000;
 /** Ports that belong to Istio in every pod: agent, proxy and gateways, never a program. */
+const { outboundPort, inboundPort } = CAPTURE_DEFAULTS;
 const SIDECAR_PORTS = { first: 15_000, last: 15_099 };
 
 /** Reads what `up` tells an agent. Throws an Error in words if it is not that. */
 export function parsePodNetwork(text: string): PodNetwork {
   const value = JSON.parse(text) as Partial<PodNetwork>;
-  const { pod, program, sidecar, podPrefix, privileged, publish, outside, hostsFile } = value;
+  const { pod, program, sidecar, podPrefix, privileged, publish, outside, hostsFile, inside } = value;
   if ([pod, program, sidecar, podPrefix].some((part) => typeof part !== 'string')) {
     throw new Error(`${POD_NETWORK_VARIABLE} must have pod, program, sidecar and podPrefix`);
   }
@@ -62,6 +75,7 @@ export function parsePodNetwork(text: string): PodNetwork {
     publish,
     ...(outside === undefined ? {} : { outside }),
     ...(hostsFile === undefined ? {} : { hostsFile }),
+    ...(inside === undefined ? {} : { inside }),
   };
 }
 
@@ -75,8 +89,9 @@ export function publishedPort(port: number): number {
   return port < 1024 ? port + PUBLISH_SHIFT : port;
 }
 
-export function podAddressMap(network: PodNetwork): AddressMap {
-  const { pod, program, sidecar, podPrefix, privileged, publish, outside, hostsFile } = network;
+/** `listen` gives the socket in the network of the programs on which the sidecar gets what they send. */
+export function podAddressMap(network: PodNetwork, listen?: (port: number) => Promise<Server>): AddressMap {
+  const { pod, program, sidecar, podPrefix, privileged, publish, outside, hostsFile, inside } = network;
   const at = (address: string, port: number): SocketAddress => ({ address, port, family: 4 });
   /** Where we listen -> what the configuration calls it. */
   const configured = new Map<string, SocketAddress>();
@@ -87,17 +102,23 @@ export function podAddressMap(network: PodNetwork): AddressMap {
   };
   return {
     ...(hostsFile === undefined ? {} : { hostsFile }),
+    ...(inside && listen
+      ? { listening: ({ port }: SocketAddress) => (port === outboundPort ? listen(port) : undefined) }
+      : {}),
     bind(wanted) {
       const { address, port } = wanted;
+      if (inside && port === outboundPort) return [wanted];
+      // What comes in is not redirected here: it is taken where others send it.
+      if (inside && port === inboundPort) return inside.ports.map((p) => own(pod, p, at(pod, p)));
       if (address === '127.0.0.1' || address === '::1') return [own(sidecar, port, wanted)];
       if (address === pod) return [own(pod, port, wanted)];
       if (address !== '0.0.0.0' && address !== '::') return [wanted];
       const called = at(pod, port);
-      const inside = own(pod, port, called);
-      if (publish === undefined || publish.skip.includes(port)) return [inside];
+      const within = own(pod, port, called);
+      if (publish === undefined || publish.skip.includes(port)) return [within];
       const outside = at(publish.address, publish.ports[port] ?? publishedPort(port));
       configured.set(formatAddress(outside), called);
-      return [inside, outside];
+      return [within, outside];
     },
     connect(target) {
       const { address, port } = target;
@@ -105,6 +126,7 @@ export function podAddressMap(network: PodNetwork): AddressMap {
         const isSidecar = port >= SIDECAR_PORTS.first && port <= SIDECAR_PORTS.last;
         return at(isSidecar ? sidecar : program, podPort(port, privileged));
       }
+      if (inside && address === pod && inside.ports.includes(port)) return at(program, podPort(port, privileged));
       if (address === outside?.address) return at(outside.published, publishedPort(port));
       if (address.startsWith(podPrefix)) return at(address, podPort(port, privileged));
       return target;

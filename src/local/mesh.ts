@@ -10,6 +10,7 @@ import { formatMessage } from '../config/message.ts';
 import { podPrefixOf } from '../process/address-pool.ts';
 import { Guard } from '../process/guard.ts';
 import type { ProcessStatus } from '../process/managed-process.ts';
+import { chooseCapture } from './capture/choose.ts';
 import { MeshNetwork } from './capture/mesh-network.ts';
 import { MeshCertificates } from './certificates/mesh-certificates.ts';
 import {
@@ -160,6 +161,7 @@ export class LocalMesh {
     );
     this.#parts = {
       ...{ directory, folder, slot, network, guard: this.#guard, tokens, privileged, publishAddress, isthmus, env },
+      capture: options.capture,
       view: this.#view,
       discovery,
       domain: DOMAIN,
@@ -182,7 +184,8 @@ export class LocalMesh {
   }
 
   /** Starts everything, and returns while pods are still on their way. Throws a UserError if there is nothing to start. */
-  static async start(options: MeshOptions): Promise<LocalMesh> {
+  static async start(asked: MeshOptions): Promise<LocalMesh> {
+    const options = { ...asked, capture: await chooseCapture(asked.capture) };
     const folder = new MeshFolder(options.home, options.name);
     const other = folder.running();
     if (other) {
@@ -258,6 +261,8 @@ export class LocalMesh {
     );
     this.folder.write(this.record);
     if (this.#network) await this.#openNetwork(this.#network, pod);
+    if (this.options.capture === 'userns')
+      this.options.onEvent({ kind: 'step', text: 'pods have networks of their own, with their sidecars outside' });
     await this.#discovery.start(this.control);
     this.options.onEvent({ kind: 'step', text: `discovery at ${this.record.discovery.secureGrpc}` });
     this.#watch();
@@ -363,8 +368,8 @@ export class LocalMesh {
   }
 
   /** Adds a workload whose program somebody else runs. */
-  addRun(desired: DesiredPod): Pod {
-    return this.#pods.addRun(desired);
+  addRun(desired: DesiredPod, capture?: Capture): Pod {
+    return this.#pods.addRun(desired, capture);
   }
 
   removeRun(pod: Pod): Promise<void> {

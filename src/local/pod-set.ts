@@ -1,20 +1,19 @@
 import { UserError } from '../base/errors.ts';
 import type { ControlClient } from '../config/control/client.ts';
+import type { Capture } from '../config/control/mesh-api.ts';
 import type { ObjectView } from './object-view.ts';
 import type { PodReports } from './pod-reports.ts';
 import { type DesiredPod, desiredPods, podKey } from './pods/desired-pod.ts';
 import { type Injection, injectedPod, injectionOf } from './pods/injection.ts';
 import { Pod } from './pods/pod.ts';
 import type { PodSurroundings } from './pods/pod-surroundings.ts';
+import type { PodToBe } from './surroundings.ts';
 
 export interface PodSetOptions {
   readonly view: ObjectView;
   readonly reports: PodReports;
   readonly control: ControlClient;
-  readonly surroundings: (
-    key: string,
-    pod: { readonly desired: DesiredPod; readonly injection: Injection; readonly external: boolean },
-  ) => PodSurroundings;
+  readonly surroundings: (key: string, pod: PodToBe) => PodSurroundings;
   /** A pod has gone, and its addresses are free. */
   readonly onGone: (key: string) => void;
 }
@@ -89,11 +88,15 @@ export class PodSet {
   }
 
   /** Adds a workload whose program somebody else runs. */
-  addRun(desired: DesiredPod): Pod {
+  addRun(desired: DesiredPod, capture: Capture | undefined): Pod {
     const key = podKey(desired);
     if (this.get(key)) throw new UserError(`there is a pod ${key} already`);
     const { surroundings, reports } = this.#options;
-    const pod = new Pod(desired, 'sidecar', surroundings(key, { desired, injection: 'sidecar', external: true }));
+    const pod = new Pod(
+      desired,
+      'sidecar',
+      surroundings(key, { desired, injection: 'sidecar', external: true, capture }),
+    );
     this.#runs.set(key, pod);
     reports.tell(pod).catch(() => {});
     void pod.start();

@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { podPort } from '../agent/pod-network.ts';
 import type { TokenIssuer } from '../ca/tokens/token-issuer.ts';
-import type { PublishedUrl } from '../config/control/mesh-api.ts';
+import type { Capture, PublishedUrl } from '../config/control/mesh-api.ts';
 import { isEnrouteGateway } from '../config/enroute-gateway.ts';
 import type { Guard } from '../process/guard.ts';
 import type { MeshNetwork } from './capture/mesh-network.ts';
-import { AddressedSpace, NamespaceSpace } from './capture/spaces.ts';
+import { AddressedSpace, NamespaceSpace, UserNamespaceSpace } from './capture/spaces.ts';
 import type { Installation } from './install.ts';
 import type { MeshFolder, MeshRecord } from './mesh-folder.ts';
 import { valuesOf } from './object-values.ts';
@@ -28,6 +28,7 @@ export interface MeshParts {
   readonly slot: Slot;
   /** Undefined where pods share the loopback of the machine. */
   readonly network: MeshNetwork | undefined;
+  readonly capture: Capture;
   readonly guard: Guard;
   readonly tokens: TokenIssuer;
   /** Whether ports below 1024 may be listened on. */
@@ -47,13 +48,17 @@ export interface MeshParts {
 /** The end of the address that stands for the load balancer of the gateways; no pod gets it. */
 const OUTSIDE_ADDRESS = '255.254';
 
-/** What a pod of a mesh needs of it. `external`: somebody else runs its programs. */
-export function surroundingsOf(
-  parts: MeshParts,
-  key: string,
-  pod: { readonly desired: DesiredPod; readonly injection: Injection; readonly external: boolean },
-  onChange: () => void,
-): PodSurroundings {
+export interface PodToBe {
+  readonly desired: DesiredPod;
+  readonly injection: Injection;
+  /** Somebody else runs its programs. */
+  readonly external: boolean;
+  /** The mesh's own way when undefined. */
+  readonly capture?: Capture | undefined;
+}
+
+/** What a pod of a mesh needs of it. */
+export function surroundingsOf(parts: MeshParts, key: string, pod: PodToBe, onChange: () => void): PodSurroundings {
   const { folder, slot, privileged, view, env, isthmus, discovery, trustDomain, domain, publishAddress } = parts;
   const { desired, injection, external } = pod;
   const { namespace } = desired;
@@ -103,7 +108,7 @@ export function surroundingsOf(
       // Whose traffic is captured calls services by their own addresses.
       ({ spec, metadata }) =>
         space.captures ? spec.clusterIP || `${metadata.name}.${namespace}.svc.${domain}` : addresses.sidecar,
-      (port) => podPort(port, privileged),
+      (port) => (space.captures ? port : podPort(port, privileged)),
     ),
     outer: env,
     external,
@@ -118,12 +123,15 @@ export function publishedBy({ view, publishAddress }: MeshParts, gateway: Desire
 
 /** A gateway serves this machine, and a pod that says so keeps to explicit capture: both are in the machine's network. */
 function spaceOf(
-  { network, folder }: MeshParts,
-  { desired, injection }: { readonly desired: DesiredPod; readonly injection: Injection },
+  { network, folder, capture }: MeshParts,
+  { desired, injection, capture: own = capture }: PodToBe,
   addresses: PodSurroundings['addresses'],
 ): PodSpace {
-  if (network === undefined) return SHARED_SPACE;
-  const explicit = injection === 'sidecar' && desired.annotations[INTERCEPTION] === 'NONE';
+  const explicit = injection === 'sidecar' && (own === 'explicit' || desired.annotations[INTERCEPTION] === 'NONE');
+  if (network === undefined) {
+    if (own === 'explicit' || explicit || injection !== 'sidecar') return SHARED_SPACE;
+    return new UserNamespaceSpace(desired, addresses, folder.sockets);
+  }
   const isGateway = injection === 'gateway' || isEnrouteGateway(desired.spec, desired.labels);
   return isGateway || explicit || desired.spec.hostNetwork === true
     ? new AddressedSpace(network, addresses.pod)

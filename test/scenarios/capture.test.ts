@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { whyNoUserNamespaces } from '../../src/agent/capture/user-namespace.ts';
 import { whyNoNamespaces } from '../../src/local/capture/mesh-network.ts';
 import { execute, type Output, TestedMesh } from '../support/local-mesh.ts';
 import { scratch, until } from '../support/reference.ts';
@@ -241,4 +242,88 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
     assert.equal(await next.stop(), 0);
     assert.deepEqual(await traces(), []);
   });
+});
+
+const small = (program: string) => `
+apiVersion: install.istio.io/v1alpha1
+kind: IstioOperator
+metadata: {name: installed, namespace: istio-system}
+spec: {profile: minimal}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}
+---
+${pod('server', `[node, ${program}, server, '80', '7000']`, {
+  more: ', ports: [{containerPort: 80}, {containerPort: 7000}], readinessProbe: {httpGet: {path: /, port: 80}}',
+})}
+${pod('client', "[sleep, '3600']")}
+apiVersion: v1
+kind: Service
+metadata: {name: server, namespace: shop}
+spec:
+  selector: {app: server}
+  ports: [{name: http, port: 80}, {name: tcp, port: 7000}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: db, namespace: shop}
+spec:
+  hosts: [db.example.com]
+  addresses: [10.97.0.5]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{number: 3306, targetPort: 7000, name: tcp, protocol: TCP}]
+  workloadSelector: {labels: {app: server}}
+`;
+
+test('the same without root, with the sidecars outside the networks of the programs', async (t) => {
+  const reason = await whyNoUserNamespaces();
+  if (reason !== undefined) {
+    t.skip(`no user namespaces can be made here: ${reason}`);
+    return;
+  }
+  const program = path.join(scratch(t), 'program.mjs');
+  fs.writeFileSync(program, PROGRAM);
+  const tested = await TestedMesh.start(t, { 'mesh.yaml': small(program) }, { args: ['--capture', 'userns'] });
+  const inClient = async (script: string) => {
+    const { stdout } = await tested.isthmus(['exec', 'deploy/client', '-n', 'shop', '--', 'sh', '-c', script]);
+    return stdout;
+  };
+  const curl = CURL.join(' ');
+
+  await t.test('HTTP and a server that speaks first, by names and by addresses', async () => {
+    assert.equal(await inClient(`${curl} http://server/`), WITH_ENTRY);
+    const greetings = await inClient(
+      ['server:7000', '10.97.0.5:3306', 'db.example.com:3306']
+        .map((to) => `echo hi | ${curl} telnet://${to}`)
+        .join('\n'),
+    );
+    assert.equal(greetings, 'server:7000 to 127.0.0.6\nheard hi\n'.repeat(3));
+  });
+
+  await t.test('nothing gets past the sidecar', async () => {
+    // The way that nobody captures: a datagram.
+    const script = `node -e "const s = require('dgram').createSocket('udp4'); s.send('x', 9, '192.0.2.1', (e) => { console.log(e ? e.code : 'sent'); s.close(); })"`;
+    assert.match(await inClient(script), /^(EPERM|ECONNREFUSED)\n$/);
+  });
+
+  await t.test('a sidecar that is killed makes another network, and the programs come into it', async () => {
+    const status = async () => {
+      const { stdout } = await tested.isthmus(['get', 'pods', '-n', 'shop', '-l', 'app=server', '--no-headers']);
+      return stdout.trim().split(/\s+/);
+    };
+    const before = tested.processes();
+    const agent = before.find((pid) => {
+      const words = fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+      return words.includes('sidecar') && fs.readlinkSync(`/proc/${pid}/cwd`).includes('.server-');
+    });
+    process.kill(agent!, 'SIGKILL');
+    await until('it was started again', async () => Number((await status())[3]) > 0 && (await status())[1] === '2/2');
+    await until('it answers', async () => (await inClient(`${curl} http://server/`)) === WITH_ENTRY);
+  });
+
+  assert.equal(await tested.stop(), 0);
+  assert.deepEqual(tested.processes(), []);
 });

@@ -24,6 +24,8 @@ export interface CaptureOptions {
   readonly includeOutboundRanges: '*' | readonly string[];
   /** `-x`. */
   readonly excludeOutboundRanges: readonly string[];
+  /** Loopback addresses that are other pods', where many share one machine: captured, unlike the rest of 127.0.0.0/8. */
+  readonly loopbackRanges: readonly string[];
   /** `-c`: interfaces whose traffic is left alone, in both directions. */
   readonly excludeInterfaces: readonly string[];
   /** Where the agent answers DNS; undefined leaves DNS alone. */
@@ -56,6 +58,7 @@ export const CAPTURE_DEFAULTS: CaptureOptions = {
   excludeOutboundPorts: [],
   includeOutboundRanges: '*',
   excludeOutboundRanges: [],
+  loopbackRanges: [],
   excludeInterfaces: [],
   dns: undefined,
 };

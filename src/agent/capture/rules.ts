@@ -64,7 +64,9 @@ function outboundRules(options: CaptureOptions, family: Family): Rule[] {
   rules.push(nat(OUTPUT, '-o', 'lo', '-s', passthrough, '-j', 'RETURN'));
   rules.push(...owners(options).flatMap((owner) => proxyRules(options, owner, localhost)));
   rules.push(...dnsRules(options, family));
-  rules.push(nat(OUTPUT, '-d', localhost, '-j', 'RETURN'));
+  const others = ofFamily(options.loopbackRanges, family);
+  rules.push(...others.map((range) => nat(OUTPUT, '-d', range, '-p', 'tcp', '-j', REDIRECT)));
+  rules.push(nat(OUTPUT, '-d', others.length > 0 ? '127.0.0.0/8' : localhost, '-j', 'RETURN'));
   rules.push(...excludedRanges.map((range) => nat(OUTPUT, '-d', range, '-j', 'RETURN')));
   rules.push(...includeOutboundPorts.map((port) => nat(OUTPUT, ...tcpTo(port), '-j', REDIRECT)));
   if (options.includeOutboundRanges === '*') rules.push(nat(OUTPUT, '-p', 'tcp', '-j', REDIRECT));
@@ -123,7 +125,8 @@ function dnsRules(options: CaptureOptions, family: Family): Rule[] {
  */
 function dnsZones(options: CaptureOptions, family: Family): Rule[] {
   const { dns } = options;
-  if (dns === undefined) return [];
+  // Where the agent is in another network, its queries are too.
+  if (dns === undefined || owners(options).length === 0) return [];
   const zone = (number: number) => ['-j', 'CT', '--zone', String(number)];
   const rules = [raw('OUTPUT', '-j', OUTPUT_DNS)];
   for (const [flag, id] of owners(options)) {

@@ -147,5 +147,5 @@ export class IssuedCertificates implements WorkloadSource {
 
 /** A pod that shares its machine with others has a folder of its own, and writes nowhere else. */
 function outputFolder(dir: string, { environment, resolve }: CertificatesOptions): string {
-  return resolve(environment.podNetwork && path.isAbsolute(dir) ? `.${dir}` : dir);
+  return resolve(environment.sharesFiles && path.isAbsolute(dir) ? `.${dir}` : dir);
 }

@@ -26,12 +26,14 @@ export async function openDns(options: ControlChannelOptions): Promise<() => voi
   const resolver = parseResolvConf(await fs.readFile(RESOLV_CONF, 'utf8').catch(() => ''));
   // A machine may have been told to ask us.
   const nameServers = resolver.nameServers.filter(({ host, port }) => host !== at.host || port !== at.port);
+  const { inside } = network;
   let lookup = new NameLookup(new Map(), environment.podNamespace, resolver.search);
   const server = await DnsServer.listen({
     at,
     answer: (query) => lookup.answer(query),
     nameServers,
     timeoutMs: environment.dnsTimeoutMs,
+    sockets: inside && { tcp: await inside.listenTcp(at.port), udp: await inside.listenUdp(at.port) },
   });
   log.info(`DNS is served at ${at.host}:${server.port}`);
   const { channel, node } = openControlChannel(options);

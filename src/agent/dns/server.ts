@@ -12,6 +12,8 @@ export interface DnsServerOptions {
   readonly nameServers: readonly HostPort[];
   /** For each of them, milliseconds. */
   readonly timeoutMs: number;
+  /** Sockets that are bound already, in a network that we are not in. */
+  readonly sockets?: { readonly tcp: net.Server; readonly udp: dgram.Socket };
 }
 
 const MAX_CONNECTIONS = 256;
@@ -29,7 +31,7 @@ export class DnsServer {
 
   private constructor(options: DnsServerOptions) {
     this.#options = options;
-    this.#udp = dgram.createSocket(net.isIPv6(options.at.host) ? 'udp6' : 'udp4');
+    this.#udp = options.sockets?.udp ?? dgram.createSocket(net.isIPv6(options.at.host) ? 'udp6' : 'udp4');
     this.#udp.on('message', (bytes, from) => {
       void this.#answer(bytes, false).then(
         (reply) => reply && this.#udp.send(reply, from.port, from.address, () => {}),
@@ -43,13 +45,15 @@ export class DnsServer {
   static async listen(options: DnsServerOptions): Promise<DnsServer> {
     const server = new DnsServer(options);
     const { host, port } = options.at;
+    const { sockets } = options;
     try {
       await new Promise<void>((resolve, reject) => {
-        server.#tcp.once('error', reject).listen({ host, port, exclusive: true }, resolve);
+        server.#tcp.once('error', reject).listen(sockets?.tcp ?? { host, port, exclusive: true }, resolve);
       });
-      await new Promise<void>((resolve, reject) => {
-        server.#udp.once('error', reject).bind({ address: host, port: server.port, exclusive: true }, resolve);
-      });
+      if (sockets === undefined)
+        await new Promise<void>((resolve, reject) => {
+          server.#udp.once('error', reject).bind({ address: host, port: server.port, exclusive: true }, resolve);
+        });
     } catch (error) {
       server.close();
       throw new UserError(`DNS cannot be served at ${host}:${port}: ${codeOf(error) ?? messageOf(error)}`);

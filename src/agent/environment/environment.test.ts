@@ -38,6 +38,7 @@ test('what nothing is said about has the value that it has in pilot-agent', () =
     scrapeTarget: undefined,
     address: undefined,
     podNetwork: undefined,
+    sharesFiles: false,
     relays: [],
     dns: false,
     dnsAddress: 'localhost:15053',

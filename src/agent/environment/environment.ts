@@ -64,6 +64,8 @@ export interface AgentEnvironment {
   /** `ISTHMUS_AGENT_ADDRESS`: where this agent and its proxy serve admin, status, readiness and metrics. */
   readonly address: string | undefined;
   readonly podNetwork: PodNetwork | undefined;
+  /** Whether `/etc` and the like are the pod's own only under its working folder. */
+  readonly sharesFiles: boolean;
   /** Ways into the network of the pod, for those who share its files. */
   readonly relays: readonly AgentRelay[];
   /** Whether the agent answers DNS (`ISTIO_META_DNS_CAPTURE` of a sidecar, `ISTIO_META_ENABLE_DNS_SERVER` of a gateway). */
@@ -107,6 +109,7 @@ export function readEnvironment(env: Environment, role: 'sidecar' | 'router'): A
   if (certificates.fileMounted && certificates.provisionedDir)
     throw new UserError('PROV_CERT and FILE_MOUNTED_CERTS exclude each other: unset one of them.');
   const podNetwork = readPodNetwork(read.text(POD_NETWORK_VARIABLE));
+  const relays = parseRelays(read.text(RELAYS_VARIABLE));
   const instanceIp = readAddress(read, 'INSTANCE_IP') ?? podNetwork?.pod;
   const ips = instanceIps(instanceIp, podNetwork !== undefined);
   const trustDomain = read.text('TRUST_DOMAIN') ?? 'cluster.local';
@@ -148,7 +151,8 @@ export function readEnvironment(env: Environment, role: 'sidecar' | 'router'): A
     labels: readLabels(read),
     address: readAddress(read, 'ISTHMUS_AGENT_ADDRESS'),
     podNetwork,
-    relays: parseRelays(read.text(RELAYS_VARIABLE)),
+    sharesFiles: podNetwork !== undefined || relays.length > 0,
+    relays,
     dns: read.boolean(role === 'sidecar' ? 'ISTIO_META_DNS_CAPTURE' : 'ISTIO_META_ENABLE_DNS_SERVER', false),
     dnsAddress: read.text('DNS_PROXY_ADDR') ?? `localhost:${DNS_PORT}`,
     dnsTimeoutMs: read.duration('DNS_FORWARD_TIMEOUT', 5000),

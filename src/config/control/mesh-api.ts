@@ -119,9 +119,9 @@ export interface RestartRequest {
  */
 /**
  * How the traffic of programs gets to their sidecars. `explicit`: they are told of it. `netns`: they have networks of
- * their own, and need not know of it.
+ * their own, and need not know of it. `userns`: the same without root, with the sidecar outside.
  */
-export type Capture = 'explicit' | 'netns';
+export type Capture = 'explicit' | 'netns' | 'userns';
 
 export interface RunRequest {
   readonly namespace: string;

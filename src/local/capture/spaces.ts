@@ -1,7 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { captureOptionsOf, DNS_PORT } from '../../agent/capture/options.ts';
+import { userNamespaceEntrance } from '../../agent/capture/user-namespace.ts';
 import { openRelay } from '../../agent/net/relay.ts';
+import type { Inside } from '../../agent/pod-network.ts';
 import { RELAYS_VARIABLE } from '../../agent/relays.ts';
 import type { PodAddresses } from '../../process/address-pool.ts';
 import { NetworkNamespace } from '../../process/network-namespace.ts';
@@ -35,10 +37,13 @@ abstract class Opened {
 /** A pod in the network of the machine, such as a gateway, among pods that have networks of their own. */
 export class AddressedSpace extends Opened implements PodSpace {
   readonly isOwn = false;
+  readonly hasProxy = false;
   readonly captures = false;
   readonly enterProxy = [];
   readonly enterProgram = [];
   readonly agentEnv = {};
+  readonly inside = undefined;
+  readonly pid = undefined;
   readonly #network: MeshNetwork;
   readonly #address: string;
 
@@ -60,6 +65,9 @@ export class AddressedSpace extends Opened implements PodSpace {
 /** A pod with a network namespace of its own, in which its sidecar, if it has one, gets what its programs send and are sent. */
 export class NamespaceSpace extends Opened implements PodSpace {
   readonly isOwn = true;
+  readonly hasProxy = true;
+  readonly inside = undefined;
+  readonly pid = undefined;
   readonly captures: boolean;
   readonly enterProgram: readonly string[];
   readonly enterProxy: readonly string[];
@@ -124,5 +132,50 @@ export class NamespaceSpace extends Opened implements PodSpace {
     for (const { path: at } of this.#ports()) fs.rmSync(at, { force: true });
     await this.#namespace?.delete();
     this.#namespace = undefined;
+  }
+}
+
+/** A pod whose programs have a network namespace that needs no root; its sidecar is outside, and gets their sockets. */
+export class UserNamespaceSpace implements PodSpace {
+  readonly isOwn = true;
+  readonly hasProxy = false;
+  readonly captures = true;
+  readonly enterProxy = [];
+  readonly enterProgram: readonly string[];
+  readonly agentEnv = {};
+  readonly inside: Inside;
+  readonly #folder: string;
+
+  constructor(desired: DesiredPod, addresses: PodAddresses, sockets: string) {
+    const [, , high, low] = addresses.pod.split('.');
+    const link = path.join(sockets, `${Number(high) * 256 + Number(low)}.ns`);
+    const ports = desired.spec.containers.flatMap((c) => c.ports ?? []).map(({ containerPort }) => containerPort);
+    this.inside = { link, ports: [...new Set(ports)] };
+    this.enterProgram = userNamespaceEntrance(link);
+    this.#folder = sockets;
+  }
+
+  get pid(): number | undefined {
+    const match = /^\/proc\/(\d+)\/ns$/.exec(linkTarget(this.inside.link));
+    return match === null ? undefined : Number(match[1]);
+  }
+
+  /** The agent makes it when it starts. */
+  open(): Promise<void> {
+    fs.mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    fs.rmSync(this.inside.link, { force: true });
+    return Promise.resolve();
+  }
+}
+
+function linkTarget(link: string): string {
+  try {
+    return fs.readlinkSync(link);
+  } catch {
+    return '';
   }
 }

@@ -17,12 +17,12 @@ import type {
   TokenRequest,
 } from '../../config/control/mesh-api.ts';
 import { readObject } from '../../config/read.ts';
+import { chooseCapture } from '../capture/choose.ts';
 import { Invitations } from '../invitations.ts';
 import type { LocalMesh } from '../mesh.ts';
 import { ObjectView } from '../object-view.ts';
 import { OutsideWorkloads } from '../outside-workloads.ts';
 import { type DesiredPod, desiredPods, podKey } from '../pods/desired-pod.ts';
-import { INTERCEPTION } from '../pods/injection.ts';
 import type { Pod } from '../pods/pod.ts';
 import { whenWarm } from './warming.ts';
 
@@ -211,11 +211,9 @@ export class MeshControlServer {
   }
 
   async #run(request: RunRequest, response: http.ServerResponse): Promise<void> {
-    if (request.capture === 'netns' && this.#mesh.options.capture !== 'netns')
-      throw new UserError(
-        'this mesh has its pods on the loopback of the machine; start it with "isthmus up --capture netns"',
-      );
-    const pod = this.#mesh.addRun(desiredRun(request));
+    const cables = this.#mesh.options.capture === 'netns';
+    const capture = request.capture && (await chooseCapture(request.capture, cables));
+    const pod = this.#mesh.addRun(desiredRun(request), capture);
     const key = podKey(pod.desired);
     this.#runs.set(key, pod);
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
@@ -236,11 +234,11 @@ export class MeshControlServer {
 
 /** A pod with one container whose program is run from outside. */
 function desiredRun(request: RunRequest): DesiredPod {
-  const { namespace, name, serviceAccount, labels, ports, capture, command } = request;
+  const { namespace, name, serviceAccount, labels, ports, command } = request;
   const raw = {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace, labels, ...(capture === 'explicit' && { annotations: { [INTERCEPTION]: 'NONE' } }) },
+    metadata: { name, namespace, labels },
     spec: {
       serviceAccountName: serviceAccount,
       containers: [{ name: 'run', command, ports: ports.map((containerPort) => ({ containerPort })) }],

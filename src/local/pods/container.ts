@@ -121,11 +121,11 @@ export class RunningContainer {
       this.#started = true;
       if (readinessProbe) this.#repeat(readinessProbe, (ok, why) => this.#setReady(ok, why));
       else this.#awaitPorts();
-      if (livenessProbe) this.#repeat(livenessProbe, (ok, why) => ok || this.#restart(`liveness probe: ${why}`));
+      if (livenessProbe) this.#repeat(livenessProbe, (ok, why) => ok || this.restart(`liveness probe: ${why}`));
     };
     if (startupProbe) {
       this.#repeat(startupProbe, (ok, why) => {
-        if (!ok) this.#restart(`startup probe: ${why}`);
+        if (!ok) this.restart(`startup probe: ${why}`);
         else if (!this.#started) begin();
         return ok ? 'enough' : undefined;
       });
@@ -204,7 +204,8 @@ export class RunningContainer {
     this.#options.onChange();
   }
 
-  #restart(why: string): void {
+  /** Ends the present run, after which another one begins. */
+  restart(why: string): void {
     this.#notReadyBecause = why;
     this.#process.kill('SIGTERM');
   }

@@ -4,7 +4,6 @@ import { type Publication, podPort } from '../../agent/pod-network.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { Container } from '../../config/kinds/shared/pod-spec.ts';
 import type { PodAddresses } from '../../process/address-pool.ts';
-import { listeningSockets } from '../../process/listening-sockets.ts';
 import { within } from '../../process/within.ts';
 import { PROXY_PORTS } from '../proxy-ports.ts';
 import { RunningContainer } from './container.ts';
@@ -29,8 +28,8 @@ import {
 import type { PodSurroundings } from './pod-surroundings.ts';
 import type { ProbeTarget } from './probe.ts';
 import { programEnvironment } from './program-environment.ts';
+import { programTarget } from './program-target.ts';
 import { agentArguments, agentEnvironment, programsOf, proxyContainer } from './sidecar.ts';
-import { withRewrittenProbes } from './sidecar-annotations.ts';
 import { judgedByAddress, NOT_JUDGED } from './wrong-address.ts';
 
 /** Pods that say nothing end within this time; Kubernetes' 30 s are long for somebody who waits at a terminal. */
@@ -53,6 +52,7 @@ export class Pod {
   /** Why the pod does not get on, in Kubernetes' word and in a sentence. */
   #trouble: { readonly word: string; readonly message: string } | undefined = undefined;
   #stopping = false;
+  #proxyRestarts = 0;
   #tokenTimer: NodeJS.Timeout | undefined = undefined;
   /** Wakes who waits for an object that was missing. */
   #retry: (() => void) | undefined = undefined;
@@ -102,7 +102,7 @@ export class Pod {
   /** Where its proxy and its agent are asked, `IP:PORT`. */
   get endpoints(): { readonly admin: string; readonly status: string } {
     const { addresses, space } = this.#around;
-    const status = space.captures ? addresses.sidecar : addresses.pod;
+    const status = space.hasProxy ? addresses.sidecar : addresses.pod;
     return { admin: `${addresses.sidecar}:${PROXY_PORTS.admin}`, status: `${status}:${PROXY_PORTS.status}` };
   }
 
@@ -281,7 +281,7 @@ export class Pod {
     const { addresses, space, proxyPort, privileged, outer, links } = this.#around;
     const env = programEnvironment(outer, this.desired.name, {
       address: space.isOwn ? '0.0.0.0' : this.programAddress,
-      port: port === undefined ? undefined : podPort(port, privileged),
+      port: port === undefined || space.isOwn ? port : podPort(port, privileged),
       proxy:
         this.injection === 'sidecar' && proxyPort > 0 && !space.captures
           ? { address: addresses.sidecar, port: proxyPort }
@@ -368,10 +368,20 @@ export class Pod {
         port: (port) => podPort(port, privileged),
       },
       guard,
-      onChange: () => this.#changed(),
+      onChange: () => this.#proxyChanged(),
       ...NOT_JUDGED,
     });
     this.#proxy.start();
+  }
+
+  #proxyChanged(): void {
+    const { restarts = 0 } = this.#proxy?.status ?? {};
+    // An agent that makes the network of the programs has made another one.
+    if (this.#around.space.inside && this.#proxy?.ready && restarts > this.#proxyRestarts) {
+      this.#proxyRestarts = restarts;
+      for (const program of this.#programs) program.restart('its sidecar has made its network anew');
+    }
+    this.#changed();
   }
 
   get #graceMs(): number {
@@ -411,21 +421,12 @@ export class Pod {
     });
   }
 
-  /** How a program of the pod is probed: one whose traffic is captured through the agent, as a kubelet has to. */
   #target(container: Container, env: Readonly<Record<string, string>>, cwd: string): ProbeTarget {
     const { space, privileged } = this.#around;
-    const target = {
-      address: this.programAddress,
-      container,
-      env,
-      cwd,
-      enter: this.enter,
-      port: (port: number) => podPort(port, privileged),
-    };
-    if (!space.captures) return target;
-    const isListening = (port: number) =>
-      listeningSockets(this.#proxy?.status.pid).some((socket) => socket.port === port);
-    return { ...target, container: withRewrittenProbes(container, this.desired.annotations), isListening };
+    const { annotations } = this.desired;
+    const proxyPid = () => this.#proxy?.status.pid;
+    const where = { address: this.programAddress, container, env, cwd };
+    return programTarget(where, space, { privileged, annotations, proxyPid });
   }
 
   get #restart(): 'always' | 'on-failure' | 'never' {

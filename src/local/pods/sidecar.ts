@@ -74,6 +74,7 @@ export function agentEnvironment(
     ...{ pod, program, sidecar, podPrefix, privileged, outside, hostsFile },
     // What is reached from outside is a gateway, never a sidecar beside one.
     publish: injection === 'gateway' ? publish : undefined,
+    ...(space.inside && { inside: space.inside }),
   };
   const ports = spec.containers.flatMap((c) => c.ports ?? []);
   const kind = owner === undefined ? 'pods' : `${owner.kind.toLowerCase()}s`;
@@ -91,7 +92,7 @@ export function agentEnvironment(
     ISTIO_META_APP_CONTAINERS: programsOf(spec)
       .map((c) => c.name)
       .join(','),
-    ...(space.isOwn ? space.agentEnv : { [POD_NETWORK_VARIABLE]: JSON.stringify(network) }),
+    ...(space.hasProxy ? space.agentEnv : { [POD_NETWORK_VARIABLE]: JSON.stringify(network) }),
   };
   const probers = appProbers(programsOf(spec), facts.pod.annotations);
   if (probers !== undefined) env.ISTIO_KUBE_APP_PROBERS = probers;

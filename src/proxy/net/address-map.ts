@@ -1,3 +1,4 @@
+import type { Server } from 'node:net';
 import type { SocketAddress } from './connection.ts';
 
 /**
@@ -7,6 +8,8 @@ import type { SocketAddress } from './connection.ts';
 export interface AddressMap {
   /** Where a listener that asks for an address listens. Not empty. */
   bind(address: SocketAddress): readonly SocketAddress[];
+  /** A socket that listens in this place already, in a network that we are not in; undefined where there is none. */
+  listening?(address: SocketAddress): Promise<Server> | undefined;
   /** Where a connection to an address goes. */
   connect(address: SocketAddress): SocketAddress;
   /** The address that a connection to `address` is made from, when the configuration names none. */

@@ -75,7 +75,8 @@ export class Listener implements AcceptingListener {
     }
   }
 
-  #open(address: SocketAddress): Promise<net.Server> {
+  async #open(address: SocketAddress): Promise<net.Server> {
+    const handed = await this.#worker.addresses.listening?.(address);
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => {
       this.accept(socket);
     });
@@ -91,7 +92,7 @@ export class Listener implements AcceptingListener {
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => reject(new Error(`cannot bind '${formatAddress(address)}': ${messageOf(error)}`));
       server.once('error', fail);
-      server.listen(where, () => {
+      server.listen(handed ?? where, () => {
         server.removeListener('error', fail);
         server.on('error', (error) => this.#worker.log.warn(`listener ${this.name}: ${messageOf(error)}`));
         resolve(server);
