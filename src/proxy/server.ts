@@ -22,6 +22,7 @@ import type { AddressMap } from './net/address-map.ts';
 import { ListenerManager } from './net/listener-manager.ts';
 import { NetworkFilterRegistry } from './net/network-filter-registry.ts';
 import { buildAccessLog } from './observe/access-log/build.ts';
+import { LogCollectors } from './observe/access-log/collectors.ts';
 import { FileSinks } from './observe/access-log/file-sink.ts';
 import { Layouts } from './observe/names/layout.ts';
 import { statsSettings } from './observe/names/settings.ts';
@@ -75,6 +76,7 @@ export class ProxyServer implements AdminProxy {
   readonly quit = Promise.withResolvers<void>();
   state: ServerState = 'PRE_INITIALIZING';
   readonly #errors = new ConfigErrors();
+  readonly #collectors: LogCollectors;
   #admin: AdminServer | undefined = undefined;
   #nextTick: Timer | undefined = undefined;
   #whenLive: (() => void)[] = [];
@@ -113,6 +115,7 @@ export class ProxyServer implements AdminProxy {
       },
       clusterDefaults(bootstrap, this.#errors),
     );
+    this.#collectors = new LogCollectors({ worker, clusters: this.clusters, node: () => this.nodeMessage });
     worker.setDnsCaches(this.clusters.dnsCaches);
     this.listeners = new ListenerManager(
       {
@@ -124,7 +127,7 @@ export class ProxyServer implements AdminProxy {
           protos.flatMap((proto, i) => {
             const built = buildAccessLog(
               proto,
-              { sinks: this.sinks, random: worker.random, node: worker.node },
+              { sinks: this.sinks, collectors: this.#collectors, random: worker.random, node: worker.node },
               errors.at(i),
             );
             return built ? [built] : [];
@@ -297,6 +300,7 @@ export class ProxyServer implements AdminProxy {
   stop(): void {
     this.#nextTick?.cancel();
     this.listeners.close();
+    this.#collectors.flush();
     this.clusters.close();
     this.sources.close();
     this.transports.close();

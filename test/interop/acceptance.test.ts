@@ -32,12 +32,12 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
     /tracing\.provider: \S+(SkyWalking|Datadog)Config is not supported/,
     'traces go to collectors of OpenTelemetry and Zipkin',
   ],
-  [/(HttpGrpc|TcpGrpc|OpenTelemetry)AccessLogConfig is not supported/, 'access logs go to files only'],
   [/v3\.Lua is not supported/, 'there is no Lua; a filter in TypeScript takes its place'],
   [
     /(redis_proxy|original_src)\.v3\.\w+ is not supported/,
     'not built: istiod sends them only where an EnvoyFilter or a feature flag says so',
   ],
+  [/%(LOG|V)% is not a known operator/, 'made up by the fixture'],
   [/name: \S+ is not supported|typed_config: is needed/, 'made up by the fixture'],
   [/echo\.v3\.Echo is not supported/, 'a filter for tests'],
   [/x\.y\.Z is not supported/, 'there is no such filter'],

@@ -369,7 +369,9 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
 
   /** The request is here as a whole: now its answer is waited for. */
   #noteRequestEnd(): void {
+    const { info } = this.#callbacks;
     this.#requestEndedAt = this.timers.now();
+    if (info.firstUpstreamByteSent >= 0) info.lastUpstreamByteSent = this.#requestEndedAt;
     const { globalMs } = this.#timeouts;
     if (globalMs > 0 && this.#timer === undefined) {
       this.#timer = this.timers.start(globalMs, () => this.#onTimeout());
@@ -421,7 +423,9 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     info.upstreamHost = attempt.host;
     attempt.host.outcomes?.localOrigin('success');
     if (info.trace !== undefined) (attempt.span ?? info.trace).span.inject(this.#headers!);
-    if (info.firstUpstreamByteSent < 0) info.firstUpstreamByteSent = this.timers.now();
+    const now = this.timers.now();
+    if (info.firstUpstreamByteSent < 0) info.firstUpstreamByteSent = now;
+    if (this.#requestEnded) info.lastUpstreamByteSent = now;
   }
 
   attemptInformational(_attempt: UpstreamRequest, headers: Headers): void {

@@ -157,6 +157,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
       return;
     }
     this.#attempts++;
+    this.#callbacks.info.attemptCount = this.#attempts;
     const host = cluster.pick(this);
     if (host === undefined) {
       cluster.stats.upstream_cx_none_healthy++;

@@ -13,6 +13,7 @@ import { compileFormat } from '../format/format.ts';
 import { compileJsonFormat } from '../format/json-format.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import type { AccessLog } from './access-log.ts';
+import type { LogCollectors } from './collectors.ts';
 import type { FileSinks } from './file-sink.ts';
 import { type LogFilterContext, logFilter } from './log-filter.ts';
 
@@ -77,7 +78,7 @@ const DEFAULT_FORMAT =
 /** Compiles one access logger; undefined if something is wrong with it. */
 export function buildAccessLog(
   proto: AccessLogProto,
-  context: LogFilterContext & { readonly sinks: FileSinks },
+  context: LogFilterContext & { readonly sinks: FileSinks; readonly collectors: LogCollectors },
   errors: ConfigErrors,
 ): AccessLog | undefined {
   const any = proto.configType.value;
@@ -111,9 +112,18 @@ export function buildAccessLog(
       format = value ? lineFormat(value, at.at('log_format')) : textLine(DEFAULT_FORMAT, false, at);
       break;
     }
-    default:
-      at.add('@type', `${any.typeUrl} is not supported`);
-      return undefined;
+    default: {
+      const collected = context.collectors.compile(typeNameOf(any.typeUrl), any.value, at);
+      if (collected === undefined) {
+        if (!at.any) at.add('@type', `${any.typeUrl} is not supported`);
+        return undefined;
+      }
+      return {
+        log(info) {
+          if (filter === undefined || filter(info)) collected(info);
+        },
+      };
+    }
   }
   if (errors.any || format === undefined) return undefined;
   const sink = context.sinks.get(path);

@@ -102,6 +102,10 @@ class OpenTelemetrySpan implements Span {
     return this.#context.traceId.toString('hex');
   }
 
+  get id(): string {
+    return this.#id.toString('hex');
+  }
+
   tag(name: string, value: string): void {
     if (!this.#context.sampled) return;
     this.#attributes.set(name, value);

@@ -4,6 +4,8 @@ import type { Headers } from '../../../wire/headers.ts';
 export interface Span {
   /** 32 hexadecimal digits, or 16 where a tracer is told to. */
   readonly traceId: string;
+  /** 16 hexadecimal digits. */
+  readonly id: string;
   tag(name: string, value: string): void;
   rename(operation: string): void;
   /** Writes the context of the span into a request that is part of the operation. */

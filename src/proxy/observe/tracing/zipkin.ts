@@ -145,6 +145,10 @@ class ZipkinSpan implements Span {
     return this.#context.traceId;
   }
 
+  get id(): string {
+    return this.#context.id;
+  }
+
   tag(name: string, value: string): void {
     if (this.#context.sampled) this.#tags.set(name, value);
   }
