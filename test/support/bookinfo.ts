@@ -8,14 +8,14 @@ import { meshRecord, ROOT, type TestedMesh } from './local-mesh.ts';
 
 export const BOOKINFO = path.join(ROOT, 'examples/bookinfo');
 
-/** A DestinationRule with a subset a version. */
-export const destinationRule = (host: string, versions: readonly string[]) => `
+/** A DestinationRule with a subset a version, and a further field. */
+export const destinationRule = (host: string, versions: readonly string[], more = '') => `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata:
   name: ${host}
 spec:
-  host: ${host}
+  host: ${host}${more === '' ? '' : `\n  ${more}`}
   subsets:
 ${versions.map((version) => `  - name: ${version}\n    labels:\n      version: ${version}`).join('\n')}
 ---`;
