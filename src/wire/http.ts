@@ -58,8 +58,11 @@ export interface StreamHandler {
   onTrailers(trailers: Headers): void;
   /** The stream is gone in both directions. */
   onReset(reason: ResetReason, details: string): void;
-  /** The message breaks the rules. A server may still answer; the connection takes no further message. */
-  onError(error: MessageError): void;
+  /**
+   * The message breaks the rules. A server may still answer; the connection takes no further message. `headers` is what
+   * there is of a request that can be told by its first line.
+   */
+  onError(error: MessageError, headers?: Headers): void;
   /** What we send piles up (true: stop producing) or has drained (false). Calls alternate. */
   onWriteBackpressure(high: boolean): void;
 }

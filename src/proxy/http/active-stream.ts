@@ -113,8 +113,7 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
   }
 
   get requestHeaders(): Headers {
-    // Filters see the answer to what was no request as well.
-    return (this.#requestHeaders ??= Headers.request('', '', ''));
+    return this.#requestHeaders!;
   }
 
   get downstreamEnded(): boolean {
@@ -173,12 +172,16 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     if (this.#idleTimer !== undefined) this.#lastActivity = this.owner.worker.timers.now();
   }
 
-  onHeaders(headers: Headers, end: boolean): void {
-    const { config, connection } = this.owner;
+  #noteHeaders(headers: Headers): void {
     this.#requestHeaders = headers;
     this.#requestKind = { grpc: isGrpc(headers), head: headers.method === 'HEAD' };
     this.info.requestHeaders = headers;
     this.info.requestHeaderBytes = headers.byteSize();
+  }
+
+  onHeaders(headers: Headers, end: boolean): void {
+    const { config, connection } = this.owner;
+    this.#noteHeaders(headers);
     this.#headersTimer?.cancel();
     if (end) this.#endRequest();
     if (headers.path.charCodeAt(0) !== 47 && headers.method !== 'CONNECT' && headers.path !== '*') {
@@ -256,6 +259,10 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     }
     for (let i = 0; i < headers.size; i++) {
       if (!has(headers.nameAt(i))) continue;
+      // As what the codec refuses, which no log has the head of.
+      this.#requestHeaders = undefined;
+      this.info.requestHeaders = undefined;
+      this.info.flags |= ResponseFlag.DownstreamProtocolError;
       this.sendLocalReply({ status: 400, body: 'Bad Request', details: 'http1.unexpected_underscore' });
       return false;
     }
@@ -461,8 +468,9 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
     this.#finish();
   }
 
-  onError(error: MessageError): void {
+  onError(error: MessageError, headers?: Headers): void {
     const { config } = this.owner;
+    if (headers !== undefined && this.#requestHeaders === undefined) this.#noteHeaders(headers);
     config.stats.downstream_cx_protocol_error++;
     this.info.flags |= ResponseFlag.DownstreamProtocolError;
     if (error.details === 'missing_host_header') {
@@ -532,6 +540,9 @@ export class ActiveStream implements StreamHandler, PassSink, FilteredStream {
       return;
     }
     this.#localReply = true;
+    // Filters see the answer to what was no request, too. No route is for it, nor for what is refused before there is one.
+    this.#requestHeaders ??= Headers.request('', '', '');
+    if (this.#requestPass === undefined) this.#routeKnown = true;
     // Filters may have made the request one for another route: the answer is told as that route's.
     if (this.#requestPass !== undefined && !this.#routeKnown) this.#findRoute();
     const { config } = this.owner;

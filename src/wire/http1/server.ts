@@ -205,7 +205,7 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
       this.#callbacks.onConnectionError(error.details);
       return;
     }
-    this.#handler.onError(error);
+    this.#handler.onError(error, this.#headers);
   }
 
   sendInformational(headers: Headers): void {
