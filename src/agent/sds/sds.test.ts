@@ -245,6 +245,51 @@ for (const delta of [false, true]) {
   });
 }
 
+test('secrets by the names of files, over a socket; what an agent does not have never comes', async (t) => {
+  const dir = scratch(t);
+  const pki = await TestPki.make(path.join(dir, 'pki'));
+  const [first, second] = [await pki.issue({ dnsNames: ['a'] }), await pki.issue({ dnsNames: ['a'] })];
+  const [cert, key, ca] = ['tls.crt', 'tls.key', 'ca.crt'].map((name) => path.join(dir, name)) as [string, string, string];
+  const put = (file: string, text: string) => {
+    fs.writeFileSync(`${file}.new`, text);
+    fs.renameSync(`${file}.new`, file);
+  };
+  put(cert, first.cert);
+  put(key, first.key);
+  put(ca, pki.roots);
+  const clock = new ManualClock(Date.now());
+  const { secrets, log, lines } = setUp({ clock });
+  const file = path.join(dir, 'socket');
+  const listener = await GrpcListener.open(file, secretDiscoveryMethods(secrets, log));
+  t.after(() => listener.close());
+  const transport = transportTo(file);
+  t.after(() => transport.close());
+  const client = new SdsClient({ transport, clock: systemClock, node: NODE, delta: false });
+  t.after(() => client.close());
+  const pair = `file-cert:${cert}~${key}`;
+  const roots = `file-root:${ca}`;
+  const none = ['kubernetes://web', 'kubernetes-gateway://a/web', `file-cert:${cert}`, 'file-root:', 'nonsense'];
+  const sink = new Recorder();
+  client.subscribe(Resource.Secret, [pair, roots, ...none], sink, { initialFetchTimeoutMs: 0 });
+  const shown = (name: string, pem: string) => `${name}=${pem.trim().split('\n').join('|')}`;
+  await until('both come', () => sink.got.length === 2 || undefined);
+  assert.deepEqual(sink.take().sort(), [shown(pair, first.cert), shown(roots, pki.roots)]);
+  // One of the two alone is no pair: nothing comes until the other is there.
+  put(key, second.key);
+  await until('half of it is told of', () => {
+    clock.advance(2000);
+    return lines.some((line) => line.includes('does not belong') || line.includes(pair)) || undefined;
+  });
+  assert.deepEqual(sink.take(), []);
+  put(cert, second.cert);
+  await until('the new pair comes', () => {
+    clock.advance(2000);
+    return sink.got.length > 0 || undefined;
+  });
+  assert.deepEqual(sink.take(), [shown(pair, second.cert)]);
+  for (const name of none) assert.ok(lines.some((line) => line.includes(name)), name);
+});
+
 test('a socket that another process left is replaced, one that it serves is not', async (t) => {
   const dir = scratch(t);
   const file = path.join(dir, 'socket');
