@@ -249,7 +249,11 @@ test('secrets by the names of files, over a socket; what an agent does not have 
   const dir = scratch(t);
   const pki = await TestPki.make(path.join(dir, 'pki'));
   const [first, second] = [await pki.issue({ dnsNames: ['a'] }), await pki.issue({ dnsNames: ['a'] })];
-  const [cert, key, ca] = ['tls.crt', 'tls.key', 'ca.crt'].map((name) => path.join(dir, name)) as [string, string, string];
+  const [cert, key, ca] = ['tls.crt', 'tls.key', 'ca.crt'].map((name) => path.join(dir, name)) as [
+    string,
+    string,
+    string,
+  ];
   const put = (file: string, text: string) => {
     fs.writeFileSync(`${file}.new`, text);
     fs.renameSync(`${file}.new`, file);
@@ -287,7 +291,11 @@ test('secrets by the names of files, over a socket; what an agent does not have 
     return sink.got.length > 0 || undefined;
   });
   assert.deepEqual(sink.take(), [shown(pair, second.cert)]);
-  for (const name of none) assert.ok(lines.some((line) => line.includes(name)), name);
+  for (const name of none)
+    assert.ok(
+      lines.some((line) => line.includes(name)),
+      name,
+    );
 });
 
 test('a socket that another process left is replaced, one that it serves is not', async (t) => {
