@@ -3,14 +3,14 @@
 // Each proxy has one worker on one processor; load and backend have another. What is compared is processor time per
 // request, from /proc: unlike requests per second it says the same on a busy machine. Rounds take turns.
 
-import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { makeLeaf, makeRoot } from '../src/ca/offline/make.ts';
+import { makeCertificates } from './proxy/certificates.ts';
 import { type Contender, contenders } from './proxy/contender.ts';
 import { generatorOf, load } from './proxy/generator.ts';
 import { cpuSeconds, freePort, listening, residentMegabytes, stop, Workplace, which } from './proxy/machine.ts';
 import { type Certificates, hopsOf, SCENARIOS, type Scenario } from './proxy/scenario.ts';
+import { chosen, median, table } from './report.ts';
 
 const { values } = parseArgs({
   options: {
@@ -46,26 +46,6 @@ interface Row {
 
 const place = new Workplace();
 const say = (text: string) => process.stderr.write(`${text}\n`);
-
-async function certificates(): Promise<Certificates> {
-  const common = { keyType: 'ecdsa-p256' as const, ttlMs: 86_400_000, now: Date.now(), force: false };
-  const root = path.join(place.folder, 'root');
-  const leaf = path.join(place.folder, 'leaf');
-  await makeRoot({ ...common, dir: root, subject: [['O', 'bench']] });
-  await makeLeaf({
-    ...common,
-    dir: leaf,
-    authority: root,
-    subject: [['CN', 'localhost']],
-    names: { dnsNames: ['localhost'] },
-    server: true,
-    client: true,
-    layout: 'tls',
-  });
-  const cert = place.write('cert.pem', fs.readFileSync(path.join(leaf, 'tls.crt'), 'utf8'));
-  const key = place.write('cert.pem.key', fs.readFileSync(path.join(leaf, 'tls.key'), 'utf8'));
-  return { cert, key, root: path.join(root, 'root-cert.pem') };
-}
 
 async function startBackend(): Promise<number> {
   const port = await freePort();
@@ -119,12 +99,6 @@ async function measure(
   }
 }
 
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
 async function compare(scenario: Scenario, all: readonly Contender[], certs: Certificates, backend: number) {
   const measures = new Map<string, Measure[]>(all.map(({ name }) => [name, []]));
   for (let round = 1; round <= Number(values.rounds); round++) {
@@ -149,50 +123,29 @@ async function compare(scenario: Scenario, all: readonly Contender[], certs: Cer
   });
 }
 
-function table(rows: readonly Row[]): string {
-  const header = ['SCENARIO', 'PROXY', 'CPU µs/REQUEST', 'RATIO TO ENVOY', 'REQUESTS/s', 'RESIDENT MB'];
-  const cells = rows.map((row) => [
-    row.scenario,
-    row.proxy,
-    row.cpuMicrosecondsPerRequest.toFixed(1),
-    row.ratioToEnvoy?.toFixed(2) ?? '-',
-    row.requestsPerSecond.toFixed(0),
-    row.residentMegabytes.toFixed(0),
-  ]);
-  const widths = header.map((_, i) => Math.max(...[header, ...cells].map((line) => line[i]!.length)));
-  return [header, ...cells]
-    .map((line) =>
-      line
-        .map((cell, i) => cell.padEnd(widths[i]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
-
-function chosen<T extends { readonly name: string }>(all: readonly T[], names: string | undefined, what: string): T[] {
-  if (names === undefined) return [...all];
-  return names.split(',').map((name) => {
-    const found = all.find((one) => one.name === name);
-    if (found === undefined) {
-      say(`there is no ${what} ${name} here; there are: ${all.map((one) => one.name).join(', ')}`);
-      process.exit(64);
-    }
-    return found;
-  });
-}
+const HEADER = ['SCENARIO', 'PROXY', 'CPU µs/REQUEST', 'RATIO TO ENVOY', 'REQUESTS/s', 'RESIDENT MB'];
+const cellsOf = (row: Row): string[] => [
+  row.scenario,
+  row.proxy,
+  row.cpuMicrosecondsPerRequest.toFixed(1),
+  row.ratioToEnvoy?.toFixed(2) ?? '-',
+  row.requestsPerSecond.toFixed(0),
+  row.residentMegabytes.toFixed(0),
+];
 
 const { found, missing } = contenders();
 for (const name of missing)
   say(`${name} is not installed${name === 'envoy' ? ' and REFERENCE_BIN is not set' : ''}: left out`);
 const scenarios = chosen(SCENARIOS, values.scenarios, 'scenario');
 const proxies = chosen(found, values.only, 'proxy');
-const certs = await certificates();
+const certs = await makeCertificates(place);
 const backend = await startBackend();
 const rows: Row[] = [];
 for (const scenario of scenarios) {
   say(`${scenario.name}: ${scenario.about}; load from ${generatorOf(scenario)}`);
   rows.push(...(await compare(scenario, proxies, certs, backend)));
 }
-process.stdout.write(values.output === 'json' ? `${JSON.stringify(rows, undefined, 2)}\n` : `${table(rows)}\n`);
+process.stdout.write(
+  values.output === 'json' ? `${JSON.stringify(rows, undefined, 2)}\n` : `${table(HEADER, rows.map(cellsOf))}\n`,
+);
 process.exit(0);

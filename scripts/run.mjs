@@ -147,7 +147,14 @@ const commands = {
     const patterns = named.length ? named : TESTS.filter((p) => fs.existsSync(path.join(ROOT, p.split('/')[0])));
     handOver(node(), ['--test', '--test-concurrency=2', '--test-timeout=180000', ...flags, ...patterns]);
   },
-  bench: (args) => handOver(node(), ['bench/run.ts', ...args]),
+  bench([name, ...args]) {
+    const own =
+      name !== undefined && /^[a-z][a-z0-9-]*$/.test(name) && fs.existsSync(path.join(ROOT, `bench/${name}.ts`));
+    handOver(
+      node(),
+      own ? [`bench/${name}.ts`, ...args] : ['bench/run.ts', ...(name === undefined ? [] : [name]), ...args],
+    );
+  },
   check() {
     const bin = path.join(ROOT, 'node_modules/.bin');
     say('types');
