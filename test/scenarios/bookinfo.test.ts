@@ -25,6 +25,8 @@ test('bookinfo: its page prints what it says, its check among it, and the mesh i
     cwd,
     folder: 'examples/bookinfo',
     more: [
+      // Plaintext is refused by the end of the connection, or by a reset.
+      [/curl: \((52|56)\).*/g, 'curl: refused'],
       [/\b\d+ requests?\b/g, 'N requests'],
       [/\b(reviews-v\d)-[a-z0-9]+-[a-z0-9]+/g, '$1-POD'],
     ],
