@@ -5,6 +5,7 @@
 #   ADDRESS   where the gateways are published; 127.0.0.1 unless told
 ISTHMUS=${ISTHMUS:-npx isthmus}
 SITE=http://${ADDRESS:-127.0.0.1}:8080
+ENROUTE=http://${ADDRESS:-127.0.0.1}:8081
 
 jar=$(mktemp) || exit 1
 failed=0
@@ -14,6 +15,7 @@ clean_up() {
   $ISTHMUS delete --ignore-not-found --wait -n bookinfo virtualservice/productpage virtualservice/reviews \
     virtualservice/ratings virtualservice/details destinationrule/productpage destinationrule/reviews \
     destinationrule/ratings destinationrule/details peerauthentication/default > /dev/null
+  $ISTHMUS delete --ignore-not-found --wait -n enroute-system globalconfig/enroute-globalconfig > /dev/null
   rm -f "$jar"
 }
 trap clean_up EXIT
@@ -37,6 +39,7 @@ has() {
 get() { curl -sS -m 20 --noproxy '*' "$@" 2>&1; }
 page() { get "$SITE/productpage"; }
 page_of_jason() { get -b "$jar" "$SITE/productpage"; }
+by_enroute() { get -H 'Host: bookinfo.example' "$@"; }
 
 # versions N: which versions of the reviews have answered so many requests, and how often.
 versions() {
@@ -129,5 +132,17 @@ printf '%s\n' 'apiVersion: security.istio.io/v1' 'kind: PeerAuthentication' 'met
   'spec: {mtls: {mode: STRICT}}' | apply
 step 'STRICT does not' refused "$(get -o /dev/null "$details" > /dev/null && echo taken || echo refused)"
 step 'and the page is there' 200 "$(get -o /dev/null -w '%{http_code}' "$SITE/productpage")"
+
+printf '%s\n' 'apiVersion: enroute.saaras.io/v1' 'kind: GlobalConfig' \
+  'metadata: {name: enroute-globalconfig, namespace: enroute-system}' \
+  "spec: {name: enroute-globalconfig, type: globalconfig_globals, config: '{\"istio_enabled\": true}'}" |
+  $ISTHMUS apply --wait -f - > /dev/null || failed=1
+step 'EnRoute is let in with certificates of the mesh' 200 \
+  "$(by_enroute -o /dev/null -w '%{http_code}' "$ENROUTE/productpage")"
+step 'its gateways count together' '200 200 200 429 ' "$(for i in 1 2 3 4; do
+  by_enroute -o /dev/null -w '%{http_code} ' -H "end-user: check-$$" "$ENROUTE/api/v1/products"
+done)"
+step 'and tell browsers of origins' yes \
+  "$(has "$(by_enroute -i -H 'Origin: http://app.bookinfo.example' "$ENROUTE/productpage")" 'access-control-allow-origin')"
 
 exit $failed
