@@ -90,3 +90,16 @@ test('a far timer does not wake the process before its time', () => {
   clock.runUntil(clock.time + 200_000);
   assert.ok(fired);
 });
+
+test('what a callback throws is told, and the timers behind it fire', () => {
+  const clock = new FakeClock();
+  const events: string[] = [];
+  const wheel = new TimerWheel(undefined, clock, (error) => events.push((error as Error).message));
+  wheel.start(10, () => {
+    throw new Error('broken');
+  });
+  wheel.start(10, () => events.push('same tick'));
+  wheel.start(500, () => events.push('later'));
+  clock.runUntil(clock.time + 1000);
+  assert.deepEqual(events, ['broken', 'same tick', 'later']);
+});

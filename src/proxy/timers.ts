@@ -72,6 +72,7 @@ export class TimerWheel implements Timers {
   readonly #coarse: Entry[] = Array.from({ length: SLOTS }, () => new Entry(0, undefined));
   readonly #onTick: (work: () => void) => void;
   readonly #clock: WheelClock;
+  readonly #onFault: (error: unknown) => void;
   #now: number;
   #fresh = false;
   /** The first tick since the clock's zero that has not been looked at. */
@@ -79,10 +80,20 @@ export class TimerWheel implements Timers {
   #armed: unknown = undefined;
   #armedFor = Infinity;
 
-  /** `onTick` runs the callbacks of one tick: the worker's place to do what follows every event. */
-  constructor(onTick: (work: () => void) => void = (work) => work(), clock: WheelClock = nodeClock) {
+  /**
+   * `onTick` runs the callbacks of one tick: the worker's place to do what follows every event. `onFault` is told of
+   * what a callback throws, so that the timers behind it still fire; without, it is thrown on.
+   */
+  constructor(
+    onTick: (work: () => void) => void = (work) => work(),
+    clock: WheelClock = nodeClock,
+    onFault: (error: unknown) => void = (error) => {
+      throw error;
+    },
+  ) {
     this.#onTick = onTick;
     this.#clock = clock;
+    this.#onFault = onFault;
     this.#now = clock.now();
     this.#tick = Math.floor(this.#now / RESOLUTION);
   }
@@ -152,7 +163,11 @@ export class TimerWheel implements Timers {
         const entry = slot.next;
         const { callback } = entry;
         entry.cancel();
-        callback?.();
+        try {
+          callback?.();
+        } catch (error) {
+          this.#onFault(error);
+        }
       }
       this.#tick = tick + 1;
       if (this.#tick % SLOTS === 0) this.#cascade(Math.floor((this.#tick * RESOLUTION) / FINE_SPAN) % SLOTS);

@@ -14,7 +14,7 @@ import { TimerWheel } from './timers.ts';
 export class Worker implements WorkerContext {
   readonly node: NodeIdentity;
   readonly health: ServerHealth = { failed: false };
-  readonly flushQueue = new FlushQueue();
+  readonly flushQueue: FlushQueue;
   readonly timers: TimerWheel;
   readonly stats = new StatsStore();
   readonly log: Logger;
@@ -33,7 +33,9 @@ export class Worker implements WorkerContext {
     this.log = log;
     this.addresses = addresses;
     this.random = random;
-    this.timers = new TimerWheel((work) => this.flushQueue.run(work));
+    const fault = faultLog(log);
+    this.flushQueue = new FlushQueue(fault);
+    this.timers = new TimerWheel((work) => this.flushQueue.run(work), undefined, fault);
   }
 
   setDnsCaches(caches: DnsCacheSource): void {
@@ -53,6 +55,20 @@ export class Worker implements WorkerContext {
     if (this.#sources === undefined) throw new Error('configuration sources are not there yet');
     return this.#sources(spec);
   }
+}
+
+/** No proxy has more different faults than this; what comes after is not told any more. */
+const MAX_FAULTS = 100;
+
+/** Tells of each fault once, with where it happened: it is ours to mend, and may come with every request. */
+function faultLog(log: Logger): (error: unknown) => void {
+  const told = new Set<string>();
+  return (error) => {
+    const text = (error instanceof Error && error.stack) || String(error);
+    if (told.has(text) || told.size >= MAX_FAULTS) return;
+    told.add(text);
+    log.error(`a fault of the proxy has ended a connection; please report it: ${text}`);
+  };
 }
 
 /** The bootstrap's `node`, with what the command line says over it. */

@@ -66,6 +66,45 @@ test('a filter in a file of the user’s own', async (t) => {
   assert.equal(await admin('/stats?filter=tenant'), 'http.main.tenant.known: 1\nhttp.main.tenant.refused: 1\n');
 });
 
+test('a filter that fails costs the connection that met it, is told of once, and the proxy goes on', async (t) => {
+  const folder = scratch(t);
+  const backend = new RawBackend(() => encodeMessage('HTTP/1.1 200 OK', [], 'from behind'));
+  const backendPort = await backend.listen();
+  t.after(() => backend.close());
+  const [port, adminPort] = await freePorts(2);
+  const broken = fs
+    .readFileSync(path.join(EXAMPLE, 'tenant.ts'), 'utf8')
+    .replace(/requestHeaders\(headers[^{]*\{/, (begin) => {
+      return `${begin}\n    if (headers.path === '/broken') throw new TypeError('tenant is confused');`;
+    });
+  assert.match(broken, /tenant is confused/);
+  fs.writeFileSync(path.join(folder, 'tenant.ts'), broken);
+  const bootstrap = path.join(folder, 'envoy.yaml');
+  fs.writeFileSync(
+    bootstrap,
+    text
+      .replace('port_value: 8000', `port_value: ${port}`)
+      .replace('port_value: 9000', `port_value: ${backendPort}`)
+      .replace('port_value: 15000', `port_value: ${adminPort}`),
+  );
+  const running = proxy(t, bootstrap);
+  const admin = async (target: string) => await (await fetch(`http://127.0.0.1:${adminPort}${target}`)).text();
+  await until('the proxy serves', async () => (await admin('/ready')) === 'LIVE\n').catch((error) =>
+    assert.fail(`${error}\n${running.output()}`),
+  );
+  const head = 'HTTP/1.1\r\nhost: acme.example.com\r\n\r\n';
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(exchange(port, [`GET /broken ${head}`]));
+    assert.equal((await exchange(port, [`GET / ${head}`])).status, 200);
+  }
+  assert.equal(running.output().match(/a fault of the proxy has ended a connection/g)?.length, 1);
+  const stats = await until('connections are gone', async () => {
+    const now = await admin('/stats?filter=http.main.downstream_(cx|rq)_active');
+    return /cx_active: 0/.test(now) ? now : undefined;
+  });
+  assert.equal(stats, 'http.main.downstream_cx_active: 0\nhttp.main.downstream_rq_active: 0\n');
+});
+
 test('what is wrong is said with its place', async (t) => {
   const folder = scratch(t);
   const [port, adminPort] = await freePorts(2);

@@ -98,6 +98,9 @@ class Attempt implements Cancelable {
     timers.newEvent();
     try {
       work();
+    } catch (error) {
+      this.#end();
+      flushQueue.fault(error);
     } finally {
       flushQueue.leave();
     }

@@ -8,10 +8,25 @@ export interface Flushable {
  * head and body in one write, the frames of many streams in one packet.
  */
 export class FlushQueue {
+  readonly #onFault: (error: unknown) => void;
   #dirty: Flushable[] = [];
   #spare: Flushable[] = [];
   #depth = 0;
   #scheduled = false;
+
+  /** `onFault` is told of errors that nobody foresaw; without, they are thrown on. */
+  constructor(
+    onFault: (error: unknown) => void = (error) => {
+      throw error;
+    },
+  ) {
+    this.#onFault = onFault;
+  }
+
+  /** An error that is no case of anything, but a fault of ours: it costs the connection that met it, not the process. */
+  fault(error: unknown): void {
+    this.#onFault(error);
+  }
 
   /** Runs an event. Events nest when one calls into another; the outermost flushes. */
   run(event: () => void): void {
@@ -47,7 +62,13 @@ export class FlushQueue {
       const items = this.#dirty;
       this.#dirty = this.#spare;
       this.#spare = items;
-      for (const item of items) item.flush();
+      for (const item of items) {
+        try {
+          item.flush();
+        } catch (error) {
+          this.fault(error);
+        }
+      }
       items.length = 0;
     }
   }

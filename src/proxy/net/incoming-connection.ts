@@ -44,6 +44,9 @@ export class IncomingConnection {
     timers.newEvent();
     try {
       work();
+    } catch (error) {
+      this.#drop(true);
+      flushQueue.fault(error);
     } finally {
       flushQueue.leave();
     }

@@ -107,9 +107,22 @@ export class SocketConnection implements Connection, Flushable {
     timers.newEvent();
     try {
       work();
+    } catch (error) {
+      this.#fault(error);
     } finally {
       flushQueue.leave();
     }
+  }
+
+  /** What went wrong may have left its owner in any state: the connection ends, and the owner is told so. */
+  #fault(error: unknown): void {
+    const { flushQueue } = this.#context;
+    try {
+      this.reset();
+    } catch (another) {
+      flushQueue.fault(another);
+    }
+    flushQueue.fault(error);
   }
 
   #onRead(bytes: Buffer, start: number, end: number): void {
@@ -120,6 +133,8 @@ export class SocketConnection implements Connection, Flushable {
     timers.newEvent();
     try {
       this.#handler.onData(bytes, start, end);
+    } catch (error) {
+      this.#fault(error);
     } finally {
       flushQueue.leave();
     }
