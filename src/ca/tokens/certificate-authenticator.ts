@@ -15,6 +15,8 @@ export interface CertificateAuthenticatorOptions {
 }
 
 const MAX_CERTIFICATES = 16;
+/** More intermediates than a mesh has at a time. */
+const MAX_KNOWN = 64;
 
 /**
  * Accepts a workload certificate that is still valid, so that a workload can renew without a token, as Istio allows.
@@ -26,6 +28,12 @@ export class CertificateAuthenticator implements Authenticator {
   readonly #clock: Clock;
   #roots: { readonly pem: string; readonly certificates: readonly Certificate[] } = { pem: '', certificates: [] };
 
+  /**
+   * Intermediates that have led to a root, by their bytes: every workload presents the same few, whose signatures need not
+   * be verified for each. Everything else about them is looked at each time.
+   */
+  readonly #known = new Map<string, Certificate>();
+
   constructor(options: CertificateAuthenticatorOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -35,7 +43,8 @@ export class CertificateAuthenticator implements Authenticator {
     if (!peerCertificates?.length) return null;
     if (peerCertificates.length > MAX_CERTIFICATES)
       throw new AuthenticationError(`the peer presented more than ${MAX_CERTIFICATES} certificates`);
-    const [leaf, ...intermediates] = peerCertificates.map(read);
+    const leaf = read(peerCertificates[0]!);
+    const intermediates = peerCertificates.slice(1).map((der) => this.#known.get(keyOf(der)) ?? read(der));
     const { path, problem } = verifyChain(leaf, {
       intermediates,
       roots: this.#trusted(),
@@ -43,6 +52,7 @@ export class CertificateAuthenticator implements Authenticator {
       purpose: 'client',
     });
     if (path === undefined) throw new AuthenticationError(problem);
+    for (const certificate of path.slice(1)) this.#keep(certificate);
     const revoked = path.find((certificate) => this.#options.isRevoked?.(certificate));
     if (revoked) throw new AuthenticationError(`the certificate "${revoked.displayName}" is revoked`);
     // X509-SVID section 5.2: a leaf is no authority and has one URI.
@@ -56,12 +66,21 @@ export class CertificateAuthenticator implements Authenticator {
     return { identity, via: 'certificate', expiresAt: leaf.notAfter };
   }
 
+  #keep(certificate: Certificate): void {
+    const key = keyOf(certificate.der);
+    if (this.#known.has(key)) return;
+    if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!);
+    this.#known.set(key, certificate);
+  }
+
   #trusted(): readonly Certificate[] {
     const pem = this.#options.roots();
     if (pem !== this.#roots.pem) this.#roots = { pem, certificates: parseCertificates(pem, 'the trust bundle') };
     return this.#roots.certificates;
   }
 }
+
+const keyOf = (der: Uint8Array) => Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1');
 
 function read(der: Uint8Array): Certificate {
   try {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
+import { TestPki } from '../../../test/support/pki.ts';
 import { ManualClock } from '../../base/clock.ts';
 import { TrustDomains } from '../../base/spiffe.ts';
 import { openSelfSigned } from '../authority/directory.ts';
@@ -301,4 +302,41 @@ test('a workload certificate proves its identity while it is valid', async (t) =
   revoked.clear();
   clock.advance(HOUR + 1000);
   await assert.rejects(authenticator.authenticate(good), refused(/expired on/));
+});
+
+test('an intermediate that is known is judged anew for each who presents it', async (t) => {
+  const clock = new ManualClock(Date.now());
+  const [pki, other] = [await TestPki.make(path.join(scratch(t), 'a')), await TestPki.make(path.join(scratch(t), 'b'))];
+  let { roots } = pki;
+  const revoked = new Set<string>();
+  const authenticator = new CertificateAuthenticator({
+    roots: () => roots,
+    trustDomains: new TrustDomains(trustDomain),
+    isRevoked: ({ serial }) => revoked.has(serial),
+    clock,
+  });
+  const credentials = async (name: string, from = pki) => {
+    const { cert } = await from.issue({ uris: [`spiffe://cluster.local/ns/foo/sa/${name}`] });
+    return { peerCertificates: parsePem(cert, 'it').map(({ der }) => der) };
+  };
+  const [first, second] = [await credentials('a'), await credentials('b')];
+  assert.equal(first.peerCertificates.length, 2);
+  for (const each of [first, second, first]) assert.ok(await authenticator.authenticate(each));
+  await assert.rejects(authenticator.authenticate(await credentials('a', other)), AuthenticationError);
+  const [leaf] = second.peerCertificates;
+  const forged = Uint8Array.from(leaf!);
+  forged[forged.length - 1]! ^= 1;
+  const peerCertificates = [forged, ...second.peerCertificates.slice(1)];
+  await assert.rejects(authenticator.authenticate({ peerCertificates }), AuthenticationError);
+
+  const intermediate = new Certificate(first.peerCertificates[1]!);
+  revoked.add(intermediate.serial);
+  await assert.rejects(authenticator.authenticate(first), refused(/is revoked$/));
+  revoked.clear();
+  roots = other.roots;
+  await assert.rejects(authenticator.authenticate(first), refused(/is not signed by|not among/));
+  roots = pki.roots;
+  assert.ok(await authenticator.authenticate(first));
+  clock.advance(2 * HOUR);
+  await assert.rejects(authenticator.authenticate(first), refused(/expired on/));
 });

@@ -52,6 +52,8 @@ export class Certificate {
   /** Dotted object identifier. */
   readonly signatureAlgorithm: string;
   #publicKey: KeyObject | undefined;
+  /** What is known of signatures: neither certificate ever changes. */
+  readonly #signedBy = new WeakMap<Certificate, boolean>();
 
   /** Throws a {@link DerError}. */
   constructor(der: Uint8Array) {
@@ -129,6 +131,15 @@ export class Certificate {
 
   /** Whether the signature was made by the key of `issuer`; says nothing of names, dates or permissions. */
   isSignedBy(issuer: Certificate): boolean {
+    let verdict = this.#signedBy.get(issuer);
+    if (verdict === undefined) {
+      verdict = this.#verify(issuer);
+      this.#signedBy.set(issuer, verdict);
+    }
+    return verdict;
+  }
+
+  #verify(issuer: Certificate): boolean {
     try {
       return new X509Certificate(this.der).verify(issuer.publicKey);
     } catch {
