@@ -29,7 +29,12 @@ export function gatewayFilters(config: Config, findings: Findings): Attached {
   let problem: string | undefined;
   const take = (object: ConfigObject, read: ReadFilter, service: EnrouteService | undefined) => {
     if ('problem' in read) problem ??= refused(object, read, findings);
-    else filters.push({ type: read.type, config: read.config, service, object });
+    else {
+      filters.push({ type: read.type, config: read.config, service, object });
+      if (service !== undefined && read.type !== 'http_filter_jwt') {
+        findings.add(object, ['spec', 'services'], `have no effect on a filter of type ${read.type}`);
+      }
+    }
   };
   for (const object of config.list('HttpFilter')) {
     const { type, httpFilterConfig, services } = object.spec;
@@ -66,6 +71,9 @@ export class GlobalSettings {
         continue;
       }
       const first = this.#settings.get(read.type)?.object.metadata;
+      if (read.type === 'globalconfig_globals' && read.config.linkerd_enabled) {
+        findings.add(object, ['spec', 'config'], 'has linkerd_enabled, which has no effect: there is no Linkerd here');
+      }
       if (first === undefined) {
         this.#settings.set(read.type, { type: read.type, config: read.config, service: undefined, object });
       } else {
