@@ -18,7 +18,6 @@ const FOLDER = path.join(import.meta.dirname, 'translation/fixtures');
 /** What istiod sends and our proxy refuses, by what it says, and why that is right. */
 const REFUSED: readonly (readonly [RegExp, string])[] = [
   [/local_jwks: is not a JSON Web Key Set/, 'Envoy refuses a set without keys as well'],
-  [/stateful_session\S* is not supported/, 'persistent sessions, which are experimental in Istio, are not built'],
   [
     /config_discovery(: is not supported|: envoy\.config\.core\.v3\.ExtensionConfigSource)/,
     'no extension is discovered: those that istiod has are Lua and Wasm',

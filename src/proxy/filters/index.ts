@@ -29,6 +29,7 @@ import { rbac } from './rbac/definition.ts';
 import { router } from './router/definition.ts';
 import { setFilterState } from './set_filter_state/definition.ts';
 import { sniDynamicForwardProxy } from './sni_dynamic_forward_proxy/definition.ts';
+import { statefulSession } from './stateful_session/definition.ts';
 import { tcpProxy } from './tcp_proxy/definition.ts';
 
 /** Every HTTP filter that a configuration may name. A new filter is one folder and one line here. */
@@ -54,6 +55,7 @@ export const HTTP_FILTERS = [
   rbac,
   router,
   setFilterState,
+  statefulSession,
 ] as readonly HttpFilterDefinition<never, never>[];
 
 /** Every network filter but the connection manager, which is a world of its own (`proxy/http`). */

@@ -48,6 +48,8 @@ export class StreamInfo {
   upstreamClusterStatName = '';
   upstreamHost: Host | undefined = undefined;
   upstreamConnection: UpstreamConnectionInfo | undefined = undefined;
+  /** The host that a filter wants; if `strict`, rather none than another one. */
+  overrideHost: { readonly address: string; readonly strict: boolean } | undefined = undefined;
   upstreamTransportFailure = '';
   downstreamTransportFailure = '';
   attemptCount = 0;

@@ -258,7 +258,12 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   }
 
   get overrideAddress(): string | undefined {
-    return this.#callbacks.info.getFilterState('envoy.upstream.dynamic_host') as string | undefined;
+    // A retry goes elsewhere.
+    return this.#attempts > 1 ? undefined : this.#callbacks.info.overrideHost?.address;
+  }
+
+  get overrideStrict(): boolean {
+    return this.#callbacks.info.overrideHost?.strict ?? false;
   }
 
   get hostAttempts(): number {
