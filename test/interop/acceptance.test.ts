@@ -22,7 +22,6 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
     /config_discovery(: is not supported|: envoy\.config\.core\.v3\.ExtensionConfigSource)/,
     'no extension is discovered: those that istiod has are Lua and Wasm',
   ],
-  [/tunneling_config: is not supported/, 'TCP in CONNECT (`tunnel` of a DestinationRule) is not built'],
   [
     /virtual_hosts\[\d+\]\.cors: is not supported/,
     'an EnvoyFilter in the words of Envoy before 1.23; the filter has taken its place',

@@ -84,6 +84,8 @@ export interface Cluster {
   readonly followsDownstreamProtocol: boolean;
   /** Protocol that requests will use if they name none: what metrics call the protocol of the cluster. */
   readonly http2: boolean;
+  /** Connections are encrypted, unless their host says otherwise. */
+  readonly secure: boolean;
   readonly autoSni: boolean;
   /** Header that the SNI of `autoSni` is taken from instead of the host; empty for none. */
   readonly autoSniHeader: string;

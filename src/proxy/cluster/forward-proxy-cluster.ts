@@ -43,7 +43,7 @@ export class ForwardProxyCluster extends RuntimeCluster {
   }
 
   override get forwardProxyPort(): number {
-    return this.sockets.at(-1)?.transport === undefined ? HTTP_PORT : HTTPS_PORT;
+    return this.secure ? HTTPS_PORT : HTTP_PORT;
   }
 
   override get size(): number {

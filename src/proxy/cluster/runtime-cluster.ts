@@ -115,6 +115,10 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     return this.config.protocol.kind === 'http2';
   }
 
+  get secure(): boolean {
+    return this.sockets.at(-1)?.transport !== undefined;
+  }
+
   get autoSni(): boolean {
     return this.config.autoSni;
   }

@@ -63,34 +63,41 @@ const NAMES: readonly (readonly [short: string, long: string])[] = [
   ['DR', 'DownstreamRemoteReset'],
 ];
 
-/** Envoy tells flags as they came: a delay before all else, and that retries are used up before why the last one failed. */
+/**
+ * Envoy tells flags as they came: a delay before all else, and that the retries of a request are used up before why the
+ * last one failed. Of a connection it is the other way round.
+ */
 const EARLY: readonly number[] = [ResponseFlag.DelayInjected, ResponseFlag.UpstreamRetryLimitExceeded];
-const BITS: readonly number[] = NAMES.map((_, bit) => 1 << bit).sort(
+const OF_CONNECTION: readonly number[] = NAMES.map((_, bit) => 1 << bit);
+const OF_REQUEST: readonly number[] = [...OF_CONNECTION].sort(
   (a, b) => Number(EARLY.includes(b)) - Number(EARLY.includes(a)),
 );
 
-function namesOf(flags: number): (readonly [short: string, long: string])[] {
-  return BITS.filter((bit) => flags & bit).map((bit) => NAMES[31 - Math.clz32(bit)]);
+function namesOf(flags: number, ofConnection: boolean): (readonly [short: string, long: string])[] {
+  return (ofConnection ? OF_CONNECTION : OF_REQUEST)
+    .filter((bit) => flags & bit)
+    .map((bit) => NAMES[31 - Math.clz32(bit)]);
 }
 
 const known = new Map<number, string>([[0, '-']]);
 
 /** `URX,UF`, or `-` if there are none: `%RESPONSE_FLAGS%`. */
-export function formatFlags(flags: number): string {
-  let text = known.get(flags);
+export function formatFlags(flags: number, ofConnection = false): string {
+  const key = ofConnection ? -flags : flags;
+  let text = known.get(key);
   if (text === undefined) {
-    text = namesOf(flags)
+    text = namesOf(flags, ofConnection)
       .map(([short]) => short)
       .join(',');
-    known.set(flags, text);
+    known.set(key, text);
   }
   return text;
 }
 
 /** `%RESPONSE_FLAGS_LONG%`. */
-export function formatFlagsLong(flags: number): string {
+export function formatFlagsLong(flags: number, ofConnection = false): string {
   if (flags === 0) return '-';
-  return namesOf(flags)
+  return namesOf(flags, ofConnection)
     .map(([, long]) => long)
     .join(',');
 }

@@ -54,7 +54,7 @@ export class IstioStatsNetworkFilter implements NetworkFilter {
     if (series === undefined) {
       const bucket = this.#config.peers.resolve(info, clusters, this.#upstreamState);
       this.#values = this.#config.values(info);
-      this.#series = series = bucket.connections(formatFlags(info.flags), this.#values);
+      this.#series = series = bucket.connections(formatFlags(info.flags, true), this.#values);
       if (series.opened) series.opened.value++;
     }
     if (series.sent) series.sent.value += info.bytesSent - this.#sent;

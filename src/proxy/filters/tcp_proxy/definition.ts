@@ -1,12 +1,17 @@
 import {
   type TcpProxy,
+  type TcpProxy_TunnelingConfig,
   TcpProxySchema,
 } from '../../../api/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
+import type { ConfigErrors } from '../../config/errors.ts';
 import { durationMs, metadataOf } from '../../config/values.ts';
 import type { NetworkFilterDefinition } from '../../net/network-filter.ts';
 import { SUPPORTED as ACCESS_LOG } from '../../observe/access-log/build.ts';
+import { compileFormat } from '../../observe/format/format.ts';
+import { headerEdits } from '../../router/header-edits.ts';
 import { SUPPORTED as ROUTE } from '../../router/supported.ts';
 import { TcpProxyFilter, TcpProxyStats } from './filter.ts';
+import type { TunnelConfig } from './tunnel.ts';
 
 export const tcpProxy: NetworkFilterDefinition<TcpProxy> = {
   name: 'envoy.filters.network.tcp_proxy',
@@ -26,6 +31,15 @@ export const tcpProxy: NetworkFilterDefinition<TcpProxy> = {
       'max_downstream_connection_duration',
       'access_log_options',
       'flush_access_log_on_connected',
+      'tunneling_config',
+    ],
+    'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig': [
+      'hostname',
+      'use_post',
+      'headers_to_add',
+      'propagate_response_headers',
+      'post_path',
+      'propagate_response_trailers',
     ],
     'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': ['clusters'],
     'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight': [
@@ -66,6 +80,7 @@ export const tcpProxy: NetworkFilterDefinition<TcpProxy> = {
       hashSourceIp: hash?.policySpecifier.case === 'sourceIp',
       hashFilterState: hash?.policySpecifier.case === 'filterState' ? hash.policySpecifier.value.key : undefined,
       accessLogs: context.buildAccessLogs(config.accessLog, errors.at('access_log')),
+      tunnel: config.tunnelingConfig && tunnelConfig(config.tunnelingConfig, errors.at('tunneling_config')),
     };
     return {
       terminal: true,
@@ -78,3 +93,23 @@ export const tcpProxy: NetworkFilterDefinition<TcpProxy> = {
     };
   },
 };
+
+function tunnelConfig(proto: TcpProxy_TunnelingConfig, errors: ConfigErrors): TunnelConfig | undefined {
+  const { usePost, postPath } = proto;
+  if (proto.hostname === '') errors.add('hostname', 'must not be empty');
+  if (!usePost && postPath !== '') errors.add('post_path', 'can be set with use_post only');
+  if (postPath !== '' && !postPath.startsWith('/')) errors.add('post_path', 'must begin with a slash');
+  const edits = headerEdits(proto.headersToAdd, [], errors, 'headers');
+  try {
+    return {
+      hostname: compileFormat(proto.hostname),
+      postPath: usePost ? postPath || '/' : undefined,
+      edits,
+      propagateHeaders: proto.propagateResponseHeaders,
+      propagateTrailers: proto.propagateResponseTrailers,
+    };
+  } catch (error) {
+    errors.add('hostname', (error as Error).message);
+    return undefined;
+  }
+}

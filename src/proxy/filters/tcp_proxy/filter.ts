@@ -15,9 +15,11 @@ import type { AccessLog } from '../../observe/access-log/access-log.ts';
 import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import { StatGroup } from '../../observe/stats.ts';
-import type { StreamInfo } from '../../observe/stream-info.ts';
+import type { StreamInfo, UpstreamConnectionInfo } from '../../observe/stream-info.ts';
 import type { Timer } from '../../timers.ts';
 import { CONNECTION_TIMEOUT } from '../router/failures.ts';
+import { HttpTunnel, type TunnelConfig, tunnelRequest } from './tunnel.ts';
+import type { TcpUpstream, TcpUpstreamOwner } from './upstream.ts';
 
 const GAUGES: ReadonlySet<string> = new Set([
   'downstream_cx_rx_bytes_buffered',
@@ -60,6 +62,8 @@ export interface TcpProxyConfig {
   readonly hashSourceIp: boolean;
   readonly hashFilterState: string | undefined;
   readonly accessLogs: readonly AccessLog[];
+  /** Undefined for connections of their own. */
+  readonly tunnel: TunnelConfig | undefined;
 }
 
 /** Cluster that a filter before this one chose, such as sni_cluster. */
@@ -69,7 +73,7 @@ export const CLUSTER_OVERRIDE = 'envoy.tcp_proxy.cluster';
 const MAX_EARLY = 1024 * 1024;
 
 /** The last filter of a TCP chain: connects the client with a host, and passes bytes, half-closes and resets both ways. */
-export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
+export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, TcpUpstreamOwner {
   readonly headers: Headers | undefined = undefined;
   readonly overrideAddress = undefined;
   metadataMatch: Metadata | undefined = undefined;
@@ -78,7 +82,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
   readonly #client: Connection;
   #cluster: Cluster | undefined = undefined;
   #connecting: Cancelable | undefined = undefined;
-  #upstream: Connection | undefined = undefined;
+  #upstream: TcpUpstream | undefined = undefined;
   #early: Buffer[] = [];
   #earlyBytes = 0;
   #clientEnded = false;
@@ -153,7 +157,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
     const cluster = this.#cluster!;
     if (this.#attempts >= this.#config.maxConnectAttempts) {
       cluster.stats.upstream_cx_connect_attempts_exceeded++;
-      this.#giveUp(ResponseFlag.UpstreamConnectionFailure);
+      this.#giveUp(ResponseFlag.UpstreamConnectionFailure | ResponseFlag.UpstreamRetryLimitExceeded);
       return;
     }
     this.#attempts++;
@@ -165,8 +169,16 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
       return;
     }
     this.#callbacks.info.upstreamHost = host;
-    const attempt = cluster.openTcp(host, this.#options(), new Upstream(this, host));
+    const attempt = this.#open(cluster, host);
     if (this.#upstream === undefined && !this.#over) this.#connecting = attempt;
+  }
+
+  #open(cluster: Cluster, host: Host): Cancelable | undefined {
+    const { tunnel } = this.#config;
+    if (tunnel === undefined) return cluster.openTcp(host, this.#options(), new Upstream(this, host));
+    const { info, worker } = this.#callbacks;
+    const request = tunnelRequest(tunnel, info, cluster.secure);
+    return cluster.openHttp(host, this.#options(), new HttpTunnel(this, request, tunnel, info, worker.timers));
   }
 
   #options(): UpstreamOptions {
@@ -181,30 +193,23 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
     };
   }
 
-  connected(connection: Connection): void {
+  connected(upstream: TcpUpstream, connection: UpstreamConnectionInfo): void {
     const { info, worker } = this.#callbacks;
     this.#connecting = undefined;
-    this.#upstream = connection;
-    info.upstreamConnection = {
-      id: connection.id,
-      local: connection.local,
-      remote: connection.remote,
-      tls: connection.tls,
-      protocol: '',
-      filterState: connection.filterState,
-    };
-    for (const chunk of this.#early) connection.write(chunk);
+    this.#upstream = upstream;
+    info.upstreamConnection = connection;
+    for (const chunk of this.#early) upstream.write(chunk);
     this.#early = [];
-    connection.start();
+    upstream.start();
     this.#client.pauseReading(false);
-    if (this.#clientEnded) connection.end();
+    if (this.#clientEnded) upstream.end();
     if (this.#config.idleTimeoutMs > 0) {
       this.#lastActivity = worker.timers.now();
       this.#armIdle(this.#config.idleTimeoutMs);
     }
   }
 
-  connectFailed(reason: ResetReason, details: string): void {
+  connectFailed(reason: string, details: string): void {
     const { info } = this.#callbacks;
     this.#connecting = undefined;
     if (reason === ResetReason.Overflow) {
@@ -279,7 +284,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
     for (const log of this.#config.accessLogs) log.log(info);
   }
 
-  upstreamData(bytes: Buffer, start: number, end: number): void {
+  upstreamData(bytes: Uint8Array, start: number, end: number): void {
     const { info, worker } = this.#callbacks;
     this.#config.stats.downstream_cx_tx_bytes_total += end - start;
     info.bytesSent += end - start;
@@ -299,7 +304,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext {
     this.#client.pauseReading(high);
   }
 
-  upstreamClosed(reason: CloseReason): void {
+  upstreamClosed(reason: string): void {
     if (this.#over) return;
     if (reason === CloseReason.Reset) this.#client.reset();
     else this.#client.closeAfterFlush(1000);
@@ -317,7 +322,8 @@ class Upstream implements UpstreamConnectionHandler {
   }
 
   onReady(connection: Connection): void {
-    this.#proxy.connected(connection);
+    const { id, local, remote, tls, filterState } = connection;
+    this.#proxy.connected(connection, { id, local, remote, tls, protocol: '', filterState });
   }
 
   onFailure(reason: ResetReason, details: string): void {
