@@ -1,0 +1,287 @@
+// What fails when a virtual machine, its network, its certificate or the east-west gateway does, and how fast the mesh
+// notices and recovers:
+//   node bench/reliability.ts [--only killed,cut,expired,gateway]
+// Needs root on Linux: the machine is a network namespace. A caller asks 20 times a second through its sidecar.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { ControlClient } from '../src/config/control/client.ts';
+import { whyNoNamespaces } from '../src/local/capture/mesh-network.ts';
+import { NetworkNamespace, removeLink, removeNamespace } from '../src/process/network-namespace.ts';
+import { runTool } from '../src/process/tool.ts';
+import { execute, isthmusProgram, meshRecord, ownAddress, ROOT, TestedMesh } from '../test/support/local-mesh.ts';
+import { mesh as memberMesh, PROGRAM } from '../test/support/member-machine.ts';
+import { scratch, until } from '../test/support/reference.ts';
+import { type Answer, describe, outageOf } from './reliability/outage.ts';
+
+const { values } = parseArgs({ options: { only: { type: 'string', default: 'killed,cut,expired,gateway' } } });
+const wanted = new Set(values.only.split(','));
+/** Long enough for the control plane to miss a machine that went without a word. */
+const CUT_MS = 75_000;
+const NOTICE_MS = 120_000;
+const SECRET_TTL = '30s';
+const REQUESTS = path.join(import.meta.dirname, 'reliability/requests.mjs');
+
+/** Ends what was started, the last first. */
+class Endings {
+  readonly #all: (() => void | Promise<void>)[] = [];
+
+  after(end: () => void | Promise<void>): void {
+    this.#all.push(end);
+  }
+
+  async run(): Promise<void> {
+    for (const end of this.#all.reverse()) await end();
+  }
+}
+
+/** A caller that goes on asking. */
+class Caller {
+  readonly answers: Answer[] = [];
+  readonly #child: ChildProcess;
+
+  constructor(endings: Endings, command: string, args: readonly string[], env: object = {}) {
+    const child = spawn(command, [...args], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
+    this.#child = child;
+    let rest = '';
+    child.stdout.on('data', (chunk) => {
+      const lines = (rest + String(chunk)).split('\n');
+      rest = lines.pop()!;
+      for (const line of lines) if (line.startsWith('{')) this.answers.push(JSON.parse(line) as Answer);
+    });
+    endings.after(() => void this.#child.kill('SIGKILL'));
+  }
+
+  /** Resolves when a second went well. */
+  async well(): Promise<void> {
+    const isWell = () => {
+      const lately = this.answers.filter(({ at }) => at > Date.now() - 3000);
+      return lately.length > 15 && lately.slice(-15).every(({ result }) => result === '200');
+    };
+    await until('requests go well', isWell, NOTICE_MS);
+  }
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+
+/** A mesh with a member that is a machine with a network of its own. */
+class MachineScene {
+  readonly #endings: Endings;
+  readonly #folder: string;
+  readonly mesh: TestedMesh;
+  readonly caller: Caller;
+  readonly #namespace = `machine-${process.pid}`;
+  readonly #link = `mach${process.pid}`.slice(0, 15);
+  readonly #ip: string;
+  #machine: ChildProcess | undefined;
+
+  private constructor(endings: Endings, folder: string, mesh: TestedMesh, ip: string) {
+    this.#endings = endings;
+    this.#folder = folder;
+    this.mesh = mesh;
+    this.#ip = ip;
+    const [node, main] = isthmusProgram();
+    const args = [main, 'run', '-n', 'vms', '--name', 'caller', '--', node, REQUESTS, 'http://legacy/'];
+    this.caller = new Caller(endings, node, args, mesh.env);
+  }
+
+  static async start(endings: Endings): Promise<MachineScene> {
+    const folder = scratch(endings);
+    const program = path.join(folder, 'program.mjs');
+    fs.writeFileSync(program, PROGRAM);
+    // Times are as they are without a word of the user's.
+    const yaml = memberMesh(program).replace(/^ *components:.*PILOT_WORKLOAD_ENTRY_GRACE_PERIOD.*$/m, '');
+    const mesh = await TestedMesh.start(endings, { 'mesh.yaml': yaml }, { args: ['--capture', 'netns'] });
+    const { discovery } = meshRecord(mesh);
+    const prefix = discovery.grpc.split('.').slice(0, 2).join('.');
+    const ip = `${prefix}.254.1`;
+    const scene = new MachineScene(endings, folder, mesh, ip);
+    await scene.#cable(`isth${Number(prefix.split('.')[1]) - 64}`, `${prefix}.255.253`);
+    const { code, stderr } = await mesh.isthmus([
+      ...['workload', 'entry', 'configure', '--name', 'legacy', '-n', 'vms', '--autoregister'],
+      ...['--internalIP', ip, '-o', scene.#files],
+    ]);
+    if (code !== 0) throw new Error(stderr);
+    return scene;
+  }
+
+  get #files(): string {
+    return path.join(this.#folder, 'files');
+  }
+
+  async #cable(bridge: string, gateway: string): Promise<void> {
+    const [name, link] = [this.#namespace, this.#link];
+    this.#endings.after(async () => {
+      await removeLink(link);
+      await removeNamespace(name);
+    });
+    await NetworkNamespace.create({ name, link, bridge, address: `${this.#ip}/16`, gateway });
+  }
+
+  /** Switches the machine on. */
+  on(env: Readonly<Record<string, string>> = {}): void {
+    const [node, main] = isthmusProgram();
+    const file = path.join(this.#files, 'cluster.env');
+    const lines = fs
+      .readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => !line.startsWith('SECRET_TTL='));
+    for (const [variable, value] of Object.entries(env)) lines.push(`${variable}='${value}'`);
+    fs.writeFileSync(file, `${lines.filter(Boolean).join('\n')}\n`);
+    const [program = '', ...rest] = NetworkNamespace.entrance(this.#namespace);
+    const run = [main, 'vm', 'run', this.#files, '--', node, path.join(this.#folder, 'program.mjs'), 'machine'];
+    const log = fs.openSync(path.join(this.#folder, 'machine.log'), 'a');
+    this.#machine = spawn(program, [...rest, '--', node, ...run], { stdio: ['ignore', log, log], detached: true });
+    fs.closeSync(log);
+    this.#endings.after(() => this.off());
+  }
+
+  /** Switches it off, as one pulls a plug. */
+  async off(): Promise<void> {
+    const machine = this.#machine;
+    this.#machine = undefined;
+    if (machine?.pid === undefined) return;
+    const ended = new Promise((resolve) => machine.once('close', resolve));
+    process.kill(-machine.pid, 'SIGKILL');
+    await ended;
+  }
+
+  /** Pulls the network cable out, or plugs it in. */
+  async cable(state: 'up' | 'down'): Promise<void> {
+    await runTool('ip', ['link', 'set', this.#link, state]);
+  }
+
+  /** Whether the mesh sends requests to the machine. */
+  async #isKnown(): Promise<boolean> {
+    const control = new ControlClient(meshRecord(this.mesh).controlSocket);
+    const caller = (await control.proxies()).proxies.find(({ name }) => name === 'caller')!;
+    const text = await (await fetch(`http://${caller.admin}/clusters`)).text();
+    return text.includes(`outbound|80||legacy.vms.svc.cluster.local::${this.#ip}:9000::`);
+  }
+
+  /** Milliseconds until the caller's sidecar no longer has the machine among its endpoints, or has it again. */
+  async noticed(known: boolean): Promise<number> {
+    const begun = Date.now();
+    await until(`the machine is ${known ? 'known' : 'gone'}`, async () => (await this.#isKnown()) === known, NOTICE_MS);
+    return Date.now() - begun;
+  }
+}
+
+async function machineScenes(endings: Endings): Promise<void> {
+  const scene = await MachineScene.start(endings);
+  const { caller } = scene;
+  scene.on();
+  await caller.well();
+
+  if (wanted.has('killed')) {
+    const event = Date.now();
+    await scene.off();
+    const notice = await scene.noticed(false);
+    const back = Date.now();
+    scene.on();
+    await caller.well();
+    const whole = outageOf(caller.answers, back);
+    console.log(`machine killed: it is no endpoint any more after ${seconds(notice)}`);
+    console.log(
+      `  until then: ${describe(
+        outageOf(
+          caller.answers.filter(({ at }) => at < event + notice),
+          event,
+        ),
+      )}`,
+    );
+    console.log(`  switched on again: the first good answer after ${whole.to?.toFixed(1)} s`);
+  }
+
+  if (wanted.has('cut')) {
+    const event = Date.now();
+    await scene.cable('down');
+    const notice = await scene.noticed(false).catch(() => undefined);
+    await pause(Math.max(0, event + CUT_MS - Date.now()));
+    const back = Date.now();
+    await scene.cable('up');
+    await caller.well();
+    console.log(
+      `network cut: ${notice === undefined ? 'not noticed' : `it is no endpoint any more after ${seconds(notice)}`}`,
+    );
+    const until = event + (notice ?? CUT_MS);
+    console.log(
+      `  until then: ${describe(
+        outageOf(
+          caller.answers.filter(({ at }) => at < until),
+          event,
+        ),
+      )}`,
+    );
+    console.log(`  plugged in again: the first good answer after ${outageOf(caller.answers, back).to?.toFixed(1)} s`);
+  }
+
+  if (wanted.has('expired')) {
+    await scene.off();
+    scene.on({ SECRET_TTL });
+    await caller.well();
+    const event = Date.now();
+    await scene.cable('down');
+    await pause(CUT_MS);
+    const back = Date.now();
+    await scene.cable('up');
+    await caller.well();
+    const { to } = outageOf(caller.answers, back);
+    console.log(`certificate expired: valid for ${SECRET_TTL}, the network cut for ${seconds(back - event)}`);
+    console.log(`  plugged in again: the first good answer after ${to?.toFixed(1)} s, with a new certificate`);
+  }
+}
+
+async function gatewayScenes(endings: Endings): Promise<void> {
+  const folder = path.join(scratch(endings), 'vm-mesh');
+  const isLeftOver = (file: string) => /(^|\/)(\.local|cacerts\.yaml)$/.test(file);
+  fs.cpSync(path.join(ROOT, 'examples/vm-mesh'), folder, { recursive: true, filter: (file) => !isLeftOver(file) });
+  const [gateway, machine] = [ownAddress(), ownAddress()];
+  const [node, main] = isthmusProgram();
+  const env = { ISTHMUS: `${node} ${main}`, GATEWAY: gateway, VM_HOST: machine };
+  const setUp = await execute('/bin/sh', [path.join(folder, 'set-up.sh')], { env });
+  if (setUp.code !== 0) throw new Error(setUp.stderr);
+  const mesh = await TestedMesh.start(endings, folder, { address: gateway });
+  const proxy = spawn(node, [main, 'proxy', '-c', path.join(folder, '.local/vm1/envoy.yaml')], { stdio: 'ignore' });
+  endings.after(() => void proxy.kill('SIGKILL'));
+  const caller = new Caller(endings, node, [REQUESTS, `http://${machine}:8080/frontend`]);
+  await caller.well();
+  const status = new ControlClient(meshRecord(mesh).controlSocket);
+  const pod = async () => (await status.status()).pods.find(({ name }) => name.startsWith('istio-eastwestgateway'))!;
+
+  const crash = Date.now();
+  process.kill((await pod()).containers.find(({ pid }) => pid !== undefined)!.pid!, 'SIGKILL');
+  await pause(1000);
+  await caller.well();
+  console.log(`east-west gateway killed: ${describe(outageOf(caller.answers, crash))}`);
+
+  const restart = Date.now();
+  const { namespace, name } = await pod();
+  const { code, stderr } = await mesh.isthmus(['restart', '-n', namespace, name]);
+  if (code !== 0) throw new Error(stderr);
+  await caller.well();
+  console.log(`east-west gateway restarted: ${describe(outageOf(caller.answers, restart))}`);
+}
+
+async function main(): Promise<void> {
+  const endings = new Endings();
+  const interrupted = new Promise<void>((resolve) => process.once('SIGINT', resolve));
+  const work = async () => {
+    if (wanted.has('gateway')) await gatewayScenes(endings);
+    if (['killed', 'cut', 'expired'].some((name) => wanted.has(name))) {
+      const reason = await whyNoNamespaces();
+      if (reason !== undefined) console.log(`the machine's scenes are left out: ${reason}`);
+      else await machineScenes(endings);
+    }
+  };
+  try {
+    await Promise.race([work(), interrupted]);
+  } finally {
+    await endings.run();
+  }
+}
+
+await main();
