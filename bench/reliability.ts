@@ -13,8 +13,8 @@ import { NetworkNamespace, removeLink, removeNamespace } from '../src/process/ne
 import { runTool } from '../src/process/tool.ts';
 import { execute, isthmusProgram, meshRecord, ownAddress, ROOT, TestedMesh } from '../test/support/local-mesh.ts';
 import { mesh as memberMesh, PROGRAM } from '../test/support/member-machine.ts';
+import { type Answer, describe, outageOf } from '../test/support/outage.ts';
 import { scratch, until } from '../test/support/reference.ts';
-import { type Answer, describe, outageOf } from './reliability/outage.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string', default: 'killed,cut,expired,gateway' } } });
 const wanted = new Set(values.only.split(','));
@@ -22,7 +22,7 @@ const wanted = new Set(values.only.split(','));
 const CUT_MS = 75_000;
 const NOTICE_MS = 120_000;
 const SECRET_TTL = '30s';
-const REQUESTS = path.join(import.meta.dirname, 'reliability/requests.mjs');
+const REQUESTS = path.join(import.meta.dirname, 'reliability-requests.mjs');
 
 /** Ends what was started, the last first. */
 class Endings {
@@ -54,11 +54,12 @@ class Caller {
     endings.after(() => void this.#child.kill('SIGKILL'));
   }
 
-  /** Resolves when a second went well. */
+  /** Resolves when requests that are asked from now on go well for a while. */
   async well(): Promise<void> {
+    const since = Date.now();
     const isWell = () => {
-      const lately = this.answers.filter(({ at }) => at > Date.now() - 3000);
-      return lately.length > 15 && lately.slice(-15).every(({ result }) => result === '200');
+      const lately = this.answers.filter(({ at }) => at > since).slice(-15);
+      return lately.length === 15 && lately.every(({ result }) => result === '200');
     };
     await until('requests go well', isWell, NOTICE_MS);
   }
@@ -84,7 +85,19 @@ class MachineScene {
     this.mesh = mesh;
     this.#ip = ip;
     const [node, main] = isthmusProgram();
-    const args = [main, 'run', '-n', 'vms', '--name', 'caller', '--', node, REQUESTS, 'http://legacy/'];
+    const args = [
+      main,
+      'run',
+      '-n',
+      'vms',
+      '--name',
+      'caller',
+      '--',
+      node,
+      REQUESTS,
+      'http://192.0.2.1/',
+      'legacy.vms',
+    ];
     this.caller = new Caller(endings, node, args, mesh.env);
   }
 
