@@ -16,6 +16,7 @@ import { CodecSocket } from './net/codec-socket.ts';
 const METHODS = new Map([
   ['/t.T/Echo', unary((request, _call, respond) => respond(request))],
   ['/t.T/Hang', unary(() => {})],
+  ['/t.T/Refuse', unary((_request, call) => call.end({ code: 16, message: 'who are you' }))],
 ]);
 
 class EchoServer {
@@ -80,6 +81,17 @@ test('calls share a connection, and a lost one is replaced', async (t) => {
   assert.match(await hanging, /^14 /);
   assert.equal(await call(channel), 'hi');
   assert.equal(server.sockets.length, 2);
+});
+
+test('a call that is not believed is the last on its connection, whose certificate may have expired', async (t) => {
+  const server = new EchoServer();
+  await server.listen(t);
+  const channel = channelTo(t, server.port);
+  assert.equal(await call(channel), 'hi');
+  assert.equal(await call(channel, 'Refuse'), '16 who are you');
+  assert.equal(await call(channel), 'hi');
+  assert.equal(server.sockets.length, 2);
+  await until('the first connection is closed', () => server.sockets[0].destroyed || undefined);
 });
 
 test('a server that drains gets no new calls', async (t) => {

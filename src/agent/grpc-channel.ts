@@ -96,6 +96,9 @@ export class GrpcChannel implements GrpcTransport {
         onHeaders: (headers) => handler.onHeaders?.(headers),
         onMessage: (bytes) => handler.onMessage(bytes),
         onEnd: (status, trailers) => {
+          // Who was not believed comes back on another connection, with the certificate that it has by then.
+          const connection = this.#byCall.get(call);
+          if (status.code === GrpcCode.Unauthenticated && connection) this.#retire(connection);
           over();
           handler.onEnd(status, trailers);
         },

@@ -2,6 +2,7 @@ import net from 'node:net';
 import { codeOf, UserError } from '../base/errors.ts';
 import { AddressPool, MAX_SLOTS, type PodNetworkKind, podPrefixOf } from '../process/address-pool.ts';
 import { ownerOf } from '../process/listening-sockets.ts';
+import { claim, giveBack } from './capture/claim.ts';
 
 /** A share of the addresses, held for as long as its socket is open. */
 export interface Slot {
@@ -17,13 +18,23 @@ const LOCK_PORT = 15099;
 export async function takeSlot(kind: PodNetworkKind = 'loopback'): Promise<Slot> {
   for (let number = 0; number < MAX_SLOTS; number++) {
     const lock = await lockSlot(number);
-    if (typeof lock === 'object') return { number, pool: new AddressPool(number, kind), release: () => lock.close() };
+    if (typeof lock === 'object') {
+      if (kind === 'loopback') return { number, pool: new AddressPool(number, kind), release: () => lock.close() };
+      if (claim(number)) return { number, pool: new AddressPool(number, kind), release: () => release(number, lock) };
+      lock.close();
+      continue;
+    }
     if (lock !== 'EADDRINUSE')
       throw new UserError(
         `addresses of ${podPrefixOf('loopback', number)}0.0/16 cannot be used: ${lock} (on macOS, 127.0.0.1 is the only one)`,
       );
   }
   throw new UserError(`${MAX_SLOTS} meshes run on this machine already`);
+}
+
+function release(number: number, lock: { close(): void }): void {
+  giveBack(number);
+  lock.close();
 }
 
 /** Holds a slot until it is closed; the system's code of why not, `EADDRINUSE` where another mesh has it. */

@@ -1,6 +1,7 @@
 import { linkNames, namespaceNames, removeLink, removeNamespace } from '../../process/network-namespace.ts';
 import { runTool } from '../../process/tool.ts';
 import { lockSlot } from '../slot.ts';
+import { holderOf } from './claim.ts';
 import { masqueradeRule } from './masquerade.ts';
 import { slotOf } from './names.ts';
 
@@ -28,6 +29,8 @@ export async function removeLeftovers(own: number): Promise<number> {
       removed += await removeSlot(slot);
       continue;
     }
+    // Who runs in another network holds its slot there.
+    if (holderOf(slot) !== undefined) continue;
     const lock = await lockSlot(slot);
     if (typeof lock === 'string') continue;
     removed += await removeSlot(slot);
