@@ -23,6 +23,9 @@ export interface Attached {
   readonly problem: string | undefined;
 }
 
+/** Types of filters that ask a service. */
+const ASK_SERVICES: ReadonlySet<string> = new Set(['http_filter_jwt', 'http_filter_extauthz']);
+
 /** Every filter and setting that applies to the gateways as a whole. */
 export function gatewayFilters(config: Config, findings: Findings): Attached {
   const filters: Filter[] = [];
@@ -31,7 +34,7 @@ export function gatewayFilters(config: Config, findings: Findings): Attached {
     if ('problem' in read) problem ??= refused(object, read, findings);
     else {
       filters.push({ type: read.type, config: read.config, service, object });
-      if (service !== undefined && read.type !== 'http_filter_jwt') {
+      if (service !== undefined && !ASK_SERVICES.has(read.type)) {
         findings.add(object, ['spec', 'services'], `have no effect on a filter of type ${read.type}`);
       }
     }

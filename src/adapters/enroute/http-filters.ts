@@ -86,11 +86,11 @@ function jwt(
   if (!name || !Number.isInteger(port) || port < 1) {
     return findings.add(object, ['spec'], 'needs jwt_service_name and jwt_service_port: the service that has the keys');
   }
-  const named =
-    service?.name === name
-      ? service
-      : { name, port, ...(config.jwks_uri.startsWith('https:') && { protocol: 'tls' as const }) };
-  const upstream = upstreams.reach({ ...named, port }, source);
+  const isTls = config.jwks_uri.startsWith('https:');
+  const named = service?.name === name ? service : { name, ...(isTls && { protocol: 'tls' as const }) };
+  // Whoever hands out the keys decides who is let in.
+  const publicName = new URL(config.jwks_uri).hostname;
+  const upstream = upstreams.reach({ ...named, port }, source, { publicName });
   if (typeof upstream === 'string') return upstream;
   return httpFilterPatch('envoy.filters.http.jwt_authn', jwtConfig(config, upstream.cluster));
 }
@@ -116,7 +116,7 @@ const DEFAULT_AUTH_SECONDS = 1;
 const DEFAULT_BODY_BYTES = 1024;
 
 function extAuthz(
-  { config, object }: Filter<'http_filter_extauthz'>,
+  { config, object, service: given }: Filter<'http_filter_extauthz'>,
   { upstreams }: FilterSurroundings,
 ): object | string {
   const [, scheme = '', host = '', port] = /^(\w+):\/\/([^/:]+)(?::(\d+))?/.exec(config.url) ?? [];
@@ -128,6 +128,7 @@ function extAuthz(
     name: host.slice(dot + 1),
     port: port === undefined ? (isTls ? 443 : 80) : Number(port),
     ...(isTls ? { protocol: isGrpc ? ('h2' as const) : ('tls' as const) } : isGrpc && { protocol: 'h2c' as const }),
+    ...(given && { validation: given.validation, clientvalidation: given.clientvalidation }),
   };
   const upstream = upstreams.reachIn(namespace, service, { object, path: ['spec'] });
   if (typeof upstream === 'string') return upstream;

@@ -22,6 +22,8 @@ export interface Upstream {
 export interface UpstreamSettings {
   readonly timeouts?: EnrouteTimeouts | undefined;
   readonly filters?: Attached;
+  /** Name that its certificate must be for by the system's authorities, where nothing else says how to check it. */
+  readonly publicName?: string;
 }
 
 interface Subset {
@@ -126,8 +128,9 @@ export class Upstreams {
   }
 
   /** What differs from how a service is reached by default, as a DestinationRule has it. */
-  #policy(service: EnrouteService, source: Source, { timeouts, filters }: UpstreamSettings): object | string {
-    const tls = this.#tls(service, source);
+  #policy(service: EnrouteService, source: Source, settings: UpstreamSettings): object | string {
+    const { timeouts, filters, publicName } = settings;
+    const tls = this.#tls(service, source, publicName);
     if (typeof tls === 'string') return tls;
     const pool = connectionPool(service, timeouts, filters);
     const outliers = filters && outlierDetection(filters);
@@ -140,7 +143,8 @@ export class Upstreams {
     };
   }
 
-  #tls({ protocol, validation, clientvalidation, name }: EnrouteService, source: Source): object | string | undefined {
+  #tls(service: EnrouteService, source: Source, publicName: string | undefined): object | string | undefined {
+    const { protocol, validation, clientvalidation, name } = service;
     if (protocol !== 'tls' && protocol !== 'h2') {
       if (validation === undefined && clientvalidation === undefined) return undefined;
       return this.#findings.add(source.object, source.path, 'has validation, which needs the protocol tls or h2');
@@ -149,6 +153,7 @@ export class Upstreams {
       if (clientvalidation !== undefined) {
         return this.#findings.add(source.object, source.path, 'has clientvalidation, which needs validation beside it');
       }
+      if (publicName !== undefined) return { mode: 'SIMPLE', sni: publicName, subjectAltNames: [publicName] };
       this.#findings.add(
         source.object,
         source.path,

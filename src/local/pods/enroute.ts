@@ -46,23 +46,16 @@ export function enrouteContainer(role: 'envoy' | 'cert-server', container: Conta
   // To itself it is alone in the pod: what the sidecar listens on is at other addresses.
   const alone = { ...around, addresses: { pod: address, program: address, sidecar: address } };
   const own = agentEnvironment(facts, 'gateway', role === 'envoy' ? alone : { ...alone, publish: undefined });
-  const port = STATUS_PORTS[role];
-  const served = role === 'envoy' && injection === 'sidecar' && hasCertServer(facts);
-  const env = containerEnvironment(
-    container,
-    {
-      ...own,
-      INSTANCE_IP: addresses.pod,
-      OUTPUT_CERTS: '',
-      PROXY_CONFIG: withSettings(own.PROXY_CONFIG, { statusPort: port, configPath: `./etc/enroute/${role}` }),
-      ISTHMUS_AGENT_STATE: `./var/lib/enroute/${role}`,
-      ...(served && { WORKLOAD_IDENTITY_SOCKET_FILE: CERT_SERVER_SOCKET }),
-      ...(role === 'cert-server' && certServerEnvironment(facts)),
-    },
-    facts,
-    values,
-  );
-  const readinessProbe = { httpGet: { path: '/healthz/ready', port }, timeoutSeconds: 3, periodSeconds: 15 };
+  const special = enrouteEnvironment(role, {
+    proxyConfig: own.PROXY_CONFIG ?? '{}',
+    annotation: facts.pod.annotations['proxy.istio.io/config'],
+    podIp: addresses.pod,
+    injection,
+    containers: facts.pod.spec.containers,
+  });
+  const env = containerEnvironment(container, { ...own, ...special }, facts, values);
+  const httpGet = { path: '/healthz/ready', port: STATUS_PORTS[role] };
+  const readinessProbe = { httpGet, timeoutSeconds: 3, periodSeconds: 15 };
   return new RunningContainer({
     process: {
       command: agent.command,
@@ -88,13 +81,40 @@ export function enrouteContainer(role: 'envoy' | 'cert-server', container: Conta
   });
 }
 
-function hasCertServer({ pod }: PodFacts): boolean {
-  return pod.spec.containers.some((container) => enrouteRole(container) === 'cert-server');
+/** What the agents of a gateway have in their environment that other agents do not. */
+export function enrouteEnvironment(
+  role: 'envoy' | 'cert-server',
+  pod: {
+    /** `PROXY_CONFIG` of the mesh, JSON. */
+    readonly proxyConfig: string;
+    /** The pod's `proxy.istio.io/config`, YAML. */
+    readonly annotation: string | undefined;
+    readonly podIp: string;
+    readonly injection: Injection;
+    readonly containers: readonly Container[];
+  },
+): Record<string, string> {
+  const config = JSON.parse(pod.proxyConfig) as MeshDefaults;
+  const isServed =
+    pod.injection === 'sidecar' && pod.containers.some((container) => enrouteRole(container) === 'cert-server');
+  const folder = outputCerts(pod.annotation) ?? config.proxyMetadata?.OUTPUT_CERTS ?? CERTIFICATES;
+  return {
+    INSTANCE_IP: pod.podIp,
+    // The sidecar writes its own; these agents write none.
+    OUTPUT_CERTS: '',
+    PROXY_CONFIG: JSON.stringify({ ...config, statusPort: STATUS_PORTS[role], configPath: `./etc/enroute/${role}` }),
+    ISTHMUS_AGENT_STATE: `./var/lib/enroute/${role}`,
+    ...(role === 'envoy' && isServed && { WORKLOAD_IDENTITY_SOCKET_FILE: CERT_SERVER_SOCKET }),
+    ...(role === 'cert-server' && certServerEnvironment(folder)),
+  };
+}
+
+interface MeshDefaults {
+  readonly proxyMetadata?: Readonly<Record<string, string>>;
 }
 
 /** An agent that has the files of `OUTPUT_CERTS` for its certificates, and serves them to another process. */
-function certServerEnvironment({ pod }: PodFacts): Record<string, string> {
-  const folder = outputCerts(pod.annotations['proxy.istio.io/config']) ?? CERTIFICATES;
+function certServerEnvironment(folder: string): Record<string, string> {
   const file = (name: string) => `${folder.replace(/\/+$/, '')}/${name}.pem`;
   return {
     DISABLE_ENVOY: 'true',
@@ -114,10 +134,6 @@ function outputCerts(annotation: string | undefined): string | undefined {
   const { proxyMetadata } = (config ?? {}) as { readonly proxyMetadata?: Readonly<Record<string, unknown>> };
   const folder = proxyMetadata?.OUTPUT_CERTS;
   return typeof folder === 'string' && folder !== '' ? folder : undefined;
-}
-
-function withSettings(proxyConfig = '{}', settings: object): string {
-  return JSON.stringify({ ...(JSON.parse(proxyConfig) as object), ...settings });
 }
 
 /** A container of EnRoute's chart whose work the control plane does: it is there when the gateway is. */
