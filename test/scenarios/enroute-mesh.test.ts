@@ -83,6 +83,7 @@ test('EnRoute joined to the mesh: encrypted from the client to the application',
 
   const folder = fs.globSync(path.join(mesh.home, 'meshes/*/pods/enroute-system.enroute-*/etc/istio-certs'))[0]!;
   const written = () => new X509Certificate(fs.readFileSync(path.join(folder, 'cert-chain.pem')));
+  const fingerprint = () => written().fingerprint256.replaceAll(':', '').toLowerCase();
 
   await t.test('the sidecar writes its certificate where OUTPUT_CERTS says, for as long as SECRET_TTL says', () => {
     const { subjectAltName, validFromDate, validToDate } = written();
@@ -106,10 +107,21 @@ test('EnRoute joined to the mesh: encrypted from the client to the application',
     const { headers } = JSON.parse(answer.body);
     const client = headers['x-forwarded-client-cert'];
     assert.match(client, /URI=spiffe:\/\/cluster\.local\/ns\/enroute-system\/sa\/enroute$/);
-    const own = written().fingerprint256.replaceAll(':', '').toLowerCase();
-    assert.match(client, new RegExp(`Hash=${own};`), 'it presents what the cert-server has handed out');
+    assert.match(client, new RegExp(`Hash=${fingerprint()};`), 'it presents what the cert-server has handed out');
     assert.deepEqual(seen(toWeb), []);
     assert.deepEqual(seen(toGateway), all, 'clients still speak plain');
+  });
+
+  await t.test('what the sidecar renews is presented from the next connection on', async () => {
+    const before = fingerprint();
+    const renewal = await curl(mesh, '-X', 'POST', `http://${pods.get('enroute')}:15020/certificates/renew`);
+    assert.equal(renewal.status, 200, renewal.body);
+    await until('a new certificate', () => fingerprint() !== before || undefined);
+    await until('that it is presented', async () => {
+      toWeb.cut();
+      const { status, body } = await ask();
+      return (status === 200 && body.includes(`Hash=${fingerprint()};`)) || undefined;
+    });
   });
 
   await t.test('with a certificate on the GatewayHost nothing can be read on any hop', async () => {

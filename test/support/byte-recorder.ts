@@ -42,6 +42,11 @@ export class ByteRecorder {
     return bytes;
   }
 
+  /** Ends the connections that there are. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
   private relay(client: net.Socket, target: { host: string; port: number }): void {
     const server = net.connect(target);
     for (const [from, to] of [
@@ -64,6 +69,6 @@ export class ByteRecorder {
 
   private close(): void {
     this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
+    this.cut();
   }
 }
