@@ -25,9 +25,9 @@ export class AgentNetwork {
   static async open(environment: AgentEnvironment, onEnd: (why: string) => void): Promise<AgentNetwork> {
     const network = environment.podNetwork;
     if (network?.inside === undefined) return new AgentNetwork(environment);
-    const { pod, program, podPrefix, privileged, inside } = network;
+    const { pod, program, privileged, inside } = network;
     const { UserNamespace } = await import('./capture/user-namespace.ts');
-    const space = await UserNamespace.open({ address: pod, others: `${podPrefix}0.0/16`, link: inside.link, onEnd });
+    const space = await UserNamespace.open({ address: pod, rules: inside.rules, link: inside.link, onEnd });
     for (const port of inside.ports) await space.admit(port, program, podPort(port, privileged));
     return new AgentNetwork(environment, space);
   }

@@ -79,7 +79,7 @@ test('the address that stands for the gateways leads to where they are published
 });
 
 test('programs in a network of their own: what they send is taken in it, what they are sent where others know them', async () => {
-  const inside = { link: '/pod/ns', ports: [80, 9000] };
+  const inside = { link: '/pod/ns', rules: '', ports: [80, 9000] };
   const network = parsePodNetwork(JSON.stringify({ ...base, inside }));
   const taken: number[] = [];
   const map = podAddressMap(network, (port) => {

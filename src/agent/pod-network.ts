@@ -29,6 +29,8 @@ export interface PodNetwork {
 export interface Inside {
   /** A link that leads to their namespaces. */
   readonly link: string;
+  /** Rules for `iptables-restore` by which what they send gets to the sidecar. */
+  readonly rules: string;
   /** Ports that they serve. */
   readonly ports: readonly number[];
 }

@@ -20,7 +20,8 @@ interface Flags extends MeshFlags {
 
 const EXAMPLES = `
 The program gets HOST and PORT, on which it must listen, and http_proxy for what it asks of others; it starts when its
-sidecar is ready. A Service that selects its labels sends requests to it. Its exit code is that of the command.
+sidecar is ready. With --capture netns it need not know of any of this. A Service that selects its labels sends
+requests to it. Its exit code is that of the command.
 
 Examples:
   isthmus run --name reviews --labels app=reviews,version=v2 --port 9080 -- node reviews.mjs

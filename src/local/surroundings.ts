@@ -123,14 +123,14 @@ export function publishedBy({ view, publishAddress }: MeshParts, gateway: Desire
 
 /** A gateway serves this machine, and a pod that says so keeps to explicit capture: both are in the machine's network. */
 function spaceOf(
-  { network, folder, capture }: MeshParts,
+  { network, slot, folder, capture }: MeshParts,
   { desired, injection, capture: own = capture }: PodToBe,
   addresses: PodSurroundings['addresses'],
 ): PodSpace {
   const explicit = injection === 'sidecar' && (own === 'explicit' || desired.annotations[INTERCEPTION] === 'NONE');
   if (network === undefined) {
     if (own === 'explicit' || explicit || injection !== 'sidecar') return SHARED_SPACE;
-    return new UserNamespaceSpace(desired, addresses, folder.sockets);
+    return new UserNamespaceSpace(desired, addresses, slot.pool.podPrefix, folder.sockets);
   }
   const isGateway = injection === 'gateway' || isEnrouteGateway(desired.spec, desired.labels);
   return isGateway || explicit || desired.spec.hostNetwork === true

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CAPTURE_DEFAULTS, captureOptionsOf } from './options.ts';
+import { CAPTURE_DEFAULTS, captureOptionsOf, outsideCaptureOptions } from './options.ts';
 
 test('annotations of a pod', () => {
   const traffic = (values: Record<string, string>) =>
@@ -44,5 +44,32 @@ test('annotations of a pod', () => {
   ] as const)
     assert.throws(() => captureOptionsOf(traffic({ [name]: value })), {
       message: `the annotation traffic.sidecar.istio.io/${name} ${words}`,
+    });
+});
+
+test('what cannot be had is refused, not left out', () => {
+  for (const [annotation, value, words] of [
+    ['sidecar.istio.io/interceptionMode', 'TPROXY', /TPROXY cannot be had; REDIRECT and NONE can$/],
+    ['traffic.sidecar.istio.io/kubevirtInterfaces', 'net1', /has no effect here/],
+    ['istio.io/reroute-virtual-interfaces', 'net1', /has no effect here/],
+  ] as const)
+    assert.throws(() => captureOptionsOf({ [annotation]: value }), { name: 'UserError', message: words });
+});
+
+test('a sidecar in another network: what goes out has options, what comes in has none', () => {
+  const out = { 'traffic.sidecar.istio.io/excludeOutboundPorts': '22' };
+  assert.deepEqual(outsideCaptureOptions(out, '127.64.0.0/16'), {
+    ...CAPTURE_DEFAULTS,
+    excludeOutboundPorts: [22],
+    proxyUids: [],
+    proxyGids: [],
+    includeInboundPorts: [],
+    loopbackRanges: ['127.64.0.0/16'],
+    dns: { port: 15053, servers: '*' },
+  });
+  for (const name of ['includeInboundPorts', 'excludeInboundPorts', 'excludeInterfaces'])
+    assert.throws(() => outsideCaptureOptions({ [`traffic.sidecar.istio.io/${name}`]: '80' }, '127.64.0.0/16'), {
+      name: 'UserError',
+      message: `the annotation traffic.sidecar.istio.io/${name} cannot be had without root: the sidecar is in another network`,
     });
 });

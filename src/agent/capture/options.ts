@@ -64,12 +64,20 @@ export const CAPTURE_DEFAULTS: CaptureOptions = {
 };
 
 const PREFIX = 'traffic.sidecar.istio.io/';
+const INTERCEPTION = 'sidecar.istio.io/interceptionMode';
+const VIRTUAL_INTERFACES = ['traffic.sidecar.istio.io/kubevirtInterfaces', 'istio.io/reroute-virtual-interfaces'];
+/** What cannot be had where the sidecar is in another network than the programs. */
+const SAME_NETWORK = ['includeInboundPorts', 'excludeInboundPorts', 'excludeInterfaces'];
 
 /**
  * The defaults with what annotations of a pod say (`traffic.sidecar.istio.io/*`). Throws a UserError that names the
  * annotation: a rule that is left out would let traffic past the proxy.
  */
 export function captureOptionsOf(annotations: Readonly<Record<string, string>>): CaptureOptions {
+  if (annotations[INTERCEPTION] === 'TPROXY')
+    throw new UserError(`the annotation ${INTERCEPTION}: TPROXY cannot be had; REDIRECT and NONE can`);
+  for (const name of VIRTUAL_INTERFACES)
+    if (annotations[name]) throw new UserError(`the annotation ${name} has no effect here: pods have one interface`);
   const read = <T>(name: string, parse: (text: string) => T, otherwise: T): T => {
     const text = annotations[PREFIX + name];
     if (text === undefined) return otherwise;
@@ -89,6 +97,26 @@ export function captureOptionsOf(annotations: Readonly<Record<string, string>>):
     includeOutboundRanges: read<'*' | readonly string[]>('includeOutboundIPRanges', allOr(parseRange), '*'),
     excludeOutboundRanges: read<readonly string[]>('excludeOutboundIPRanges', list(parseRange), []),
     excludeInterfaces: read<readonly string[]>('excludeInterfaces', list(parseInterface), []),
+  };
+}
+
+/**
+ * The same for programs whose sidecar is in another network: there is no other way out, so that what is excluded is
+ * refused. Throws a UserError for what would need the sidecar among them.
+ */
+export function outsideCaptureOptions(annotations: Readonly<Record<string, string>>, others: string): CaptureOptions {
+  for (const name of SAME_NETWORK)
+    if (annotations[PREFIX + name] !== undefined)
+      throw new UserError(
+        `the annotation ${PREFIX}${name} cannot be had without root: the sidecar is in another network`,
+      );
+  return {
+    ...captureOptionsOf(annotations),
+    proxyUids: [],
+    proxyGids: [],
+    includeInboundPorts: [],
+    loopbackRanges: [others],
+    dns: { port: DNS_PORT, servers: '*' },
   };
 }
 

@@ -10,11 +10,12 @@ import { ownAddress } from '../../../test/support/local-mesh.ts';
 import { scratch, until } from '../../../test/support/reference.ts';
 import { within } from '../../process/within.ts';
 import { originalDestination } from '../../proxy/net/original-destination.ts';
+import { outsideCaptureOptions } from './options.ts';
 import { UserNamespace, userNamespaceEntrance, userNamespaceRules, whyNoUserNamespaces } from './user-namespace.ts';
 
 test('everything goes to the sidecar: pods on the same loopback too, nothing past it', () => {
   assert.equal(
-    userNamespaceRules('127.64.0.0/16'),
+    userNamespaceRules(outsideCaptureOptions({}, '127.64.0.0/16')),
     `*nat
 :ISTIO_INBOUND - [0:0]
 :ISTIO_REDIRECT - [0:0]
@@ -34,6 +35,7 @@ test('everything goes to the sidecar: pods on the same loopback too, nothing pas
 -A ISTIO_OUTPUT -p tcp -j ISTIO_REDIRECT
 COMMIT
 *filter
+-A OUTPUT ! -d 127.0.0.0/8 -p tcp -j REJECT --reject-with tcp-reset
 -A OUTPUT ! -d 127.0.0.0/8 -j REJECT
 COMMIT
 `,
@@ -41,6 +43,7 @@ COMMIT
 });
 
 const ADDRESS = '127.64.0.9';
+const ANNOTATIONS = { 'traffic.sidecar.istio.io/excludeOutboundPorts': '3306' };
 
 /** Runs a script of Node's among the programs; what it prints. */
 async function inside(link: string, script: string): Promise<string> {
@@ -59,7 +62,8 @@ async function open(t: TestContext): Promise<{ space: UserNamespace; link: strin
     return undefined;
   }
   const link = path.join(scratch(t), 'ns');
-  const space = await UserNamespace.open({ address: ADDRESS, others: '127.64.0.0/16', link, onEnd: () => {} });
+  const rules = userNamespaceRules(outsideCaptureOptions(ANNOTATIONS, '127.64.0.0/16'));
+  const space = await UserNamespace.open({ address: ADDRESS, rules, link, onEnd: () => {} });
   t.after(() => space.close());
   return { space, link };
 }
@@ -80,6 +84,7 @@ test('what programs send arrives outside, with where it was going and from which
     );
   assert.equal(await connect('192.0.2.7', 81), `192.0.2.7:81 from ${ADDRESS}`);
   assert.match(await connect('127.64.0.3', 80), /^127\.64\.0\.3:80 from 127\./);
+  assert.equal(await connect('192.0.2.7', 3306), 'ECONNREFUSED', 'excluded, and there is no other way');
   assert.equal(await connect('127.0.0.1', 80), 'ECONNREFUSED', 'localhost is their own');
 });
 

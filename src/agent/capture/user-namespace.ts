@@ -6,14 +6,14 @@ import path from 'node:path';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { runTool } from '../../process/tool.ts';
 import type { HolderReply, HolderRequest, HolderSetup } from './holder.ts';
-import { CAPTURE_DEFAULTS, DNS_PORT } from './options.ts';
+import type { CaptureOptions } from './options.ts';
 import { captureRules, restoreText } from './rules.ts';
 
 export interface UserNamespaceOptions {
   /** The address of the pod. */
   readonly address: string;
-  /** Loopback addresses that are those of other pods, as CIDR. */
-  readonly others: string;
+  /** See {@link userNamespaceRules}. */
+  readonly rules: string;
   /** A link that leads to the namespaces while they are there, for programs to enter by. */
   readonly link: string;
   readonly onEnd: (why: string) => void;
@@ -40,21 +40,16 @@ export function userNamespaceEntrance(link: string): string[] {
   return ['nsenter', `--user=${link}/user`, `--net=${link}/net`, '--preserve-credentials'];
 }
 
-/** Everything that programs send goes to the sidecar, and there is no other way out. */
-export function userNamespaceRules(others: string): string {
-  const rules = captureRules(
-    {
-      ...CAPTURE_DEFAULTS,
-      proxyUids: [],
-      proxyGids: [],
-      includeInboundPorts: [],
-      loopbackRanges: [others],
-      dns: { port: DNS_PORT, servers: '*' },
-    },
-    4,
-  );
-  const nowhere = '*filter\n-A OUTPUT ! -d 127.0.0.0/8 -j REJECT\nCOMMIT\n';
-  return restoreText(rules) + nowhere;
+/** Whatever is left is refused at once; a program that speaks TCP believes a reset only. */
+const NOWHERE = `*filter
+-A OUTPUT ! -d 127.0.0.0/8 -p tcp -j REJECT --reject-with tcp-reset
+-A OUTPUT ! -d 127.0.0.0/8 -j REJECT
+COMMIT
+`;
+
+/** What programs send goes to the sidecar, and there is no other way out. */
+export function userNamespaceRules(options: CaptureOptions): string {
+  return restoreText(captureRules(options, 4)) + NOWHERE;
 }
 
 /** The namespaces of a pod whose sidecar is outside them, which gets the sockets of its programs handed over. */
@@ -81,8 +76,8 @@ export class UserNamespace {
 
   /** Throws a UserError if there can be none. */
   static async open(options: UserNamespaceOptions): Promise<UserNamespace> {
-    const { address, others, link } = options;
-    const space = new UserNamespace(options, { rules: userNamespaceRules(others), address });
+    const { address, rules, link } = options;
+    const space = new UserNamespace(options, { rules, address });
     await space.#reply((reply) => 'ready' in reply || undefined);
     fs.rmSync(link, { force: true });
     fs.symlinkSync(`/proc/${space.#child.pid}/ns`, link);

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { captureOptionsOf, DNS_PORT } from '../../agent/capture/options.ts';
-import { userNamespaceEntrance } from '../../agent/capture/user-namespace.ts';
+import { captureOptionsOf, DNS_PORT, outsideCaptureOptions } from '../../agent/capture/options.ts';
+import { userNamespaceEntrance, userNamespaceRules } from '../../agent/capture/user-namespace.ts';
 import { openRelay } from '../../agent/net/relay.ts';
 import type { Inside } from '../../agent/pod-network.ts';
 import { RELAYS_VARIABLE } from '../../agent/relays.ts';
@@ -147,31 +147,39 @@ export class UserNamespaceSpace implements PodSpace {
   readonly enterProxy = [];
   readonly enterProgram: readonly string[];
   readonly agentEnv = {};
-  readonly inside: Inside;
+  readonly #desired: DesiredPod;
+  readonly #others: string;
   readonly #folder: string;
+  readonly #link: string;
+  #rules = '';
 
-  constructor(desired: DesiredPod, addresses: PodAddresses, sockets: string) {
+  constructor(desired: DesiredPod, addresses: PodAddresses, podPrefix: string, sockets: string) {
     const [, , high, low] = addresses.pod.split('.');
-    const link = path.join(sockets, `${Number(high) * 256 + Number(low)}.ns`);
-    const ports = desired.spec.containers.flatMap((c) => c.ports ?? []).map(({ containerPort }) => containerPort);
-    this.inside = { link, ports: [...new Set(ports)] };
-    this.enterProgram = userNamespaceEntrance(link);
+    this.#desired = desired;
+    this.#others = `${podPrefix}0.0/16`;
     this.#folder = sockets;
+    this.#link = path.join(sockets, `${Number(high) * 256 + Number(low)}.ns`);
+    this.enterProgram = userNamespaceEntrance(this.#link);
+  }
+
+  get inside(): Inside {
+    const ports = this.#desired.spec.containers.flatMap((c) => c.ports ?? []).map(({ containerPort }) => containerPort);
+    return { link: this.#link, rules: this.#rules, ports: [...new Set(ports)] };
   }
 
   get pid(): number | undefined {
-    const match = /^\/proc\/(\d+)\/ns$/.exec(linkTarget(this.inside.link));
+    const match = /^\/proc\/(\d+)\/ns$/.exec(linkTarget(this.#link));
     return match === null ? undefined : Number(match[1]);
   }
 
   /** The agent makes it when it starts. */
-  open(): Promise<void> {
-    fs.mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    return Promise.resolve();
+  async open(): Promise<void> {
+    this.#rules = userNamespaceRules(outsideCaptureOptions(this.#desired.annotations, this.#others));
+    await fs.promises.mkdir(this.#folder, { recursive: true, mode: 0o700 });
   }
 
   close(): Promise<void> {
-    fs.rmSync(this.inside.link, { force: true });
+    fs.rmSync(this.#link, { force: true });
     return Promise.resolve();
   }
 }
