@@ -19,8 +19,8 @@ test('each refusal is told once; of a flood so many, and how many were not', () 
   refusals.refused(() => 'at once', 200);
   refusals.refused(() => 'later still', 400);
   assert.deepEqual(lines.slice(100), [
-    'later (and 50 more connections refused before it)',
-    'later still (and 1 more connections refused before it)',
+    'later (and 50 more refused before it)',
+    'later still (and 1 more refused before it)',
   ]);
 });
 

@@ -1,10 +1,10 @@
-import type { Logger } from './log.ts';
+import type { LogFields, Logger } from './log.ts';
 
 /** Lines that may come at once, and how many more a second: who knocks all day long does not fill the disk. */
 const BURST = 100;
 const PER_SECOND = 5;
 
-/** Tells once of each connection that a listener refuses before anybody serves it, while these are few. */
+/** Tells once of each connection or request that is refused before anybody serves it, while these are few. */
 export class RefusalLog {
   readonly #log: Logger;
   /** Lines that may be written now, in parts of one as well. */
@@ -19,8 +19,8 @@ export class RefusalLog {
     this.#at = now;
   }
 
-  /** `tell` is asked for a sentence without an end, and only if it will be written. */
-  refused(tell: () => string, now: number): void {
+  /** `tell` is asked for a sentence without an end, and only if it will be written; `fields` stand beside it. */
+  refused(tell: () => string, now: number, fields?: LogFields): void {
     if (!this.#log.enabled('warning')) return;
     this.#allowed = Math.min(BURST, this.#allowed + (Math.max(0, now - this.#at) / 1000) * PER_SECOND);
     this.#at = now;
@@ -29,8 +29,8 @@ export class RefusalLog {
       return;
     }
     this.#allowed--;
-    const more = this.#untold === 0 ? '' : ` (and ${this.#untold} more connections refused before it)`;
+    const more = this.#untold === 0 ? '' : ` (and ${this.#untold} more refused before it)`;
     this.#untold = 0;
-    this.#log.warn(`${tell()}${more}`);
+    this.#log.warn(`${tell()}${more}`, fields);
   }
 }

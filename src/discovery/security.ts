@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { messageOf, UserError } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
+import { RefusalLog } from '../base/refusal-log.ts';
 import { TrustDomains } from '../base/spiffe.ts';
 import type { CertificateAuthority } from '../ca/authority/authority.ts';
 import { type DirectoryAuthority, openDirectory, openSelfSigned } from '../ca/authority/directory.ts';
@@ -88,7 +89,7 @@ export async function openSecurity(options: SecurityOptions): Promise<Security> 
       return new TokenAuthenticator({ issuer, trustDomain, clock, ...(podProblem ? { podProblem } : {}) });
     }),
   ];
-  const audit = log;
+  const refusals = new RefusalLog(log, clock.now());
   const trusted = new Set(options.trustedAccounts ?? []);
   return {
     authority,
@@ -102,8 +103,8 @@ export async function openSecurity(options: SecurityOptions): Promise<Security> 
       metrics,
       audit: ({ outcome, ...record }) =>
         outcome === 'issued'
-          ? audit.info('certificate issued', { ...record })
-          : audit.warn('certificate refused', { ...record }),
+          ? log.info('certificate issued', { ...record })
+          : refusals.refused(() => 'certificate refused', clock.now(), { ...record }),
     }),
     close: async () => {
       revocations.close();

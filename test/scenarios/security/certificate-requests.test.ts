@@ -9,7 +9,12 @@ import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../../../src/ca/tokens/token-is
 import { parseCertificates } from '../../../src/ca/x509/certificate.ts';
 import { generatePrivateKey, privateKeyPem } from '../../../src/ca/x509/keys.ts';
 import { createRequest } from '../../../src/ca/x509/request.ts';
-import { type CertificateRequest, requestCertificate, secureChannel } from '../../support/certificate-client.ts';
+import {
+  type CertificateAnswer,
+  type CertificateRequest,
+  requestCertificate,
+  secureChannel,
+} from '../../support/certificate-client.ts';
 import { meshRecord, meshStatus, TestedMesh } from '../../support/local-mesh.ts';
 import { PeerMaker } from '../../support/peers.ts';
 import { scratch, until } from '../../support/reference.ts';
@@ -212,12 +217,26 @@ test('a flood of requests is held back, and keeps nobody else from a certificate
   const token = await issue({ serviceAccount: 'flood' });
   const csr = await request('spiffe://cluster.local/ns/default/sa/flood');
   const before = refusals().length;
-  const answers = await Promise.all(Array.from({ length: 700 }, () => requestCertificate(channel, { csr, token })));
+  const answers: CertificateAnswer[] = [];
   const count = (code: number) => answers.filter((answer) => answer.code === code).length;
+  // On a slow machine more are allowed while they come.
+  for (let wave = 0; wave < 10 && count(RESOURCE_EXHAUSTED) < 200; wave++) {
+    const requests = Array.from({ length: 700 }, () => requestCertificate(channel, { csr, token }));
+    answers.push(...(await Promise.all(requests)));
+  }
   assert.ok(count(OK) >= 500, `${count(OK)} were signed`);
-  assert.ok(count(RESOURCE_EXHAUSTED) >= 50, `${count(RESOURCE_EXHAUSTED)} were held back`);
+  assert.ok(count(RESOURCE_EXHAUSTED) >= 200, `${count(RESOURCE_EXHAUSTED)} were held back`);
   assert.equal(count(OK) + count(RESOURCE_EXHAUSTED), answers.length);
-  await until('the log tells of each', () => refusals().length - before === count(RESOURCE_EXHAUSTED) || undefined);
+  // The log is not flooded, and tells how many it has left out.
+  const leftOut = (line: string) => Number(/\(and (\d+) more refused before it\)/.exec(line)?.[1] ?? 0);
+  const summary = await until('the log tells of all', async () => {
+    await requestCertificate(channel, { csr: 'nonsense', token });
+    const told = refusals().slice(before);
+    const total = told.reduce((sum, line) => sum + 1 + leftOut(line), 0);
+    return total >= count(RESOURCE_EXHAUSTED) ? told : undefined;
+  });
+  const own = summary.filter((line) => line.includes('sa/flood') && line.includes('too many'));
+  assert.ok(own.length < count(RESOURCE_EXHAUSTED), `${own.length} lines`);
   assert.equal((await requestCertificate(channel, { csr: await request(), token: await issue() })).code, OK);
 });
 
