@@ -16,6 +16,7 @@ import { ConfigErrors } from './config/errors.ts';
 import { configSourceSpec, durationMs } from './config/values.ts';
 import { HTTP_FILTERS, NETWORK_FILTERS } from './filters/index.ts';
 import { httpConnectionManagerDefinition } from './http/definition.ts';
+import { ExtensionConfigs } from './http/extension-config.ts';
 import { HttpFilterRegistry } from './http/filter-registry.ts';
 import { RouteSubscriptions } from './http/rds.ts';
 import type { AddressMap } from './net/address-map.ts';
@@ -63,6 +64,7 @@ export class ProxyServer implements AdminProxy {
   readonly clusters: ClusterManager;
   readonly listeners: ListenerManager;
   readonly routes: RouteSubscriptions;
+  readonly extensions: ExtensionConfigs;
   readonly transports: TransportSockets;
   readonly sources: Sources;
   readonly sinks: FileSinks;
@@ -100,8 +102,13 @@ export class ProxyServer implements AdminProxy {
     );
     this.filters = new HttpFilterRegistry(HTTP_FILTERS, worker);
     this.routes = new RouteSubscriptions(worker, this.filters);
-    const tracers = new Tracers(worker, this.runtime);
-    const hcm = httpConnectionManagerDefinition({ filters: this.filters, routes: this.routes, tracers });
+    this.extensions = new ExtensionConfigs(worker);
+    const hcm = httpConnectionManagerDefinition({
+      filters: this.filters,
+      routes: this.routes,
+      extensions: this.extensions,
+      tracers: new Tracers(worker, this.runtime),
+    });
     const networkFilters = new NetworkFilterRegistry([...NETWORK_FILTERS, hcm]);
     this.clusters = new ClusterManager(
       worker,

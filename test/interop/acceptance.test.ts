@@ -19,10 +19,6 @@ const FOLDER = path.join(import.meta.dirname, 'translation/fixtures');
 const REFUSED: readonly (readonly [RegExp, string])[] = [
   [/local_jwks: is not a JSON Web Key Set/, 'Envoy refuses a set without keys as well'],
   [
-    /config_discovery(: is not supported|: envoy\.config\.core\.v3\.ExtensionConfigSource)/,
-    'no extension is discovered: those that istiod has are Lua and Wasm',
-  ],
-  [
     /virtual_hosts\[\d+\]\.cors: is not supported/,
     'an EnvoyFilter in the words of Envoy before 1.23; the filter has taken its place',
   ],
@@ -34,6 +30,10 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
   [
     /(redis_proxy|original_src)\.v3\.\w+ is not supported/,
     'not built: istiod sends them only where an EnvoyFilter or a feature flag says so',
+  ],
+  [
+    /\bfilters\[\d+\]\.config_discovery: is not supported/,
+    'no network filter is discovered: those that istiod has are Wasm',
   ],
   [/%(LOG|V)% is not a known operator/, 'made up by the fixture'],
   [/name: \S+ is not supported|typed_config: is needed/, 'made up by the fixture'],

@@ -1,4 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import {
   HttpConnectionManagerSchema,
   type HttpFilter as HttpFilterProto,
@@ -18,6 +19,7 @@ import { type TracingConfig, tracingConfig } from '../observe/tracing/config.ts'
 import type { Tracers } from '../observe/tracing/tracers.ts';
 import { type HcmConfig, hcmConfig, type NamedFilter } from './config.ts';
 import { HttpConnectionManager } from './connection-manager.ts';
+import type { ExtensionConfigs } from './extension-config.ts';
 import type { HttpFilterRegistry } from './filter-registry.ts';
 import { localReplyMapper } from './local-reply-config.ts';
 import { compileRoutes, type RouteSubscriptions } from './rds.ts';
@@ -30,6 +32,7 @@ export interface HttpEnvironment {
   readonly filters: HttpFilterRegistry;
   readonly routes: RouteSubscriptions;
   readonly tracers: Tracers;
+  readonly extensions: ExtensionConfigs;
 }
 
 /** The network filter `envoy.filters.network.http_connection_manager`. */
@@ -202,26 +205,30 @@ function compileFilters(
   const rootLeases = new StatLeases(worker.stats, '');
   protos.forEach((proto, i) => {
     const at = errors.at(i);
-    if (proto.configType.case === 'configDiscovery') {
-      at.add('config_discovery', 'is not supported');
-      return;
-    }
-    const factory = environment.filters.compileFilter(
-      proto.name,
-      proto.configType.value,
-      {
-        worker,
-        clusters,
-        statPrefix,
-        stats: leases.acquire,
-        rootStats: rootLeases.acquire,
-        direction: listener.direction,
-        bufferLimit: listener.bufferLimit,
-        waitFor: context.waitFor,
-        readData: readDataSource,
-      },
-      at,
-    );
+    const build = {
+      worker,
+      clusters,
+      statPrefix,
+      stats: leases.acquire,
+      rootStats: rootLeases.acquire,
+      direction: listener.direction,
+      bufferLimit: listener.bufferLimit,
+      waitFor: context.waitFor,
+      readData: readDataSource,
+    };
+    const compile = (any: Any | undefined, where: ConfigErrors) =>
+      environment.filters.compileFilter(proto.name, any, build, where);
+    const { configType } = proto;
+    const factory =
+      configType.case === 'configDiscovery'
+        ? environment.extensions.filter(
+            proto.name,
+            configType.value,
+            compile,
+            context.waitFor,
+            at.at('config_discovery'),
+          )
+        : compile(configType.value, at);
     if (factory !== undefined) filters.push({ name: proto.name, factory, disabled: proto.disabled });
   });
   const last = filters.at(-1);

@@ -61,6 +61,13 @@ export class ReloadingSubscriptionStats extends ConfigSubscriptionStats {
   }
 }
 
+/** A subscription to the configuration of a filter (`extension_config_discovery.http_filter.NAME.`). */
+export class ExtensionConfigStats extends ConfigSubscriptionStats {
+  config_conflict = 0;
+  config_fail = 0;
+  config_reload = 0;
+}
+
 /** `version`: a hash of the text, 0 before the first update. */
 export function versionHash(text: string): bigint | number {
   return text === '' ? 0 : xxhash64(Buffer.from(text, 'utf8'));

@@ -5,6 +5,7 @@ import type { AdminProxy } from '../proxy.ts';
 import { regexProblem } from '../regex.ts';
 import { bootstrapSection, clustersSection } from './clusters.ts';
 import { endpointsSection } from './endpoints.ts';
+import { extensionsSection } from './extensions.ts';
 import { listenersSection } from './listeners.ts';
 import { applyMask, type Mask, maskFits, parseMask } from './mask.ts';
 import { routesSection, scopedRoutesSection } from './routes.ts';
@@ -44,6 +45,7 @@ function allSections(proxy: AdminProxy, endpoints: boolean): Section[] {
   return [
     bootstrapSection(proxy),
     clustersSection(proxy),
+    ...(proxy.extensions.used ? [extensionsSection(proxy)] : []),
     ...(endpoints ? [endpointsSection(proxy)] : []),
     listenersSection(proxy),
     scopedRoutesSection,

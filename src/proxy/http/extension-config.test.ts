@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fromJson, toBinary } from '@bufbuild/protobuf';
+import { stubWorker } from '../../../test/support/compile-filter.ts';
+import { StubCallbacks } from '../../../test/support/filter-callbacks.ts';
+import { ExtensionConfigSourceSchema } from '../../api/gen/envoy/config/core/v3/config_source_pb.ts';
+import { TypedExtensionConfigSchema } from '../../api/gen/envoy/config/core/v3/extension_pb.ts';
+import { registry } from '../../api/registry.ts';
+import type { Rejection, SubscriptionSink } from '../../xds/client/config-source.ts';
+import { ConfigErrors } from '../config/errors.ts';
+import { type CompileExtension, ExtensionConfigs } from './extension-config.ts';
+import type { HttpFilterFactory } from './filter.ts';
+
+const CORS = 'type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors';
+const FAULT = 'type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault';
+
+/** Filters of one source whose updates the test sends. */
+function extensions() {
+  let sink: SubscriptionSink | undefined;
+  const names: string[][] = [];
+  const source = {
+    subscribe(_type: string, given: readonly string[], to: SubscriptionSink) {
+      names.push([...given]);
+      sink = to;
+      return { setNames: (next: readonly string[]) => names.push([...next]), close() {} };
+    },
+  };
+  const worker = stubWorker({
+    flushQueue: { run: (work: () => void) => work() } as never,
+    configSource: () => source as never,
+  });
+  const configs = new ExtensionConfigs(worker);
+  const made: string[] = [];
+  const compile: CompileExtension = (any) => {
+    const name = `${any.typeUrl.split('.').at(-1)} ${made.length}`;
+    made.push(name);
+    return { create: () => ({ name }) as never, dispose: () => made.push(`${name} is gone`) };
+  };
+  const ready: string[] = [];
+  const filter = (name: string, more: object = {}, errors = new ConfigErrors()) => {
+    const json = { config_source: { ads: {} }, type_urls: [CORS], ...more };
+    const proto = fromJson(ExtensionConfigSourceSchema, json, { registry });
+    const waitFor = (target: { whenReady(callback: () => void): void }) => target.whenReady(() => ready.push(name));
+    return configs.filter(name, proto, compile, waitFor, errors);
+  };
+  const send = (name: string, type: string): readonly Rejection[] => {
+    const config = fromJson(TypedExtensionConfigSchema, { name, typed_config: { '@type': type } }, { registry });
+    let rejections: readonly Rejection[] = [];
+    const bytes = toBinary(TypedExtensionConfigSchema, config);
+    sink!.onUpdate([{ name, version: '1', typeUrl: '', bytes }], [], (given) => (rejections = given));
+    return rejections;
+  };
+  return { configs, filter, send, made, ready, names, missing: (name: string) => sink!.onMissing([name]) };
+}
+
+const nameOf = (factory: HttpFilterFactory | undefined) => {
+  const callbacks = new StubCallbacks();
+  const filter = factory?.create(callbacks) as { name?: string; requestHeaders?(h: never, end: boolean): unknown };
+  if (filter.name !== undefined) return filter.name;
+  filter.requestHeaders?.(callbacks.requestHeaders as never, true);
+  return callbacks.calls.at(-1);
+};
+
+test('a configuration takes the place of the one before, which goes', async () => {
+  const { filter, send, made, ready, names, configs } = extensions();
+  const factory = filter('a');
+  await Promise.resolve();
+  assert.deepEqual(names, [['a']]);
+  assert.equal(nameOf(factory), 'reply 500 ');
+  assert.deepEqual(send('a', CORS), []);
+  assert.deepEqual(ready, ['a']);
+  assert.equal(nameOf(factory), 'Cors 0');
+  send('a', CORS);
+  assert.deepEqual(made, ['Cors 0', 'Cors 1', 'Cors 0 is gone']);
+  assert.deepEqual(
+    [...configs.all()].map(({ proto }) => proto.name),
+    ['a'],
+  );
+  factory?.dispose?.();
+  await Promise.resolve();
+  assert.deepEqual(names, [['a'], []]);
+});
+
+test('a configuration of another type is refused, and the last good one stays', async () => {
+  const { filter, send, ready } = extensions();
+  const factory = filter('a');
+  await Promise.resolve();
+  send('a', CORS);
+  const [{ reason }] = send('a', FAULT);
+  assert.match(reason, /HTTPFault is not one of the type_urls/);
+  assert.equal(nameOf(factory), 'Cors 0');
+  assert.deepEqual(ready, ['a']);
+});
+
+test('the default holds when nothing comes', async () => {
+  const { filter, missing, ready } = extensions();
+  const factory = filter('a', { default_config: { '@type': CORS } });
+  await Promise.resolve();
+  assert.deepEqual(ready, []);
+  missing('a');
+  assert.deepEqual(ready, ['a']);
+  assert.equal(nameOf(factory), 'Cors 0');
+});
+
+test('a default that does not wait is there at once', () => {
+  const { filter, ready } = extensions();
+  const more = { default_config: { '@type': CORS }, apply_default_config_without_warming: true };
+  assert.equal(nameOf(filter('a', more)), 'Cors 0');
+  assert.deepEqual(ready, []);
+});
+
+for (const [more, message] of [
+  [{ type_urls: [] }, /type_urls: must not be empty/],
+  [{ apply_default_config_without_warming: true }, /default_config: is needed/],
+  [{ config_source: { path: '/x' } }, /config_source: filters are not read from files/],
+] as const) {
+  test(`refused: ${message.source}`, () => {
+    const errors = new ConfigErrors();
+    assert.equal(extensions().filter('a', more, errors), undefined);
+    assert.match(errors.toString(), message);
+  });
+}
