@@ -227,6 +227,7 @@ test('every filter of EnRoute changes the answer', async (t) => {
   await t.test('vh_filter_rbac, of its host alone', async () => {
     assert.equal(await status('/admin/x'), 403);
     assert.equal((await askOf(`${HOST}:8080`, '/admin/x')).status, 403);
+    assert.equal((await askOf(HOST.toUpperCase(), '/admin/x')).status, 403);
     assert.equal((await askOf('other.example', '/admin/x')).status, 200);
   });
 

@@ -28,7 +28,8 @@ export function hostObjects(
   const source = { object, path: ['spec', 'virtualhost'] };
   const { tls } = object.spec.virtualhost ?? {};
   const isTcp = object.spec.tcpproxy !== undefined;
-  const servers = serversOf(fqdn, object.spec, around.secrets, source);
+  // Nobody else may add routes to the host, past its filters.
+  const servers = serversOf(`${namespace}/${fqdn}`, object.spec, around.secrets, source);
   const tcp = isTcp ? tcpRoutes({ object, fqdn, passthrough: tls?.passthrough ?? false, ...around }) : undefined;
   if (servers === undefined) return [];
   const ownName = `${name}-${namespace}-enroute`;
@@ -60,7 +61,7 @@ const VERSIONS: Readonly<Record<string, string>> = {
 
 /** The servers of a host, for a gateway with these ports; undefined where there is nothing to serve it with. */
 function serversOf(
-  fqdn: string,
+  host: string,
   { virtualhost, tcpproxy }: ServedHost['source']['spec'],
   secrets: Secrets,
   source: Source,
@@ -68,7 +69,7 @@ function serversOf(
   const { tls } = virtualhost ?? {};
   const server = (number: number, protocol: string, rest: object = {}) => ({
     port: { number, protocol, name: protocol.toLowerCase() },
-    hosts: [fqdn],
+    hosts: [host],
     ...rest,
   });
   if (tls === undefined) return ({ http }) => [server(http, 'HTTP')];

@@ -20,7 +20,7 @@ describe('a GatewayHost', () => {
         at: 'gw/web-default-enroute-enroute',
         spec: {
           selector: { app: 'enroute' },
-          servers: [{ port: { number: 8080, protocol: 'HTTP', name: 'http' }, hosts: ['a.example'] }],
+          servers: [{ port: { number: 8080, protocol: 'HTTP', name: 'http' }, hosts: ['default/a.example'] }],
         },
       },
     ]);
@@ -60,7 +60,7 @@ describe('a GatewayHost', () => {
     const [gateway] = result.list('Gateway');
     assert.deepEqual((gateway!.spec.servers as object[])[1], {
       port: { number: 8443, protocol: 'HTTPS', name: 'https' },
-      hosts: ['a.example'],
+      hosts: ['default/a.example'],
       tls: { mode: 'SIMPLE', credentialName: 'enroute-certificate-default-cert', minProtocolVersion: 'TLSV1_3' },
     });
   });
