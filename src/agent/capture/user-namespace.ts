@@ -6,7 +6,7 @@ import path from 'node:path';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { runTool } from '../../process/tool.ts';
 import type { HolderReply, HolderRequest, HolderSetup } from './holder.ts';
-import type { CaptureOptions } from './options.ts';
+import { type CaptureOptions, outsideCaptureOptions } from './options.ts';
 import { captureRules, restoreText } from './rules.ts';
 
 export interface UserNamespaceOptions {
@@ -28,7 +28,8 @@ export async function whyNoUserNamespaces(): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'user namespaces are a thing of Linux';
   try {
     await runTool('nsenter', ['--version']);
-    await runTool('unshare', [...UNSHARE, 'iptables', '-t', 'nat', '-S']);
+    const rules = userNamespaceRules(outsideCaptureOptions({}, '127.64.0.0/16'));
+    await runTool('unshare', [...UNSHARE, 'iptables-restore', '--noflush', '-w', '5'], rules);
     return undefined;
   } catch (error) {
     return messageOf(error);

@@ -1,4 +1,4 @@
-import { CAPTURE_DEFAULTS, type CaptureOptions } from '../../agent/capture/options.ts';
+import { CAPTURE_DEFAULTS, type CaptureOptions, DNS_PORT } from '../../agent/capture/options.ts';
 import { captureRules, restoreText } from '../../agent/capture/rules.ts';
 import { UserError } from '../../base/errors.ts';
 import { podPrefixOf } from '../../process/address-pool.ts';
@@ -14,6 +14,16 @@ const TOOLS = { ip: 'iproute2', nsenter: 'util-linux', 'iptables-restore': 'ipta
 const HOST = '255.253';
 const PREFIX_BITS = 16;
 
+/** What is done for every pod, to be tried where it goes with the process that tried it. */
+const TRIALS: readonly [words: readonly string[], input?: string][] = [
+  [['ip', 'link', 'add', 'trial', 'type', 'bridge']],
+  [['ip', 'link', 'add', 'trial', 'type', 'veth', 'peer', 'name', 'other']],
+  [
+    ['iptables-restore', '--noflush', '-w', '5'],
+    restoreText(captureRules({ ...CAPTURE_DEFAULTS, dns: { port: DNS_PORT, servers: '*' } }, 4)),
+  ],
+];
+
 /** Why this process can make no network namespaces with cables; undefined if it can. */
 export async function whyNoNamespaces(): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'network namespaces are a thing of Linux';
@@ -22,13 +32,17 @@ export async function whyNoNamespaces(): Promise<string | undefined> {
     const { missing = false, message } = await attempt(tool, ['--version']);
     if (missing) return `${message} (package ${name})`;
   }
-  // Root in a container may be root of little.
-  return (await attempt('unshare', ['--net', '--', 'iptables', '-t', 'nat', '-S'])).message;
+  // Root in a container may be root of little, and a kernel may have less than others.
+  for (const [words, input] of TRIALS) {
+    const { message } = await attempt('unshare', ['--net', '--', ...words], input);
+    if (message !== undefined) return message;
+  }
+  return undefined;
 }
 
-async function attempt(tool: string, args: readonly string[]): Promise<Partial<ToolError>> {
+async function attempt(tool: string, args: readonly string[], input?: string): Promise<Partial<ToolError>> {
   try {
-    await runTool(tool, args);
+    await runTool(tool, args, input);
     return {};
   } catch (error) {
     if (error instanceof ToolError) return error;
