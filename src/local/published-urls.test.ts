@@ -94,3 +94,28 @@ test('what Ingresses serve that are of the mesh', () => {
     'http://127.0.0.1:8080 a.example,*.b.example,c.example,none.example',
   ]);
 });
+
+test("what GatewayHosts serve, by what EnRoute's gateways are told of their ports", () => {
+  const host = (name: string, spec: string) => `
+---
+{apiVersion: enroute.saaras.io/v1, kind: GatewayHost, metadata: {name: ${name}}, spec: ${spec}}`;
+  const text = [
+    host('a', '{virtualhost: {fqdn: a.example}}'),
+    host('b', '{virtualhost: {fqdn: b.example, tls: {secretName: c}}}'),
+    host(
+      'c',
+      '{virtualhost: {fqdn: c.example, tls: {passthrough: true}}, tcpproxy: {services: [{name: w, port: 443}]}}',
+    ),
+    host('part', '{routes: []}'),
+  ].join('');
+  const ports = { http: 9080, https: 9443 };
+  const own = [published(80, 9080, 8080, 'enroute'), published(443, 9443, 8443, 'enroute')];
+  assert.deepEqual(
+    urls(
+      text,
+      own.map((port) => ({ ...port, enroute: ports })),
+    ),
+    ['http://127.0.0.1:8080 a.example,b.example', 'https://127.0.0.1:8443 b.example,c.example'],
+  );
+  assert.deepEqual(urls(text, own), ['127.0.0.1:8080 ', '127.0.0.1:8443 '], 'of a gateway that is not one of them');
+});

@@ -122,6 +122,7 @@ test('what is wrong is named, with what it must be', () => {
     [{ CA_PROVIDER: 'GoogleCA' }, /CA_PROVIDER must be Citadel, not "GoogleCA"/],
     [{ CREDENTIAL_FETCHER_TYPE: 'GoogleComputeEngine' }, /CREDENTIAL_FETCHER_TYPE must be JWT/],
     [{ WORKLOAD_IDENTITY_SOCKET_FILE: 'a/b' }, /the name of a file, not a path/],
+    [{ ISTHMUS_SDS_SOCKET: 'a/b' }, /the name of a file, not a path/],
     [{ ISTIO_PROMETHEUS_ANNOTATIONS: '{"port":"x"}' }, /ISTIO_PROMETHEUS_ANNOTATIONS must be JSON such as/],
     [{ ISTIO_METAJSON_X: '[1]' }, /ISTIO_METAJSON_X must be a JSON object/],
     [{ ISTHMUS_POD_NETWORK: '{}' }, /ISTHMUS_POD_NETWORK is not what `up` writes: /],
