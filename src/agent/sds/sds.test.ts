@@ -192,7 +192,9 @@ function transportTo(file: string): GrpcTransport & { close(): void } {
   return {
     call(method, metadata, handler) {
       const call = new GrpcClientCall({ path: method, authority: 'sds', scheme: 'http', metadata }, handler);
-      call.start((stream) => codec.newStream(stream));
+      // Who is closed is asked again all the same: a client that lost its stream tries until it is told to stop.
+      if (codec.canOpen) call.start((stream) => codec.newStream(stream));
+      else queueMicrotask(() => handler.onEnd({ code: 14, message: 'closed' }, undefined));
       return call;
     },
     close: () => socket.destroy(),
