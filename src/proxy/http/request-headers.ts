@@ -102,6 +102,8 @@ export function mutateRequestHeaders(
   else if (headers.scheme === '') {
     const proto = headers.get('x-forwarded-proto');
     headers.scheme = proto === 'http' || proto === 'https' ? proto : secure ? 'https' : 'http';
+  } else if (headers.scheme !== 'http' && headers.scheme !== 'https') {
+    headers.scheme = headers.scheme.toLowerCase();
   }
   info.remoteAddress = client === peer ? info.remoteAddress : client;
 

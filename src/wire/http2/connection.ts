@@ -374,9 +374,10 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
     }
     const { message } = this;
     const fine = message.finish();
+    const asPromised = (length: number) => length < 0 || length === stream.received;
     if (message.tooLarge) {
       this.endStream(stream, ErrorCode.InternalError, ResetReason.Overflow, message.problem);
-    } else if (!fine || !endStream || (stream.contentLength >= 0 && stream.received !== stream.contentLength)) {
+    } else if (!fine || !endStream || !asPromised(stream.contentLength) || !asPromised(message.contentLength)) {
       this.malformed(stream, message.problem || Details.MessagingRule);
     } else {
       stream.remoteEnd = true;

@@ -110,12 +110,16 @@ export class MessageReader implements FieldSink {
       }
       return;
     }
+    if (kind === FieldKind.Host && this.#kind === BlockKind.Trailers) {
+      this.problem = Details.InvalidField;
+      return;
+    }
     if (kind === FieldKind.Host && this.#kind === BlockKind.Request) {
       if (!this.#once(kind) || value === '') this.problem = Details.InvalidField;
       this.#host = value;
       return;
     }
-    if (kind === FieldKind.ContentLength && this.#kind !== BlockKind.Trailers) {
+    if (kind === FieldKind.ContentLength) {
       this.contentLength = parseLength(value);
       if (!this.#once(kind) || this.contentLength < 0) this.problem = Details.InvalidField;
     }

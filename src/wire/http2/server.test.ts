@@ -277,6 +277,9 @@ describe('malformed requests', () => {
     ['trailers before the end of the length', [data(1, 0, 'ab'), headers(1, END, 'x-a', '1')]],
     ['trailers that are not the end', [data(1, 0, 'abc'), headers(1, Flag.EndHeaders, 'x-a', '1')]],
     ['a pseudo-header in trailers', [data(1, 0, 'abc'), headers(1, END, ':path', '/')]],
+    ['a length in trailers that is none', [data(1, 0, 'abc'), headers(1, END, 'content-length', '-1')]],
+    ['another length in trailers', [data(1, 0, 'abc'), headers(1, END, 'content-length', '4')]],
+    ['a Host in trailers', [data(1, 0, 'abc'), headers(1, END, 'host', 'c.d')]],
   ];
   for (const [name, parts] of bodies) {
     test(name, () => {

@@ -1,3 +1,4 @@
+import { fromWireForm } from '../../../base/bytes.ts';
 import type { Headers } from '../../../wire/headers.ts';
 import { formatAddress, type PeerCertificate, type SocketAddress } from '../../net/connection.ts';
 import { formatFlags, formatFlagsLong } from '../response-flags.ts';
@@ -58,13 +59,19 @@ const since = (moment: (info: StreamInfo) => number): Operator => {
 /** `NAME?ALTERNATIVE`: the first value of the first of the two headers that is there. */
 function headerOperator(argument: string | undefined, of: (info: StreamInfo) => Headers | undefined): Operator {
   if (!argument) throw new Error('a header name is needed');
-  const [main, alternative] = argument.toLowerCase().split('?');
-  if (alternative === undefined) return (info) => of(info)?.get(main);
+  const [main, alternative] = argument
+    .toLowerCase()
+    .split('?')
+    .map((name) => (name === 'host' ? ':authority' : name));
+  if (alternative === undefined) return (info) => asText(of(info)?.get(main));
   return (info) => {
     const headers = of(info);
-    return headers?.get(main) ?? headers?.get(alternative);
+    return asText(headers?.get(main) ?? headers?.get(alternative));
   };
 }
+
+/** What a header says: what is made of it is written in UTF-8 again. */
+const asText = (value: string | undefined) => value && fromWireForm(value);
 
 const plain = (operator: Operator): OperatorCompiler => {
   return (argument) => {
@@ -163,7 +170,7 @@ export const OPERATORS: Readonly<Record<string, OperatorCompiler>> = {
     if (!argument) throw new Error('a parameter name is needed');
     return (info) => {
       const query = info.requestHeaders?.path.split('?')[1];
-      return query === undefined ? undefined : (new URLSearchParams(query).get(argument) ?? undefined);
+      return query === undefined ? undefined : (new URLSearchParams(fromWireForm(query)).get(argument) ?? undefined);
     };
   },
   START_TIME: startTime,
@@ -292,7 +299,7 @@ function pathOperator(argument: string | undefined): Operator {
     let path = headers?.path;
     if (which === 'ORIG') path = original;
     else if (which === 'ORIG_OR_PATH' || which === undefined) path = original ?? path;
-    return query === 'NQ' ? path?.replace(/\?.*$/s, '') : path;
+    return asText(query === 'NQ' ? path?.replace(/\?.*$/s, '') : path);
   };
 }
 
