@@ -115,15 +115,20 @@ async function discover(flags: Flags, rest: readonly string[]): Promise<void> {
   for (const warning of warnings(flags, rest)) log.warn(warning);
   if (flags.configDir === undefined)
     throw new UserError('say where the configuration is with --configDir; there is no other registry yet');
-  const running = await startDiscovery(optionsOf(flags, flags.configDir), logging);
-  const signal = await new Promise<string>((resolve) => {
+  // Before it is ready: whoever waits for that may end it at once.
+  const signalled = new Promise<string>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
   });
-  log.info(`stopping on ${signal}`);
-  const late = setTimeout(() => {
-    log.error('connections are left, stopping nevertheless');
-    process.exit(1);
-  }, flags.shutdownDuration);
+  let late: NodeJS.Timeout | undefined;
+  void signalled.then((signal) => {
+    log.info(`stopping on ${signal}`);
+    late = setTimeout(() => {
+      log.error('connections are left, stopping nevertheless');
+      process.exit(1);
+    }, flags.shutdownDuration);
+  });
+  const running = await startDiscovery(optionsOf(flags, flags.configDir), logging);
+  await signalled;
   await running.stop();
   clearTimeout(late);
   log.info('stopped');
