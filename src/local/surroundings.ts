@@ -10,7 +10,7 @@ import type { Installation } from './install.ts';
 import type { MeshFolder, MeshRecord } from './mesh-folder.ts';
 import { valuesOf } from './object-values.ts';
 import type { ObjectView } from './object-view.ts';
-import type { OwnProgram } from './own-program.ts';
+import { DATA_PLANE_FLAGS, type OwnProgram } from './own-program.ts';
 import type { DesiredPod } from './pods/desired-pod.ts';
 import { INTERCEPTION, type Injection } from './pods/injection.ts';
 import { type PodSpace, SHARED_SPACE } from './pods/pod-space.ts';
@@ -81,7 +81,7 @@ export function surroundingsOf(parts: MeshParts, key: string, pod: PodToBe, onCh
     claims: path.join(folder.claims, namespace),
     logs: path.join(folder.logs, file),
     rootCertificate: parts.rootCertificate,
-    agent: { command: isthmus.command, args: [...isthmus.args, 'agent'] },
+    agent: { command: isthmus.command, args: [...DATA_PLANE_FLAGS, ...isthmus.args, 'agent'] },
     agentEnv: {
       CA_ADDR: discovery.secureGrpc,
       ISTIOD_SAN: `istiod.${istioNamespace}.svc`,
