@@ -279,7 +279,7 @@ describe('bad input', { timeout: 500_000 }, () => {
   function proxyOf(app: string): number {
     const found = mesh.processes().filter((pid) => {
       const args = fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
-      return args[2] === 'agent' && fs.readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`\0POD_NAME=${app}-`);
+      return args.includes('agent') && fs.readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`\0POD_NAME=${app}-`);
     });
     assert.equal(found.length, 1);
     return found[0]!;

@@ -19,6 +19,8 @@ const file = (name) => fs.readFileSync(process.env.ISTHMUS_POD_ROOT + TLS_FOLDER
 const server = TLS_FOLDER
   ? https.createServer({ key: file('tls.key'), cert: file('tls.crt') }, serve)
   : http.createServer(serve);
+// A connection that the program closes for being idle may be one that a request is on its way on.
+server.keepAliveTimeout = 120_000;
 server.listen(Number(PORT), HOST);
 process.on('SIGTERM', () => server.close());
 `;
