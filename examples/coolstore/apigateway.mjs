@@ -61,5 +61,7 @@ const server = http.createServer(async (request, response) => {
   }
 });
 
+// A connection that the program closes for being idle may be one that a request is on its way on.
+server.keepAliveTimeout = 120_000;
 server.listen(Number(PORT), HOST, () => console.log(`apigateway listens on ${HOST}:${PORT}`));
 process.on('SIGTERM', () => server.close());

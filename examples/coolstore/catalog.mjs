@@ -25,5 +25,7 @@ const server = http.createServer((request, response) => {
   else answer(404, { error: `there is no ${pathname}` });
 });
 
+// A connection that the program closes for being idle may be one that a request is on its way on.
+server.keepAliveTimeout = 120_000;
 server.listen(Number(PORT), HOST, () => console.log(`catalog ${VERSION} listens on ${HOST}:${PORT}`));
 process.on('SIGTERM', () => server.close());
