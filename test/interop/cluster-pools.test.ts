@@ -161,7 +161,11 @@ test('connections are pooled and limited as Envoy does', { skip: withoutReferenc
     await sameStats(twins, 'none');
   });
   await t.test('per_host_thresholds', async () => {
-    assert.deepEqual(await together('host', 2), [504, 504]);
+    // The second one comes when the first has the connection: while one is being made, another is not tried.
+    const first = both.map((twin) => send(twin, 'host'));
+    await bothReach(twins, 'host', 'upstream_rq_active', 1);
+    assert.deepEqual(await together('host', 1), [504]);
+    assert.deepEqual(await Promise.all(first), [504, 504]);
     await bothReach(twins, 'host', 'upstream_cx_overflow', 1);
   });
   await t.test('retry budgets and max_retries', async () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { any, httpListener, named, socketAddress } from '../support/envoy-config.ts';
 import { encodeMessage, exchange, headerOf, type RawResponse } from '../support/raw-http.ts';
-import { withoutReference } from '../support/reference.ts';
+import { until, withoutReference } from '../support/reference.ts';
 import { requestBytes, type Twin, type TwinEnv, twinProxies } from '../support/twin-proxies.ts';
 
 const BACKENDS = ['one', 'two', 'three'];
@@ -47,6 +47,7 @@ const bootstrap = (env: TwinEnv): JsonObject => ({
       httpListener('main', {
         port: env.port('main'),
         log: env.log('main'),
+        logFormat: '%REQ(x-case)%',
         filters: [named(FILTER, 'http.stateful_session.v3.StatefulSession', { session_state: HEADER })],
         routes: ROUTES.map(([prefix, fields]) => ({ match: { prefix }, route: { cluster: 'backends' }, ...fields })),
       }),
@@ -133,8 +134,16 @@ test('clients stay with their hosts as with Envoy', { skip: withoutReference }, 
     await t.test(name, async () => {
       const [envoy, isthmus] = await Promise.all(
         both.map(async (twin) => {
-          const response = await ask(twin, path, [['x-session', value]]);
-          return [response.status, told(response), await twin.logLines('main', 1).then((lines) => lines.at(-1))];
+          const mark = name.replaceAll(' ', '-');
+          const response = await ask(twin, path, [
+            ['x-session', value],
+            ['x-case', mark],
+          ]);
+          // Lines of the requests before it may come first.
+          const line = await until(`${twin.program}: ${name}`, async () =>
+            (await twin.logLines('main', 0)).find((text) => text.endsWith(` ${mark}`)),
+          );
+          return [response.status, told(response), line];
         }),
       );
       assert.deepEqual(isthmus, envoy);
