@@ -138,13 +138,12 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
 
   newStream(out: OutgoingStream): StreamHandler {
     this.#requests++;
-    const { maxRequestsPerConnection, stats, requestHeadersTimeoutMs } = this.config;
+    const { maxRequestsPerConnection, stats } = this.config;
     if (maxRequestsPerConnection > 0 && this.#requests >= maxRequestsPerConnection) {
       stats.downstream_cx_max_requests_reached++;
       this.#startDrain();
     }
     const stream = new ActiveStream(this, out);
-    if (requestHeadersTimeoutMs > 0) stream.startHeadersTimer(requestHeadersTimeoutMs);
     this.#streams.add(stream);
     return stream;
   }

@@ -6,59 +6,82 @@ import type { StreamInfo } from '../observe/stream-info.ts';
 import type { ChosenCluster, Route } from '../router/route.ts';
 import type { Timers } from '../timers.ts';
 import { type FilterCallbacks, HeadersStatus, type HttpFilter, type LocalReply } from './filter.ts';
-import type { PassEntry } from './filter-pass.ts';
+import type { FilterPass, PassEntry } from './filter-pass.ts';
 import type { FilteredStream } from './filtered-stream.ts';
 
 const PASSIVE: HttpFilter = {};
+
+/** The filters of a stream as one of them reaches it. `index` is the place of a filter in the order of the request. */
+export interface FilterContextOwner {
+  readonly stream: FilteredStream;
+  /** Undefined until the message has come to the filters. */
+  readonly requestPass: FilterPass | undefined;
+  readonly responsePass: FilterPass | undefined;
+  /** Place of a filter in the order of the response. */
+  responsePlace(index: number): number;
+  /** Nothing more of the request (true) or of the response (false) goes through the filters. */
+  isOver(request: boolean): boolean;
+  clearRouteCache(index: number): void;
+  setRoute(route: Route, index: number): void;
+  continueRequest(index: number): void;
+  continueResponse(index: number): void;
+  setBufferLimit(bytes: number): void;
+  respondInformational(headers: Headers): void;
+  respondHeaders(headers: Headers, end: boolean): void;
+  respondData(chunk: Uint8Array, end: boolean): void;
+  respondTrailers(trailers: Headers): void;
+  holdSender(request: boolean, hold: boolean): void;
+  addBackpressureListener(listener: (high: boolean) => void): void;
+}
 
 /** The callbacks of one filter of one stream, and its place in the chain. */
 export class FilterContext implements FilterCallbacks, PassEntry {
   filter: HttpFilter = PASSIVE;
   requestHold: HeadersStatus = HeadersStatus.Continue;
   responseHold: HeadersStatus = HeadersStatus.Continue;
-  readonly #stream: FilteredStream;
+  readonly #manager: FilterContextOwner;
   readonly #name: string;
   readonly #index: number;
   /** Place of its factory in the configured chain; filters with nothing to do have none in the stream's. */
   readonly order: number;
 
-  constructor(stream: FilteredStream, name: string, index: number, order: number) {
-    this.#stream = stream;
+  constructor(manager: FilterContextOwner, name: string, index: number, order: number) {
+    this.#manager = manager;
     this.#name = name;
     this.#index = index;
     this.order = order;
   }
 
   get info(): StreamInfo {
-    return this.#stream.info;
+    return this.#manager.stream.info;
   }
 
   get connection(): Connection {
-    return this.#stream.owner.connection;
+    return this.#manager.stream.owner.connection;
   }
 
   get timers(): Timers {
-    return this.#stream.owner.worker.timers;
+    return this.#manager.stream.owner.worker.timers;
   }
 
   get clusters(): ClusterSource {
-    return this.#stream.owner.clusters;
+    return this.#manager.stream.owner.clusters;
   }
 
   get random(): () => number {
-    return this.#stream.owner.worker.random;
+    return this.#manager.stream.owner.worker.random;
   }
 
   get requestHeaders(): Headers {
-    return this.#stream.requestHeaders;
+    return this.#manager.stream.requestHeaders;
   }
 
   get route(): Route | undefined {
-    return this.#stream.route;
+    return this.#manager.stream.route;
   }
 
   get chosenCluster(): ChosenCluster | undefined {
-    return this.#stream.chosenCluster;
+    return this.#manager.stream.chosenCluster;
   }
 
   routeConfig<T>(): T | undefined {
@@ -66,109 +89,109 @@ export class FilterContext implements FilterCallbacks, PassEntry {
   }
 
   routeConfigs<T>(): readonly T[] {
-    const configs = this.#stream.route?.filterConfigs(this.#name) ?? NONE;
-    const own = this.#stream.chosenCluster?.filterConfig(this.#name);
+    const configs = this.#manager.stream.route?.filterConfigs(this.#name) ?? NONE;
+    const own = this.#manager.stream.chosenCluster?.filterConfig(this.#name);
     return (own === undefined ? configs : [...configs, own]) as readonly T[];
   }
 
   clearRouteCache(): void {
-    this.#stream.clearRouteCache(this.#index);
+    this.#manager.clearRouteCache(this.#index);
   }
 
   setRoute(route: Route): void {
-    this.#stream.setRoute(route, this.#index);
+    this.#manager.setRoute(route, this.#index);
   }
 
   continueRequest(): void {
-    this.#stream.continueRequest(this.#index);
+    this.#manager.continueRequest(this.#index);
   }
 
   continueResponse(): void {
-    this.#stream.continueResponse(this.#index);
+    this.#manager.continueResponse(this.#index);
   }
 
   requestBuffer(): readonly Uint8Array[] {
-    return this.#stream.requestPass?.buffer(this.#index) ?? NO_CHUNKS;
+    return this.#manager.requestPass?.buffer(this.#index) ?? NO_CHUNKS;
   }
 
   responseBuffer(): readonly Uint8Array[] {
-    return this.#stream.responsePass?.buffer(this.#responsePlace) ?? NO_CHUNKS;
+    return this.#manager.responsePass?.buffer(this.#responsePlace) ?? NO_CHUNKS;
   }
 
   replaceRequestBuffer(chunks: readonly Uint8Array[]): void {
-    this.#stream.requestPass?.replaceBuffer(this.#index, chunks);
+    this.#manager.requestPass?.replaceBuffer(this.#index, chunks);
   }
 
   replaceResponseBuffer(chunks: readonly Uint8Array[]): void {
-    this.#stream.responsePass?.replaceBuffer(this.#responsePlace, chunks);
+    this.#manager.responsePass?.replaceBuffer(this.#responsePlace, chunks);
   }
 
   get #responsePlace(): number {
-    return this.#stream.responsePlace(this.#index);
+    return this.#manager.responsePlace(this.#index);
   }
 
   injectRequestData(chunk: Uint8Array, end: boolean): void {
-    if (!this.#stream.isOver(true)) this.#stream.requestPass?.inject(this.#index, chunk, end);
+    if (!this.#manager.isOver(true)) this.#manager.requestPass?.inject(this.#index, chunk, end);
   }
 
   injectResponseData(chunk: Uint8Array, end: boolean): void {
-    if (!this.#stream.isOver(false)) this.#stream.responsePass?.inject(this.#responsePlace, chunk, end);
+    if (!this.#manager.isOver(false)) this.#manager.responsePass?.inject(this.#responsePlace, chunk, end);
   }
 
   addRequestData(chunk: Uint8Array): void {
-    this.#stream.requestPass?.add(this.#index, chunk);
+    this.#manager.requestPass?.add(this.#index, chunk);
   }
 
   addResponseData(chunk: Uint8Array): void {
-    this.#stream.responsePass?.add(this.#responsePlace, chunk);
+    this.#manager.responsePass?.add(this.#responsePlace, chunk);
   }
 
   addRequestTrailers(trailers: Headers): void {
-    this.#stream.requestPass?.addTrailers(this.#index, trailers);
+    this.#manager.requestPass?.addTrailers(this.#index, trailers);
   }
 
   addResponseTrailers(trailers: Headers): void {
-    this.#stream.responsePass?.addTrailers(this.#responsePlace, trailers);
+    this.#manager.responsePass?.addTrailers(this.#responsePlace, trailers);
   }
 
   setBufferLimit(bytes: number): void {
-    this.#stream.setBufferLimit(bytes);
+    this.#manager.setBufferLimit(bytes);
   }
 
   sendLocalReply(reply: LocalReply): void {
-    this.#stream.sendLocalReply(reply);
+    this.#manager.stream.sendLocalReply(reply);
   }
 
   respondInformational(headers: Headers): void {
-    this.#stream.respondInformational(headers);
+    this.#manager.respondInformational(headers);
   }
 
   respondHeaders(headers: Headers, end: boolean): void {
-    this.#stream.respondHeaders(headers, end);
+    this.#manager.respondHeaders(headers, end);
   }
 
   respondData(chunk: Uint8Array, end: boolean): void {
-    this.#stream.respondData(chunk, end);
+    this.#manager.respondData(chunk, end);
   }
 
   respondTrailers(trailers: Headers): void {
-    this.#stream.respondTrailers(trailers);
+    this.#manager.respondTrailers(trailers);
   }
 
   resetStream(reason: ResetReason, details: string): void {
-    this.#stream.resetStream(reason, details);
+    this.#manager.stream.resetStream(reason, details);
   }
 
   pauseRequest(pause: boolean): void {
-    this.#stream.pauseRequest(pause);
+    this.#manager.stream.pauseRequest(pause);
   }
 
   pauseResponse(pause: boolean): void {
-    this.#stream.holdSender(false, pause);
+    this.#manager.holdSender(false, pause);
   }
 
   onResponseBackpressure(listener: (high: boolean) => void): void {
-    this.#stream.addBackpressureListener(listener);
+    this.#manager.addBackpressureListener(listener);
   }
 }
 

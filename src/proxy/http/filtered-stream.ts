@@ -6,9 +6,8 @@ import type { Connection } from '../net/connection.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { ChosenCluster, Route } from '../router/route.ts';
 import type { LocalReply } from './filter.ts';
-import type { FilterPass } from './filter-pass.ts';
 
-/** A stream as its filters reach it. `index` is the place of a filter in the order of the request. */
+/** A stream as its filters reach it, and what becomes of a response behind them (Envoy's `FilterManagerCallbacks`). */
 export interface FilteredStream {
   readonly info: StreamInfo;
   readonly owner: {
@@ -19,25 +18,24 @@ export interface FilteredStream {
   readonly requestHeaders: Headers;
   readonly route: Route | undefined;
   readonly chosenCluster: ChosenCluster | undefined;
-  /** Undefined until the message has come to the filters. */
-  readonly requestPass: FilterPass | undefined;
-  readonly responsePass: FilterPass | undefined;
-  /** Place of a filter in the order of the response. */
-  responsePlace(index: number): number;
-  /** Nothing more of the request (true) or of the response (false) goes through the filters. */
-  isOver(request: boolean): boolean;
-  clearRouteCache(index: number): void;
-  setRoute(route: Route, index: number): void;
-  continueRequest(index: number): void;
-  continueResponse(index: number): void;
-  setBufferLimit(bytes: number): void;
+  /** Bytes of body that filters may keep in either direction. */
+  readonly bufferLimit: number;
+  /** The stream is gone: nothing goes through its filters any more. */
+  readonly over: boolean;
+  /** The request has been answered by this proxy: nothing more of it goes through the filters. */
+  readonly answeredHere: boolean;
+  /** The route is looked for anew when it is asked for next. */
+  clearRoute(): void;
+  setRoute(route: Route): void;
   sendLocalReply(reply: LocalReply): void;
-  respondInformational(headers: Headers): void;
-  respondHeaders(headers: Headers, end: boolean): void;
-  respondData(chunk: Uint8Array, end: boolean): void;
-  respondTrailers(trailers: Headers): void;
   resetStream(reason: ResetReason, details: string): void;
   pauseRequest(pause: boolean): void;
-  holdSender(request: boolean, hold: boolean): void;
-  addBackpressureListener(listener: (high: boolean) => void): void;
+  /** The response, when it is through all filters. */
+  passInformational(headers: Headers): void;
+  passHeaders(headers: Headers, end: boolean): void;
+  passData(chunk: Uint8Array, end: boolean): void;
+  passTrailers(trailers: Headers): void;
+  /** More body was to be kept than the limit allows. */
+  requestTooLarge(): void;
+  responseTooLarge(): void;
 }

@@ -6,7 +6,6 @@ import type { StreamInfo } from '../observe/stream-info.ts';
 import type { HcmConfig } from './config.ts';
 import { forwardClientCert } from './forwarded-client-cert.ts';
 import { EDGE_STEERING, HOP_BY_HOP, REQUEST_HEADERS, STEERING, survey, Trait } from './known-headers.ts';
-import { hasEscapedSlashes, mergeSlashes, normalizePath, unescapeSlashes } from './path-normalization.ts';
 
 /** Removes what belongs to one connection, and what `Connection` names (RFC 9110 section 7.6.1). */
 export function removeHopByHop(headers: Headers, upgrade: boolean): void {
@@ -26,29 +25,6 @@ export function removeHopByHop(headers: Headers, upgrade: boolean): void {
     return HOP_BY_HOP.has(name) || (nominated?.has(name) ?? false);
   });
   if (te?.split(',').some((t) => t.trim().toLowerCase() === 'trailers')) headers.add('te', 'trailers');
-}
-
-/** What became of a path: `undefined` it is fine, otherwise the answer to give. */
-export type PathProblem = { readonly kind: 'bad' } | { readonly kind: 'redirect'; readonly path: string } | undefined;
-
-/** Path normalisation in Envoy's order: escaped slashes, canonical form, merged slashes. */
-export function canonicalizePath(headers: Headers, config: HcmConfig): PathProblem {
-  let { path } = headers;
-  if (path.includes('#')) return { kind: 'bad' };
-  let redirect = false;
-  if (config.escapedSlashes !== 'keep' && hasEscapedSlashes(path)) {
-    if (config.escapedSlashes === 'reject') return { kind: 'bad' };
-    path = unescapeSlashes(path);
-    redirect = config.escapedSlashes === 'redirect';
-  }
-  if (config.normalizePath) {
-    const normal = normalizePath(path);
-    if (normal === undefined) return { kind: 'bad' };
-    path = normal;
-  }
-  if (config.mergeSlashes) path = mergeSlashes(path);
-  headers.path = path;
-  return redirect ? { kind: 'redirect', path } : undefined;
 }
 
 /** Strips the port or the last dot of the authority where that is configured. */
