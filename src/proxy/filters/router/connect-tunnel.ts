@@ -9,8 +9,17 @@ import type {
 } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
 import { CloseReason, type Connection } from '../../net/connection.ts';
+import type { RouteAction } from '../../router/route.ts';
+import { type OpenUpstream, openHttp } from './upstream-request.ts';
 
 const NOTHING = new Uint8Array(0);
+
+/** How an attempt gets to its host: by a stream of HTTP, or by the tunnel of a CONNECT that ends here. */
+export function opener(headers: Headers, action: Pick<RouteAction, 'upgrades'>): OpenUpstream {
+  if (headers.method !== 'CONNECT') return openHttp;
+  const type = headers.protocol === '' ? 'connect' : headers.protocol.toLowerCase();
+  return action.upgrades.get(type)?.terminateConnect ? openTunnel : openHttp;
+}
 
 /**
  * Ends a CONNECT here (`connect_config`): the body of the request goes to the host as plain bytes, and what the host

@@ -1,4 +1,5 @@
 import { ResetReason } from '../../../wire/http.ts';
+import type { LocalReply } from '../../http/filter.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 
 /** Envoy's words for the ways in which an attempt ends without a response. */
@@ -33,4 +34,60 @@ export function reasonText(reason: ResetReason, transportFailure: string): strin
 
 export function failureFlag(reason: ResetReason): number {
   return FLAGS[reason];
+}
+
+/** `drop_overloads` of the cluster's endpoints. */
+export const DROPPED: LocalReply = {
+  status: 503,
+  body: 'drop overload',
+  details: 'drop_overload',
+  flags: ResponseFlag.DropOverload,
+};
+
+/** The cluster that the route names does not exist; `status` is what the route answers then. */
+export function clusterNotFound(status: number): LocalReply {
+  return { status, body: '', details: 'cluster_not_found', flags: ResponseFlag.NoClusterFound };
+}
+
+/** The cluster has no host for the request; `details` says why. */
+export function noHealthyUpstream(details = 'no_healthy_upstream'): LocalReply {
+  return { status: 503, body: 'no healthy upstream', details, flags: ResponseFlag.NoHealthyUpstream };
+}
+
+/** The upstream took too long; `details` says which limit was reached. */
+export function upstreamTimeout(
+  details: 'response_timeout' | 'upstream_per_try_timeout' | 'upstream_per_try_idle_timeout',
+): LocalReply {
+  return { status: 504, body: 'upstream request timeout', details, flags: ResponseFlag.UpstreamRequestTimeout };
+}
+
+/** How an attempt ended without a response. */
+export interface AttemptEnd {
+  readonly reason: ResetReason;
+  /** What TCP or TLS said, or the detail of a broken protocol; empty for nothing. */
+  readonly transportFailure: string;
+  readonly protocolError: string;
+}
+
+/** The answer for a request whose last attempt failed; `attempts` is their number. */
+export function failureReply(end: AttemptEnd, attempts: number, suppressEnvoyHeaders: boolean): LocalReply {
+  const { reason, transportFailure, protocolError } = end;
+  const text = reasonText(reason, transportFailure);
+  const retried = attempts > 1 ? 'retried and the latest ' : '';
+  const transport = reason === ResetReason.ConnectionFailure && transportFailure !== text ? transportFailure : '';
+  const details = protocolError !== '' && reason === ResetReason.ProtocolError ? protocolError : transport;
+  const suffix = details === '' ? '' : `|${details.replaceAll(' ', '_')}`;
+  const overloaded = reason === ResetReason.Overflow && !suppressEnvoyHeaders;
+  return {
+    status: reason === ResetReason.ProtocolError ? 502 : 503,
+    body: `upstream connect error or disconnect/reset before headers. ${retried}reset reason: ${text}`,
+    details: `upstream_reset_before_response_started{${text.replaceAll(' ', '_')}${suffix}}`,
+    flags: failureFlag(reason),
+    edit: overloaded ? (headers) => headers.set('x-envoy-overloaded', 'true') : undefined,
+  };
+}
+
+/** Details of a response that broke off after its headers had gone out. */
+export function brokenOffDetails(reason: ResetReason, transportFailure: string): string {
+  return `upstream_reset_after_response_started{${reasonText(reason, transportFailure).replaceAll(' ', '_')}}`;
 }

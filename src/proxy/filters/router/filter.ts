@@ -1,7 +1,7 @@
 import type { Headers } from '../../../wire/headers.ts';
 import { ResetReason } from '../../../wire/http.ts';
-import type { Cancelable, Cluster, LoadBalancerContext, UpstreamOptions } from '../../cluster/cluster.ts';
-import type { Host, Metadata } from '../../cluster/host.ts';
+import type { Cancelable, Cluster, UpstreamOptions } from '../../cluster/cluster.ts';
+import type { Host } from '../../cluster/host.ts';
 import {
   DataStatus,
   type FilterCallbacks,
@@ -10,55 +10,42 @@ import {
   type LocalReply,
   TrailersStatus,
 } from '../../http/filter.ts';
-import type { Connection } from '../../net/connection.ts';
-import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
-import type { StreamInfo, UpstreamConnectionInfo } from '../../observe/stream-info.ts';
-import { finalizeResponse } from '../../router/finalize-response.ts';
-import type { ChosenCluster, MirrorPolicy, Route, RouteAction } from '../../router/route.ts';
+import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
+import type { ChosenCluster, Route, RouteAction } from '../../router/route.ts';
 import { isGrpc } from '../../router/route-entry.ts';
 import type { RequestStats } from '../../router/stats.ts';
 import type { Timer, Timers } from '../../timers.ts';
-import { openTunnel } from './connect-tunnel.ts';
-import { failureFlag, reasonText } from './failures.ts';
-import { finalizeRequest, setHost } from './finalize.ts';
-import { noteAnswer, noteEnd, serverName } from './host-outcome.ts';
+import type { RouterConfig } from './config.ts';
+import { opener } from './connect-tunnel.ts';
+import {
+  brokenOffDetails,
+  clusterNotFound,
+  DROPPED,
+  failureFlag,
+  failureReply,
+  noHealthyUpstream,
+  upstreamTimeout,
+} from './failures.ts';
+import { finalizeRequest, finalizeUpstreamResponse, setHost } from './finalize.ts';
+import { noteAnswer, noteEnd } from './host-outcome.ts';
+import { followRedirect } from './internal-redirect.ts';
+import { KeptRequest } from './kept-request.ts';
+import { RouterLoadBalancerContext } from './load-balancer-context.ts';
 import { RetryState } from './retry-state.ts';
-import { Shadow } from './shadow.ts';
-import type { RouterStats } from './stats.ts';
+import { NOT_FOUND, routeAnswer } from './route-answer.ts';
+import { type Shadow, startShadows } from './shadow.ts';
 import { finalTimeouts, type Timeouts } from './timeouts.ts';
-import { type AttemptOwner, type OpenUpstream, openHttp, UpstreamRequest } from './upstream-request.ts';
+import { upstreamOptions } from './upstream-options.ts';
+import { type AttemptOwner, UpstreamRequest } from './upstream-request.ts';
 
-/** What the router's configuration decides. */
-export interface RouterConfig {
-  readonly stats: RouterStats;
-  readonly suppressEnvoyHeaders: boolean;
-  /** Address of this proxy, which it appends to x-forwarded-for of requests of its own. */
-  readonly localAddress: string;
-}
-
-const NOT_FOUND: LocalReply = {
-  status: 404,
-  body: '',
-  details: 'route_not_found',
-  flags: ResponseFlag.NoRouteFound,
-};
-
-/** `drop_overloads` of the cluster's endpoints. */
-const DROPPED: LocalReply = {
-  status: 503,
-  body: 'drop overload',
-  details: 'drop_overload',
-  flags: ResponseFlag.DropOverload,
-};
-
-const NO_HOST = 'no_healthy_upstream';
+const NO_TIMEOUTS: Timeouts = { globalMs: 0, perTryMs: 0, perTryIdleMs: 0 };
 
 /** Body that is kept for retries ends here if nothing else says so (the connection's buffer limit). */
 const DEFAULT_BUFFER = 1024 * 1024;
 
 /** The last filter of nearly every chain: sends the request to its cluster, and brings the response back. */
-export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerContext {
+export class RouterFilter implements HttpFilter, AttemptOwner {
   readonly #config: RouterConfig;
   readonly #callbacks: FilterCallbacks;
   #headers: Headers | undefined = undefined;
@@ -68,29 +55,24 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   #chosen: ChosenCluster | undefined = undefined;
   #cluster: Cluster | undefined = undefined;
   #options: UpstreamOptions | undefined = undefined;
-  #timeouts: Timeouts = { globalMs: 0, perTryMs: 0, perTryIdleMs: 0 };
+  #timeouts: Timeouts = NO_TIMEOUTS;
+  #balancing: RouterLoadBalancerContext | undefined = undefined;
   #retry: RetryState | undefined = undefined;
   #attempt: UpstreamRequest | undefined = undefined;
   /** A host is looked for that is not known yet. */
   #choosing: Cancelable | undefined = undefined;
   #attempts = 0;
-  #shadows: Shadow[] | undefined = undefined;
-  /** Body that a retry would send again. */
-  #kept: Uint8Array[] = [];
-  #keptBytes = 0;
-  #trailers: Headers | undefined = undefined;
+  #shadows: readonly Shadow[] = NO_SHADOWS;
+  /** What a retry would send again. */
+  readonly #kept = new KeptRequest();
   #requestEnded = false;
   #requestEndedAt = -1;
   #timer: Timer | undefined = undefined;
   #responseStarted = false;
   /** How the call went stands in what is still to come. */
   #judgeAtEnd = false;
-  #pausedRequest = 0;
-  #setCookies: string[] | undefined = undefined;
   #over = false;
   #redirects = 0;
-  /** Set where retries go to other priorities. */
-  shiftPriorities: LoadBalancerContext['shiftPriorities'] = undefined;
 
   constructor(config: RouterConfig, callbacks: FilterCallbacks) {
     this.#config = config;
@@ -115,7 +97,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#route = route;
     const { action } = route;
     if (action.kind !== 'route') {
-      this.#answer(route, headers);
+      const { info, connection } = callbacks;
+      callbacks.sendLocalReply(routeAnswer(route, headers, info, connection.tls !== undefined, stats));
       return HeadersStatus.StopAll;
     }
     this.#action = action;
@@ -124,49 +107,14 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     return HeadersStatus.StopIteration;
   }
 
-  /** Routes that answer by themselves. */
-  #answer(route: Route, headers: Headers): void {
-    const { action } = route;
-    const { info, connection } = this.#callbacks;
-    const finish = (response: Headers) => finalizeResponse(response, info, route, undefined);
-    if (action.kind === 'redirect') {
-      this.#config.stats.rq_redirect++;
-      const location = action.location(headers, connection.tls !== undefined);
-      this.#callbacks.sendLocalReply({
-        status: action.status,
-        body: '',
-        details: 'direct_response',
-        edit(response) {
-          response.set('location', location);
-          finish(response);
-        },
-      });
-    } else if (action.kind === 'direct') {
-      this.#config.stats.rq_direct_response++;
-      this.#callbacks.sendLocalReply({
-        status: action.status,
-        body: action.body,
-        details: 'direct_response',
-        edit: finish,
-      });
-    } else {
-      this.#callbacks.sendLocalReply(NOT_FOUND);
-    }
-  }
-
   #send(headers: Headers, end: boolean, route: Route, action: RouteAction): void {
     const callbacks = this.#callbacks;
-    const { info } = callbacks;
+    const { info, connection } = callbacks;
     const chosen = callbacks.chosenCluster;
     const cluster = chosen && callbacks.clusters.get(chosen.name);
     if (chosen === undefined || cluster === undefined) {
       this.#config.stats.no_cluster++;
-      callbacks.sendLocalReply({
-        status: action.clusterNotFoundStatus,
-        body: '',
-        details: 'cluster_not_found',
-        flags: ResponseFlag.NoClusterFound,
-      });
+      callbacks.sendLocalReply(clusterNotFound(action.clusterNotFoundStatus));
       return;
     }
     if (cluster.dropsRequest(callbacks.random)) {
@@ -184,94 +132,20 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#timeouts = finalTimeouts(headers, action, insert);
     const resources = action.priority === 'high' ? cluster.highResources : cluster.defaultResources;
     this.#retry = RetryState.create(action.retry, headers, cluster, resources, this.timers, callbacks.random);
-    const priorities = this.#retry?.priorities;
-    if (priorities) this.shiftPriorities = (state) => priorities.loads(state);
+    if (this.#balancing) this.#balancing.reroute(action, chosen);
+    else this.#balancing = new RouterLoadBalancerContext(headers, connection, info, action, chosen);
+    this.#balancing.retry = this.#retry;
     finalizeRequest(headers, info, route, action, chosen, insert);
-    this.#options = this.#upstreamOptions(headers, action, cluster);
+    this.#options = upstreamOptions(headers, info, connection, action, cluster);
     this.#requestEnded = end;
     if (end) this.#noteRequestEnd();
     if (route.virtualHost.includeRequestAttemptCount) headers.set('x-envoy-attempt-count', '1');
-    if (action.mirrors.length > 0) this.#mirror(headers, end, action.mirrors);
+    if (action.mirrors.length > 0) {
+      const shadows = startShadows(action.mirrors, headers, end, this.#options, callbacks, this.#config.localAddress);
+      this.#shadows = [...this.#shadows, ...shadows];
+    }
     callbacks.onResponseBackpressure((high) => this.#attempt?.pauseResponse(high));
     this.#startAttempt();
-  }
-
-  #upstreamOptions(headers: Headers, action: RouteAction, cluster: Cluster): UpstreamOptions {
-    const { info } = this.#callbacks;
-    let sni = info.getFilterState(UPSTREAM_SNI) as string | undefined;
-    let subjectAltNames = info.getFilterState(UPSTREAM_SANS) as readonly string[] | undefined;
-    if (cluster.autoSni || cluster.autoSanValidation) {
-      const host = serverName(headers, cluster.autoSniHeader);
-      if (cluster.autoSni) sni ??= host;
-      if (cluster.autoSanValidation) subjectAltNames ??= [host];
-    }
-    return {
-      priority: action.priority,
-      downstreamProtocol: info.protocol === '' ? 'HTTP/1.1' : info.protocol,
-      alpn: info.getFilterState(UPSTREAM_ALPN) as readonly string[] | undefined,
-      sni,
-      subjectAltNames,
-      downstream: this.#callbacks.connection,
-    };
-  }
-
-  #mirror(headers: Headers, end: boolean, policies: readonly MirrorPolicy[]): void {
-    const { clusters, random } = this.#callbacks;
-    for (const policy of policies) {
-      if (policy.share < 1 && random() >= policy.share) continue;
-      const name = policy.cluster || headers.get(policy.clusterHeader);
-      const cluster = name === undefined ? undefined : clusters.get(name);
-      if (cluster === undefined) continue;
-      const copy = headers.clone();
-      if (!policy.disableShadowSuffix && copy.authority !== '') {
-        copy.authority = copy.authority.replace(/(:\d+)?$/, '-shadow$1');
-      }
-      copy.set('x-envoy-internal', 'true');
-      copy.append('x-forwarded-for', this.#config.localAddress);
-      const shadow = new Shadow(copy, end);
-      (this.#shadows ??= []).push(shadow);
-      shadow.start(cluster, { ...this.#options!, alpn: undefined, downstream: undefined });
-    }
-  }
-
-  get hash(): bigint | undefined {
-    return this.#action?.hash?.(this.#headers!, this.#callbacks.info, (cookie) => {
-      this.#setCookies ??= [];
-      if (!this.#setCookies.includes(cookie)) this.#setCookies.push(cookie);
-    });
-  }
-
-  get metadataMatch(): Metadata | undefined {
-    return this.#chosen?.metadataMatch ?? this.#action?.metadataMatch;
-  }
-
-  get headers(): Headers | undefined {
-    return this.#headers;
-  }
-
-  get downstream(): Connection {
-    return this.#callbacks.connection;
-  }
-
-  get info(): StreamInfo {
-    return this.#callbacks.info;
-  }
-
-  get overrideAddress(): string | undefined {
-    // A retry goes elsewhere.
-    return this.#attempts > 1 ? undefined : this.#callbacks.info.overrideHost?.address;
-  }
-
-  get overrideStrict(): boolean {
-    return this.#callbacks.info.overrideHost?.strict ?? false;
-  }
-
-  get hostAttempts(): number {
-    return this.#action?.retry.hostAttempts ?? 1;
-  }
-
-  rejects(host: Host): boolean {
-    return this.#retry?.rejects(host) ?? false;
   }
 
   #startAttempt(): void {
@@ -282,18 +156,18 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#attempts++;
     info.attemptCount = this.#attempts;
     if (route.virtualHost.includeRequestAttemptCount) headers.set('x-envoy-attempt-count', String(this.#attempts));
-    const host = cluster.pick(this);
+    const host = cluster.pick(this.#balancing!);
     if (host !== undefined) {
       this.#attemptAt(host);
       return;
     }
     if (cluster.find === undefined) {
-      this.#noHost(NO_HOST);
+      this.#noHost();
       return;
     }
     this.#callbacks.pauseRequest(true);
     let answered = false;
-    const choosing = cluster.find(this, (found) => {
+    const choosing = cluster.find(this.#balancing!, (found) => {
       answered = true;
       this.#choosing = undefined;
       this.#callbacks.pauseRequest(false);
@@ -303,9 +177,9 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     if (!answered) this.#choosing = choosing;
   }
 
-  #noHost(details: string): void {
+  #noHost(details?: string): void {
     this.#cluster!.stats.upstream_cx_none_healthy++;
-    this.#fail({ status: 503, body: 'no healthy upstream', details, flags: ResponseFlag.NoHealthyUpstream });
+    this.#fail(noHealthyUpstream(details));
   }
 
   #attemptAt(host: Host): void {
@@ -318,22 +192,12 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
       setHost(headers, host.description.hostname, action.appendForwardedHost, !this.#config.suppressEnvoyHeaders);
     }
     const kept = this.#kept;
-    if (this.#retry === undefined) this.#kept = [];
-    const bodyless = this.#requestEnded && kept.length === 0 && this.#trailers === undefined;
+    const bodyless = this.#requestEnded && !kept.hasBody && kept.trailers === undefined;
     const attempt = new UpstreamRequest(this, host, headers, bodyless);
     attempt.span = this.#callbacks.info.trace?.spawn(cluster.name, this.#attempts, host.name);
     this.#attempt = attempt;
-    attempt.start(cluster, this.#options!, this.#open(headers, action), this.#timeouts);
-    kept.forEach((chunk, i) => {
-      attempt.sendData(chunk, this.#requestEnded && this.#trailers === undefined && i === kept.length - 1);
-    });
-    if (this.#trailers !== undefined) attempt.sendTrailers(this.#trailers);
-  }
-
-  #open(headers: Headers, action: RouteAction): OpenUpstream {
-    if (headers.method !== 'CONNECT') return openHttp;
-    const type = headers.protocol === '' ? 'connect' : headers.protocol.toLowerCase();
-    return action.upgrades.get(type)?.terminateConnect ? openTunnel : openHttp;
+    attempt.start(cluster, this.#options!, opener(headers, action), this.#timeouts);
+    kept.sendTo(attempt, this.#requestEnded, this.#retry === undefined);
   }
 
   requestData(chunk: Uint8Array, end: boolean): DataStatus {
@@ -342,34 +206,28 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
       this.#noteRequestEnd();
     }
     if (this.#retry !== undefined || this.#choosing !== undefined) this.#keep(chunk);
-    for (const shadow of this.#shadows ?? NO_SHADOWS) shadow.sendData(chunk, end);
-    const attempt = this.#attempt;
-    attempt?.sendData(chunk, end);
+    for (const shadow of this.#shadows) shadow.sendData(chunk, end);
+    this.#attempt?.sendData(chunk, end);
     return DataStatus.StopNoBuffer;
   }
 
   requestTrailers(trailers: Headers): TrailersStatus {
     this.#requestEnded = true;
-    this.#trailers = trailers;
+    this.#kept.trailers = trailers;
     this.#noteRequestEnd();
-    for (const shadow of this.#shadows ?? NO_SHADOWS) shadow.sendTrailers(trailers);
+    for (const shadow of this.#shadows) shadow.sendTrailers(trailers);
     this.#attempt?.sendTrailers(trailers);
     return TrailersStatus.Stop;
   }
 
   #keep(chunk: Uint8Array): void {
-    this.#keptBytes += chunk.length;
-    if (this.#retry !== undefined && this.#keptBytes > (this.#route?.bufferLimit ?? DEFAULT_BUFFER)) {
-      // Too large to be sent again: from here on there is one attempt.
-      this.#cluster!.stats.retry_or_shadow_abandoned++;
-      this.#retry.close();
-      this.#retry = undefined;
-      if (this.#choosing === undefined) {
-        this.#kept = [];
-        return;
-      }
-    }
-    this.#kept.push(chunk);
+    const kept = this.#kept;
+    kept.keep(chunk);
+    if (this.#retry === undefined || kept.bytes <= (this.#route?.bufferLimit ?? DEFAULT_BUFFER)) return;
+    // Too large to be sent again: from here on there is one attempt.
+    this.#cluster!.stats.retry_or_shadow_abandoned++;
+    this.#closeRetry();
+    if (this.#choosing === undefined) kept.dropBody();
   }
 
   /** The request is here as a whole: now its answer is waited for. */
@@ -397,12 +255,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#attempt = undefined;
     this.#choosing?.cancel();
     this.#choosing = undefined;
-    this.#fail({
-      status: 504,
-      body: 'upstream request timeout',
-      details: 'response_timeout',
-      flags: ResponseFlag.UpstreamRequestTimeout,
-    });
+    this.#fail(upstreamTimeout('response_timeout'));
   }
 
   attemptTimedOut(attempt: UpstreamRequest, idle: boolean): void {
@@ -414,12 +267,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     attempt.cancel();
     this.#attempt = undefined;
     if (!this.#responseStarted && this.#retryFailure(ResetReason.LocalReset, true)) return;
-    this.#fail({
-      status: 504,
-      body: 'upstream request timeout',
-      details: idle ? 'upstream_per_try_idle_timeout' : 'upstream_per_try_timeout',
-      flags: ResponseFlag.UpstreamRequestTimeout,
-    });
+    this.#fail(upstreamTimeout(idle ? 'upstream_per_try_idle_timeout' : 'upstream_per_try_timeout'));
   }
 
   attemptReady(attempt: UpstreamRequest, connection: UpstreamConnectionInfo): void {
@@ -438,9 +286,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   }
 
   attemptBackpressure(high: boolean): void {
-    if (this.#over) return;
-    this.#pausedRequest += high ? 1 : -1;
-    this.#callbacks.pauseRequest(high);
+    if (!this.#over) this.#callbacks.pauseRequest(high);
   }
 
   attemptHeaders(attempt: UpstreamRequest, headers: Headers, end: boolean): void {
@@ -464,17 +310,11 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#responseStarted = true;
     this.#noteUpstreamEnd(end);
     this.#countResponse(cluster, status);
-    info.responseCodeDetails = 'via_upstream';
-    const route = this.#route!;
     // An answer that did not wait for the whole request says nothing about the time it took.
     if (!this.#config.suppressEnvoyHeaders && this.#requestEndedAt >= 0) {
       headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.floor(now - this.#requestEndedAt))));
     }
-    if (route.virtualHost.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(this.#attempts));
-    for (const cookie of this.#setCookies ?? NO_COOKIES) headers.add('set-cookie', cookie);
-    info.responseCode = status;
-    info.responseHeaders = headers;
-    finalizeResponse(headers, info, route, this.#chosen);
+    finalizeUpstreamResponse(headers, info, this.#route!, this.#chosen, this.#attempts, this.#balancing!.setCookies);
     this.#callbacks.respondHeaders(headers, end);
   }
 
@@ -483,29 +323,10 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     const policy = this.#action?.internalRedirect;
     if (policy === undefined || !policy.statuses.has(response.status)) return false;
     const { stats } = this.#cluster!;
-    const location = response.get('location');
-    const target = /^(https?):\/\/([^/?#]+)([^#]*)$/.exec(location ?? '');
     const request = this.#headers!;
-    const sameScheme = target?.[1] === (this.#callbacks.connection.tls ? 'https' : 'http');
-    const allowed =
-      target !== null &&
-      this.#requestEnded &&
-      (this.#kept.length > 0 || this.#keptBytes === 0) &&
-      this.#redirects < policy.maxRedirects &&
-      (sameScheme || policy.allowCrossScheme);
-    if (!allowed) {
-      stats.upstream_internal_redirect_failed_total++;
-      return false;
-    }
-    const before = { authority: request.authority, path: request.path };
-    request.authority = target[2];
-    request.path = target[3].startsWith('/') ? target[3] : `/${target[3]}`;
-    this.#callbacks.clearRouteCache();
-    const { route } = this.#callbacks;
-    if (route?.action.kind !== 'route') {
-      request.authority = before.authority;
-      request.path = before.path;
-      this.#callbacks.clearRouteCache();
+    const repeatable = this.#requestEnded && this.#kept.wholeBody && this.#redirects < policy.maxRedirects;
+    const target = repeatable ? followRedirect(policy, response, request, this.#callbacks) : undefined;
+    if (target === undefined) {
       stats.upstream_internal_redirect_failed_total++;
       return false;
     }
@@ -517,13 +338,10 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#attempts = 0;
     this.#timer?.cancel();
     this.#timer = undefined;
+    const { route, action } = target;
     this.#route = route;
-    this.#action = route.action;
-    request.set(
-      'x-envoy-original-url',
-      `${this.#callbacks.connection.tls ? 'https' : 'http'}://${before.authority}${before.path}`,
-    );
-    this.#send(request, this.#kept.length === 0, route, route.action);
+    this.#action = action;
+    this.#send(request, !this.#kept.hasBody, route, action);
     return true;
   }
 
@@ -574,12 +392,12 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     if (this.#responseStarted) {
       this.#config.stats.rq_reset_after_downstream_response_started++;
       info.flags |= failureFlag(reason);
-      const text = reasonText(reason, transportFailure).replaceAll(' ', '_');
-      this.#callbacks.resetStream(ResetReason.LocalReset, `upstream_reset_after_response_started{${text}}`);
+      this.#callbacks.resetStream(ResetReason.LocalReset, brokenOffDetails(reason, transportFailure));
       return;
     }
     if (this.#retryFailure(reason, attempt.requestStarted)) return;
-    this.#failUpstream(reason, transportFailure, protocolError);
+    const end = { reason, transportFailure, protocolError };
+    this.#fail(failureReply(end, this.#attempts, this.#config.suppressEnvoyHeaders));
   }
 
   #retryFailure(reason: ResetReason, requestStarted: boolean): boolean {
@@ -589,22 +407,6 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     if (retry.limitExceeded) this.#callbacks.info.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
     if (retry.overflowed) this.#callbacks.info.flags |= ResponseFlag.UpstreamOverflow;
     return false;
-  }
-
-  #failUpstream(reason: ResetReason, transportFailure: string, protocolError: string): void {
-    const text = reasonText(reason, transportFailure);
-    const retried = this.#attempts > 1 ? 'retried and the latest ' : '';
-    const transport = reason === ResetReason.ConnectionFailure && transportFailure !== text ? transportFailure : '';
-    const details = protocolError !== '' && reason === ResetReason.ProtocolError ? protocolError : transport;
-    const suffix = details === '' ? '' : `|${details.replaceAll(' ', '_')}`;
-    const overloaded = reason === ResetReason.Overflow && !this.#config.suppressEnvoyHeaders;
-    this.#fail({
-      status: reason === ResetReason.ProtocolError ? 502 : 503,
-      body: `upstream connect error or disconnect/reset before headers. ${retried}reset reason: ${text}`,
-      details: `upstream_reset_before_response_started{${text.replaceAll(' ', '_')}${suffix}}`,
-      flags: failureFlag(reason),
-      edit: overloaded ? (headers) => headers.set('x-envoy-overloaded', 'true') : undefined,
-    });
   }
 
   #fail(reply: LocalReply): void {
@@ -629,9 +431,15 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
   }
 
   #releaseRetry(): void {
-    this.#retry?.close();
+    this.#closeRetry();
+    this.#kept.dropBody();
+  }
+
+  #closeRetry(): void {
+    if (this.#retry === undefined) return;
+    this.#retry.close();
     this.#retry = undefined;
-    this.#kept = [];
+    this.#balancing!.retry = undefined;
   }
 
   destroy(): void {
@@ -641,9 +449,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner, LoadBalancerConte
     this.#choosing?.cancel();
     this.#attempt?.cancel();
     // A mirror whose request is complete goes on by itself; one that would never be completed is given up.
-    if (!this.#requestEnded) for (const shadow of this.#shadows ?? NO_SHADOWS) shadow.cancel();
+    if (!this.#requestEnded) for (const shadow of this.#shadows) shadow.cancel();
   }
 }
 
 const NO_SHADOWS: readonly Shadow[] = [];
-const NO_COOKIES: readonly string[] = [];

@@ -1,5 +1,6 @@
 import type { Headers } from '../../../wire/headers.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
+import { finalizeResponse } from '../../router/finalize-response.ts';
 import type { ChosenCluster, Route, RouteAction } from '../../router/route.ts';
 
 /**
@@ -54,4 +55,21 @@ export function setHost(headers: Headers, host: string, append: boolean, keepOri
   }
   if (keepOriginal) headers.set('x-envoy-original-host', authority);
   headers.authority = host;
+}
+
+/** Turns the headers of an upstream's response into what the filters get (Envoy's `Filter::onUpstreamHeaders`); `cookies`: values of `set-cookie`. */
+export function finalizeUpstreamResponse(
+  headers: Headers,
+  info: StreamInfo,
+  route: Route,
+  chosen: ChosenCluster | undefined,
+  attempts: number,
+  cookies: readonly string[],
+): void {
+  if (route.virtualHost.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(attempts));
+  for (const cookie of cookies) headers.add('set-cookie', cookie);
+  info.responseCodeDetails = 'via_upstream';
+  info.responseCode = headers.status;
+  info.responseHeaders = headers;
+  finalizeResponse(headers, info, route, chosen);
 }

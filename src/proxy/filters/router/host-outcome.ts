@@ -47,9 +47,3 @@ export function noteEnd(host: Host, trailers: Headers | undefined): void {
   if (status === undefined || status >= 500) host.stats.rq_error++;
   else host.stats.rq_success++;
 }
-
-/** The name that a server is asked for: the request's host, or what a header says (`override_auto_sni_header`). */
-export function serverName(headers: Headers, header: string): string {
-  const name = (header !== '' && headers.get(header)) || headers.authority;
-  return name.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
-}

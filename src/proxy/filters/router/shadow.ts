@@ -1,9 +1,42 @@
 import type { Headers } from '../../../wire/headers.ts';
 import { type OutgoingStream, ResetReason } from '../../../wire/http.ts';
 import type { Cancelable, Cluster, UpstreamOptions, UpstreamStreamHandler } from '../../cluster/cluster.ts';
+import type { FilterCallbacks } from '../../http/filter.ts';
+import type { MirrorPolicy } from '../../router/route.ts';
 
 /** Pieces of body that wait for a mirror's connection are kept up to this many bytes; a mirror that is slower is given up. */
 const MAX_QUEUED = 1024 * 1024;
+
+/**
+ * Starts copies of a request at the clusters of those policies whose share it falls into. `localAddress` is this
+ * proxy's, which it appends to x-forwarded-for of requests of its own.
+ */
+export function startShadows(
+  policies: readonly MirrorPolicy[],
+  headers: Headers,
+  end: boolean,
+  options: UpstreamOptions,
+  { clusters, random }: Pick<FilterCallbacks, 'clusters' | 'random'>,
+  localAddress: string,
+): readonly Shadow[] {
+  const shadows: Shadow[] = [];
+  for (const policy of policies) {
+    if (policy.share < 1 && random() >= policy.share) continue;
+    const name = policy.cluster || headers.get(policy.clusterHeader);
+    const cluster = name === undefined ? undefined : clusters.get(name);
+    if (cluster === undefined) continue;
+    const copy = headers.clone();
+    if (!policy.disableShadowSuffix && copy.authority !== '') {
+      copy.authority = copy.authority.replace(/(:\d+)?$/, '-shadow$1');
+    }
+    copy.set('x-envoy-internal', 'true');
+    copy.append('x-forwarded-for', localAddress);
+    const shadow = new Shadow(copy, end);
+    shadows.push(shadow);
+    shadow.start(cluster, { ...options, alpn: undefined, downstream: undefined });
+  }
+  return shadows;
+}
 
 /** A copy of a request whose answer nobody sees. It goes on when the original is over, until its own time limit. */
 export class Shadow implements UpstreamStreamHandler {

@@ -1,0 +1,9 @@
+import type { RouterStats } from './stats.ts';
+
+/** What the router's configuration decides. */
+export interface RouterConfig {
+  readonly stats: RouterStats;
+  readonly suppressEnvoyHeaders: boolean;
+  /** Address of this proxy, which it appends to x-forwarded-for of requests of its own. */
+  readonly localAddress: string;
+}
