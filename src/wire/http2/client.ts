@@ -168,7 +168,7 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     return true;
   }
 
-  protected override goAwayReceived(lastStream: number, _code: number): void {
+  override goAwayReceived(lastStream: number, _code: number): void {
     const refused = [...this.streams.values()].filter((stream) => stream.id > lastStream);
     this.#drain();
     for (const stream of refused) {
@@ -191,7 +191,7 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     if (this.canOpen) this.#callbacks.onStreamAvailable();
   }
 
-  protected override settingsChanged(): void {
+  override settingsChanged(): void {
     super.settingsChanged();
     if (this.canOpen) this.#callbacks.onStreamAvailable();
   }

@@ -2,12 +2,14 @@ import type { Headers } from '../headers.ts';
 import { HpackDecoder } from '../hpack/decoder.ts';
 import { HpackEncoder } from '../hpack/encoder.ts';
 import { type Output, ResetReason } from '../http.ts';
-import { DEFAULT_WINDOW, ErrorCode, Flag, FrameType, MAX_31_BITS, Setting } from './constants.ts';
+import { type ConnectionFrameEvents, ConnectionFrames } from './connection-frames.ts';
+import { ErrorCode, Flag, FrameType, MAX_31_BITS } from './constants.ts';
 import { Constraints } from './constraints.ts';
 import { type ConnectionError, flood, flowControlError, frameSizeError, protocolError } from './errors.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { HeaderBlock } from './header-block.ts';
+import { InboundFlow } from './inbound-flow.ts';
 import { type BlockKind, Details, MessageReader } from './message-reader.ts';
 import type { Http2Options } from './options.ts';
 import { OutboundFlow } from './outbound-flow.ts';
@@ -30,7 +32,7 @@ const EMPTY_FLOOD = 'http2.inbound_empty_frames_flood';
  * header blocks, to the subclass, which knows what may come when. Errors of the connection end in {@link fail}, errors
  * of a stream in {@link failStream}.
  */
-export abstract class Http2Connection implements FrameSink, StreamOwner {
+export abstract class Http2Connection implements FrameSink, StreamOwner, ConnectionFrameEvents {
   readonly protocol = 'HTTP/2';
   /** Flow control bounds what the peer can send, so that there is never a need to stop reading. */
   readonly wantsPause = false;
@@ -46,12 +48,9 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
   readonly #decoder: HpackDecoder;
   readonly #encoder: HpackEncoder;
   readonly #flow: OutboundFlow;
+  readonly #inbound: InboundFlow;
+  readonly #frames: ConnectionFrames;
   protected dead = false;
-
-  #settingsSeen = false;
-  #settingsAcknowledged = false;
-  #receiveWindow: number;
-  #consumed = 0;
 
   /** The DATA frame that is coming in: its stream unless nobody wants it, its end flag, its octets in and to come. */
   #dataStream: Http2Stream | undefined = undefined;
@@ -60,8 +59,6 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
   #dataReceived = 0;
 
   readonly #block: HeaderBlock;
-  readonly #pings: { readonly id: number; readonly onAck: () => void }[] = [];
-  #lastPing = 0;
 
   constructor(output: Output, options: Http2Options, server: boolean) {
     this.options = options;
@@ -75,9 +72,14 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
     this.#decoder = new HpackDecoder(Math.max(options.hpackTableSize, 4096));
     this.#encoder = new HpackEncoder(options.hpackTableSize);
     this.#flow = new OutboundFlow(this.writer);
-    this.#receiveWindow = Math.max(options.initialConnectionWindowSize, DEFAULT_WINDOW);
     this.writer.settings(localSettings(options, server));
-    if (this.#receiveWindow > DEFAULT_WINDOW) this.writer.windowUpdate(0, this.#receiveWindow - DEFAULT_WINDOW);
+    this.#inbound = new InboundFlow(this.writer, options);
+    const { writer, constraints, peer, streams } = this;
+    const parts = { options, writer, constraints, peer, streams };
+    this.#frames = new ConnectionFrames(
+      { ...parts, decoder: this.#decoder, encoder: this.#encoder, flow: this.#flow },
+      this,
+    );
   }
 
   /** The highest stream id that the peer has used; what is above is idle. */
@@ -88,7 +90,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
   protected abstract headerBlock(block: HeaderBlock): void;
   /** The code that tells the peer why. */
   protected abstract resetCode(stream: Http2Stream, reason: ResetReason): ErrorCode;
-  protected abstract goAwayReceived(lastStream: number, code: number): void;
+  abstract goAwayReceived(lastStream: number, code: number): void;
   abstract startHeaders(stream: Http2Stream, headers: Headers): boolean;
   abstract localEnded(stream: Http2Stream): void;
   abstract remoteEnded(stream: Http2Stream): void;
@@ -114,7 +116,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
   connectionClosed(reason: ResetReason, details: string): void {
     this.dead = true;
     this.reader.kill();
-    this.#pings.length = 0;
+    this.#frames.forgetPings();
     this.closeAll(reason, details);
   }
 
@@ -127,12 +129,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
 
   /** Sends a PING; `onAck` is called when its answer comes, never if the connection ends before. */
   ping(onAck: () => void): void {
-    if (this.dead) return;
-    const id = (this.#lastPing = (this.#lastPing + 1) >>> 0);
-    this.#pings.push({ id, onAck });
-    const data = Buffer.alloc(8);
-    data.writeUInt32BE(id, 4);
-    this.writer.ping(false, data, 0);
+    if (!this.dead) this.#frames.sendPing(onAck);
   }
 
   /** Ends the connection for a breach of the protocol: GOAWAY, all streams reset, the owner told. */
@@ -222,7 +219,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
       this.fail(ErrorCode.ProtocolError, 'http2.continuation_expected');
       return false;
     }
-    if (!this.#settingsSeen && (type !== FrameType.Settings || flags & Flag.Ack)) {
+    if (!this.#frames.settingsSeen && (type !== FrameType.Settings || flags & Flag.Ack)) {
       this.fail(ErrorCode.ProtocolError, 'http2.settings_expected');
       return false;
     }
@@ -253,13 +250,13 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
         broken = this.#rstStream(stream, bytes, start, end - start);
         break;
       case FrameType.Settings:
-        broken = this.#settings(flags, stream, bytes, start, end);
+        broken = this.#frames.settings(flags, stream, bytes, start, end);
         break;
       case FrameType.Ping:
-        broken = this.#ping(flags, stream, bytes, start, end - start);
+        broken = this.#frames.ping(flags, stream, bytes, start, end - start);
         break;
       case FrameType.GoAway:
-        broken = this.#goAway(stream, bytes, start, end - start);
+        broken = this.#frames.goAway(stream, bytes, start, end - start);
         break;
       case FrameType.Priority:
         broken = this.#priority(stream, bytes, start, end - start);
@@ -287,8 +284,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
       this.fail(ErrorCode.ProtocolError, 'http2.data_on_idle_stream');
       return;
     }
-    this.#receiveWindow -= length;
-    if (this.#receiveWindow < 0) {
+    if (!this.#inbound.take(length)) {
       this.fail(ErrorCode.FlowControlError, 'http2.connection_window_exceeded');
       return;
     }
@@ -342,20 +338,16 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
   consume(stream: Http2Stream, octets: number): void {
     this.credit(octets);
     stream.consumed += octets;
-    if (stream.closed || stream.remoteEnd || stream.paused || this.dead) return;
-    if (stream.consumed < this.options.initialStreamWindowSize >> 1) return;
-    this.writer.windowUpdate(stream.id, stream.consumed);
-    stream.receiveWindow += stream.consumed;
-    stream.consumed = 0;
+    if (!stream.closed && !stream.remoteEnd && !stream.paused && !this.dead) this.#inbound.creditStream(stream);
   }
 
   /** Octets that counted for the connection are done with: gives them back to the peer, once it is worth a frame. */
   protected credit(octets: number): void {
-    this.#consumed += octets;
-    if (this.dead || this.#consumed < this.options.initialConnectionWindowSize >> 1) return;
-    this.writer.windowUpdate(0, this.#consumed);
-    this.#receiveWindow += this.#consumed;
-    this.#consumed = 0;
+    if (!this.dead) this.#inbound.credit(octets);
+  }
+
+  settingsChanged(): void {
+    this.#flow.flush();
   }
 
   /** Decodes a header block into {@link message}. Returns false if that was the end of the connection. */
@@ -385,7 +377,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
     }
   }
 
-  // The other frames (sections 6.3 to 6.9): each method returns what ends the connection, if anything does.
+  // The other frames of streams (sections 6.3, 6.4, 6.9): each method returns what ends the connection, if anything does.
 
   #priority(id: number, bytes: Buffer, at: number, length: number): ConnectionError | undefined {
     if (id === 0) return protocolError('http2.priority_on_stream_0');
@@ -422,68 +414,6 @@ export abstract class Http2Connection implements FrameSink, StreamOwner {
       this.endStream(stream, undefined, ResetReason.RemoteReset, 'http2.remote_reset');
     }
     return calm ? undefined : flood(RESET_FLOOD);
-  }
-
-  #settings(flags: number, id: number, bytes: Buffer, start: number, end: number): ConnectionError | undefined {
-    if (id !== 0) return protocolError('http2.settings_on_stream');
-    if (flags & Flag.Ack) {
-      if (start !== end) return frameSizeError('http2.settings_size');
-      if (!this.#settingsAcknowledged) this.#decoder.setLimit(this.options.hpackTableSize);
-      this.#settingsAcknowledged = true;
-      return undefined;
-    }
-    if ((end - start) % 6 !== 0) return frameSizeError('http2.settings_size');
-    if (!this.constraints.noteSettings()) return flood('http2.inbound_settings_frames_flood');
-    this.#settingsSeen = true;
-    for (let at = start; at < end; at += 6) {
-      const wrong = this.#setting(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
-      if (wrong !== undefined) return wrong;
-    }
-    this.writer.settingsAck();
-    this.settingsChanged();
-    return undefined;
-  }
-
-  #setting(identifier: number, value: number): ConnectionError | undefined {
-    const before = this.peer.initialWindowSize;
-    const code = this.peer.set(identifier, value);
-    if (code !== ErrorCode.NoError) return { code, details: 'http2.invalid_setting' };
-    if (identifier === Setting.HeaderTableSize) {
-      this.#encoder.setMaxTableSize(value);
-    } else if (identifier === Setting.MaxFrameSize) {
-      this.writer.maxFrameSize = value;
-    } else if (identifier === Setting.InitialWindowSize && value !== before) {
-      const fine = this.#flow.shift(this.streams.values(), value - before);
-      if (!fine) return flowControlError('http2.window_overflow');
-    }
-    return undefined;
-  }
-
-  /** The peer's settings have been taken over. */
-  protected settingsChanged(): void {
-    this.#flow.flush();
-  }
-
-  #ping(flags: number, id: number, bytes: Buffer, at: number, length: number): ConnectionError | undefined {
-    if (length !== 8) return frameSizeError('http2.ping_size');
-    if (id !== 0) return protocolError('http2.ping_on_stream');
-    if ((flags & Flag.Ack) === 0) {
-      this.writer.ping(true, bytes, at);
-      return undefined;
-    }
-    const first = this.#pings[0];
-    if (first !== undefined && bytes.readUInt32BE(at) === 0 && bytes.readUInt32BE(at + 4) === first.id) {
-      this.#pings.shift();
-      first.onAck();
-    }
-    return undefined;
-  }
-
-  #goAway(id: number, bytes: Buffer, at: number, length: number): ConnectionError | undefined {
-    if (id !== 0) return protocolError('http2.goaway_on_stream');
-    if (length < 8) return frameSizeError('http2.goaway_size');
-    this.goAwayReceived(bytes.readUInt32BE(at) & MAX_31_BITS, bytes.readUInt32BE(at + 4));
-    return undefined;
   }
 
   #windowUpdate(id: number, bytes: Buffer, at: number, length: number): ConnectionError | undefined {

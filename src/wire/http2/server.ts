@@ -146,7 +146,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     return stream.headersSent || this.constraints.notePrematureReset(stream.openedAt);
   }
 
-  protected override goAwayReceived(_lastStream: number, _code: number): void {
+  override goAwayReceived(_lastStream: number, _code: number): void {
     // It is about streams that we would open, and we open none.
   }
 
