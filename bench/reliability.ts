@@ -272,8 +272,7 @@ async function gatewayScenes(endings: Endings): Promise<void> {
   console.log(`east-west gateway killed: ${describe(outageOf(caller.answers, crash))}`);
 
   const restart = Date.now();
-  const { namespace, name } = await pod();
-  const { code, stderr } = await mesh.isthmus(['restart', '-n', namespace, name]);
+  const { code, stderr } = await mesh.isthmus(['restart', '-n', 'istio-system', 'deploy/istio-eastwestgateway']);
   if (code !== 0) throw new Error(stderr);
   await caller.well();
   console.log(`east-west gateway restarted: ${describe(outageOf(caller.answers, restart))}`);

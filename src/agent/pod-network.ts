@@ -49,6 +49,8 @@ export interface Publication {
   readonly ports: Readonly<Record<string, number>>;
   /** Ports that stay inside. */
   readonly skip: readonly number[];
+  /** Whether pods of the same gateway may be published at the same time, such as one and its successor. */
+  readonly shared: boolean;
 }
 
 /** Environment variable by which `up` tells an agent its {@link PodNetwork}, as JSON. */
@@ -134,6 +136,7 @@ export function podAddressMap(network: PodNetwork, listen?: (port: number) => Pr
       return target;
     },
     source: (target) => (target.address.startsWith(podPrefix) ? pod : undefined),
+    isShared: ({ address }) => publish?.shared === true && address === publish.address,
     accepted: (local) => configured.get(formatAddress(local)) ?? local,
   };
 }

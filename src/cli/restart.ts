@@ -16,7 +16,10 @@ Examples:
   isthmus restart istio-ingressgateway -n istio-system
 `;
 
-/** `isthmus restart`: `kubectl rollout restart`, one pod after the other, each with its sidecar. */
+/**
+ * `isthmus restart`: `kubectl rollout restart`, each pod with its sidecar. Those of a Deployment serve until the new ones
+ * are ready; a pod that is named itself ends first.
+ */
 export function define(command: Command, streams: Streams): void {
   failAsKubectl(command, streams);
   command
@@ -35,7 +38,9 @@ async function restart(names: readonly string[], flags: Flags, streams: Streams)
     const { pods, type, name } = await findPods(client, await client.status(), namespace, target);
     if (type.definition.id === 'Service')
       throw new UserError(`services ${JSON.stringify(name)} restarting is not supported`);
-    for (const pod of pods) await client.restart({ namespace, pod: pod.name });
+    const kind = type.definition.id;
+    if (kind === 'Deployment' || kind === 'StatefulSet') await client.rollOut({ namespace, kind, name });
+    else for (const pod of pods) await client.restart({ namespace, pod: pod.name });
     streams.stdout.write(`${singularName(type.definition)}/${name} restarted\n`);
   }
 }

@@ -4,7 +4,6 @@ import { messageOf, UserError } from '../base/errors.ts';
 import { LOCAL_TOKEN_ISSUER, TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import { ControlClient } from '../config/control/client.ts';
 import type { Capture, PublishedUrl } from '../config/control/mesh-api.ts';
-import { isEnrouteGateway } from '../config/enroute-gateway.ts';
 import type { MeshConfig } from '../config/kinds/mesh-config/schema.ts';
 import { formatMessage } from '../config/message.ts';
 import { podPrefixOf } from '../process/address-pool.ts';
@@ -26,14 +25,14 @@ import { ObjectView } from './object-view.ts';
 import type { OwnProgram } from './own-program.ts';
 import { PodReports } from './pod-reports.ts';
 import { PodSet } from './pod-set.ts';
-import { type DesiredPod, desiredPods } from './pods/desired-pod.ts';
+import type { DesiredPod, PodOwner } from './pods/desired-pod.ts';
 import type { Pod } from './pods/pod.ts';
 import { checkPorts, readInput } from './preflight.ts';
 import type { PublishedPort } from './publication.ts';
 import { publishedUrls } from './published-urls.ts';
 import { controlPlaneObjects } from './runtime-objects.ts';
 import { mayUseLowPorts, type Slot, takeSlot } from './slot.ts';
-import { type MeshParts, publishedBy, surroundingsOf } from './surroundings.ts';
+import { type MeshParts, publishedByAll, surroundingsOf } from './surroundings.ts';
 
 export interface MeshOptions {
   /** The folder of YAML. */
@@ -168,6 +167,7 @@ export class LocalMesh {
       trustDomain: this.#trustDomain,
       rootCertificate: path.join(this.#authority, 'root-cert.pem'),
       installation: () => this.#installation,
+      publishedPorts: () => this.#gatewayPorts(),
       publishedUrls: () => this.publishedUrls,
     };
     this.#pods = new PodSet({
@@ -367,6 +367,22 @@ export class LocalMesh {
     return this.#pods.restart(key);
   }
 
+  /**
+   * Makes the pods of a workload anew, as `kubectl rollout restart` does, and resolves when the old ones have gone: of a
+   * Deployment, once the new ones are ready. False for a workload without pods. Throws a UserError if the new ones fail.
+   */
+  async rollOut(namespace: string, owner: PodOwner): Promise<boolean> {
+    const progress = this.#pods.rollOut(namespace, owner);
+    if (progress === undefined) return false;
+    this.#reconcileSoon();
+    for (;;) {
+      await this.#changed();
+      const state = progress();
+      if (state === false || this.#stopping) return true;
+      if (state !== true) throw new UserError(`the new pods of ${namespace}/${owner.name} are not ready: ${state}`);
+    }
+  }
+
   /** Adds a workload whose program somebody else runs. */
   addRun(desired: DesiredPod, capture?: Capture): Pod {
     return this.#pods.addRun(desired, capture);
@@ -395,11 +411,11 @@ export class LocalMesh {
 
   /** Where gateways can be reached from outside. */
   get publishedPorts(): PublishedPort[] {
-    const gateways = desiredPods(this.#view).filter(
-      (desired) => this.#pods.injection(desired) === 'gateway' || isEnrouteGateway(desired.spec, desired.labels),
-    );
-    const all = gateways.flatMap((desired) => publishedBy(this.#parts, desired));
-    return [...new Map(all.map((port) => [`${port.address}:${port.published}`, port])).values()];
+    return [...new Map(this.#gatewayPorts().map((port) => [`${port.address}:${port.published}`, port])).values()];
+  }
+
+  #gatewayPorts(): PublishedPort[] {
+    return publishedByAll(this.#parts, (desired) => this.#pods.injection(desired));
   }
 
   /** What can be typed to reach the gateways, and for which hosts. */

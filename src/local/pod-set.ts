@@ -3,7 +3,7 @@ import type { ControlClient } from '../config/control/client.ts';
 import type { Capture } from '../config/control/mesh-api.ts';
 import type { ObjectView } from './object-view.ts';
 import type { PodReports } from './pod-reports.ts';
-import { type DesiredPod, desiredPods, podKey } from './pods/desired-pod.ts';
+import { type DesiredPod, desiredPods, type PodOwner, podKey } from './pods/desired-pod.ts';
 import { type Injection, injectedPod, injectionOf } from './pods/injection.ts';
 import { Pod } from './pods/pod.ts';
 import type { PodSurroundings } from './pods/pod-surroundings.ts';
@@ -25,6 +25,8 @@ export class PodSet {
   readonly #options: PodSetOptions;
   readonly #pods = new Map<string, Pod>();
   readonly #runs = new Map<string, Pod>();
+  /** `Deployment/namespace/name` -> when its pods were last to be made anew. */
+  readonly #restarted = new Map<string, string>();
   #stopping = false;
 
   constructor(options: PodSetOptions) {
@@ -44,31 +46,36 @@ export class PodSet {
 
   /** Whether there are as many as the configuration wants, and each has come as far as it will. */
   get settled(): boolean {
-    if (this.#pods.size < desiredPods(this.#options.view).length) return false;
+    if (this.#pods.size < this.#desired().length) return false;
     return this.all.every((pod) => pod.settled && !pod.terminating);
+  }
+
+  #desired(): DesiredPod[] {
+    return desiredPods(this.#options.view, (kind, namespace, name) =>
+      this.#restarted.get(`${kind}/${namespace}/${name}`),
+    );
   }
 
   /** Starts the pods that are wanted and stops those that are not, once those in their place are ready. */
   reconcile(): void {
-    const wanted = new Map(desiredPods(this.#options.view).map((desired) => [podKey(desired), desired]));
+    const wanted = new Map(this.#desired().map((desired) => [podKey(desired), desired]));
     for (const [key, desired] of wanted) {
       const pod = this.#pods.get(key);
-      if (pod === undefined) this.#create(key, desired);
-      else if (pod.desired.hash !== desired.hash && !pod.terminating) void this.#remove(key, pod);
+      if (pod === undefined) {
+        if (desired.overlaps || !this.#hasPredecessor(desired, wanted)) this.#create(key, desired);
+      } else if (pod.desired.hash !== desired.hash && !pod.terminating) void this.#remove(key, pod);
     }
     for (const [key, pod] of this.#pods) {
       if (wanted.has(key) || pod.terminating) continue;
-      const { owner, namespace } = pod.desired;
-      const successors = [...wanted.values()].filter(
-        (d) =>
-          owner !== undefined &&
-          d.namespace === namespace &&
-          d.owner?.kind === owner.kind &&
-          d.owner.name === owner.name,
-      );
+      const successors = [...wanted.values()].filter((d) => d.overlaps && isOfSameOwner(d, pod.desired));
       const ready = successors.filter((d) => this.#pods.get(podKey(d))?.ready).length;
       if (ready === successors.length) void this.#remove(key, pod);
     }
+  }
+
+  /** Whether pods are still there in whose place this one comes. */
+  #hasPredecessor(desired: DesiredPod, wanted: ReadonlyMap<string, DesiredPod>): boolean {
+    return [...this.#pods].some(([key, pod]) => !wanted.has(key) && isOfSameOwner(pod.desired, desired));
   }
 
   /** What stands beside the programs of a pod. */
@@ -116,6 +123,24 @@ export class PodSet {
     return true;
   }
 
+  /**
+   * Has the pods of a workload made anew, with the next {@link reconcile}. Returns what tells how far that is: what is
+   * wrong with the new ones, `true` while the old ones are still there, `false` when they have gone. Undefined for a
+   * workload without pods.
+   */
+  rollOut(namespace: string, { kind, name }: PodOwner): (() => string | boolean) | undefined {
+    const own = () =>
+      this.all.filter(({ desired: d }) => d.namespace === namespace && d.owner?.kind === kind && d.owner.name === name);
+    const before = new Set(own());
+    if (before.size === 0) return undefined;
+    this.#restarted.set(`${kind}/${namespace}/${name}`, new Date().toISOString());
+    return () => {
+      const now = own();
+      const failed = now.find((pod) => !before.has(pod) && pod.settled && !pod.ready);
+      return failed?.message ?? now.some((pod) => before.has(pod));
+    };
+  }
+
   /** Takes a pod out of service and ends it: first nobody is sent to it any more, then it stops. */
   async #remove(key: string, pod: Pod): Promise<void> {
     await this.#drainAndStop(pod);
@@ -142,4 +167,13 @@ export class PodSet {
     this.#stopping = true;
     await Promise.all(this.all.map((pod) => pod.stop()));
   }
+}
+
+function isOfSameOwner(a: DesiredPod, b: DesiredPod): boolean {
+  return (
+    a.owner !== undefined &&
+    a.namespace === b.namespace &&
+    a.owner.kind === b.owner?.kind &&
+    a.owner.name === b.owner.name
+  );
 }

@@ -50,8 +50,11 @@ test('a Service may have a loopback address of its own', () => {
 
 test('the agent learns which of its ports are found where, and which of the proxy stay inside', () => {
   const inner = ports(`{type: LoadBalancer, ${SELECTOR}, ports: [{port: 80, targetPort: 8080}]}`);
-  assert.deepEqual(publicationOf(inner), { address: '127.0.0.1', ports: { 8080: 8080 }, skip: [15090, 15021] });
+  const published = { address: '127.0.0.1', ports: { 8080: 8080 }, skip: [15090, 15021], shared: true };
+  assert.deepEqual(publicationOf(inner, inner), published);
+  const another = inner.map((port) => ({ ...port, service: 'another' }));
+  assert.deepEqual(publicationOf(inner, [...inner, ...another]), { ...published, shared: false });
   const probed = ports(`{type: LoadBalancer, ${SELECTOR}, ports: [{port: 15021}]}`);
-  assert.deepEqual(publicationOf(probed)?.skip, [15090]);
-  assert.equal(publicationOf([]), undefined);
+  assert.deepEqual(publicationOf(probed, probed)?.skip, [15090]);
+  assert.equal(publicationOf([], inner), undefined);
 });

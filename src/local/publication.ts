@@ -57,8 +57,14 @@ function loopback({ loadBalancerIP, externalIPs = [] }: ServiceSpec): string | u
   return [loadBalancerIP, ...externalIPs].find((ip) => ip?.startsWith('127.'));
 }
 
-/** What the agent of a gateway must know; undefined for one that nobody reaches from outside. */
-export function publicationOf(ports: readonly PublishedPort[]): Publication | undefined {
+/**
+ * What the agent of a gateway must know; undefined for one that nobody reaches from outside. `others` are the ports of
+ * all gateways: where another Service wants the same, the first one has it.
+ */
+export function publicationOf(
+  ports: readonly PublishedPort[],
+  others: readonly PublishedPort[],
+): Publication | undefined {
   const [first] = ports;
   if (first === undefined) return undefined;
   const status = ports.some(({ targetPort }) => targetPort === STATUS_PORT);
@@ -67,5 +73,10 @@ export function publicationOf(ports: readonly PublishedPort[]): Publication | un
     ports: Object.fromEntries(ports.map(({ targetPort, published }) => [targetPort, published])),
     // The proxy's own ports stay inside, but for the one that load balancers probe.
     skip: [15090, ...(status ? [] : [STATUS_PORT])],
+    shared: !ports.some((own) => others.some((other) => isContested(own, other))),
   };
+}
+
+function isContested(one: PublishedPort, other: PublishedPort): boolean {
+  return one.address === other.address && one.published === other.published && one.service !== other.service;
 }

@@ -11,7 +11,7 @@ import type { MeshFolder, MeshRecord } from './mesh-folder.ts';
 import { valuesOf } from './object-values.ts';
 import type { ObjectView } from './object-view.ts';
 import { DATA_PLANE_FLAGS, type OwnProgram } from './own-program.ts';
-import type { DesiredPod } from './pods/desired-pod.ts';
+import { type DesiredPod, desiredPods } from './pods/desired-pod.ts';
 import { INTERCEPTION, type Injection } from './pods/injection.ts';
 import { type PodSpace, SHARED_SPACE } from './pods/pod-space.ts';
 import type { PodSurroundings } from './pods/pod-surroundings.ts';
@@ -42,6 +42,8 @@ export interface MeshParts {
   readonly trustDomain: string;
   readonly rootCertificate: string;
   readonly installation: () => Installation;
+  /** Of all gateways. */
+  readonly publishedPorts: () => readonly PublishedPort[];
   readonly publishedUrls: () => readonly PublishedUrl[];
 }
 
@@ -97,10 +99,9 @@ export function surroundingsOf(parts: MeshParts, key: string, pod: PodToBe, onCh
     },
     proxyPort: Number(meshConfig.proxyHttpPort ?? 0),
     domain,
-    publish:
-      injection === 'gateway' || isEnrouteGateway(desired.spec, desired.labels)
-        ? publicationOf(publishedBy(parts, desired))
-        : undefined,
+    publish: isGateway(desired, injection)
+      ? publicationOf(publishedBy(parts, desired), parts.publishedPorts())
+      : undefined,
     outside: { address: `${podPrefix}${OUTSIDE_ADDRESS}`, published: publishAddress },
     outsideHosts: () => outsideHosts(parts),
     links: serviceLinks(
@@ -117,8 +118,18 @@ export function surroundingsOf(parts: MeshParts, key: string, pod: PodToBe, onCh
 }
 
 /** The ports by which a gateway is reached from outside. */
-export function publishedBy({ view, publishAddress }: MeshParts, gateway: DesiredPod): PublishedPort[] {
+function publishedBy({ view, publishAddress }: MeshParts, gateway: DesiredPod): PublishedPort[] {
   return publishedPorts(view.list('Service'), gateway, publishAddress);
+}
+
+/** Those of all gateways; a pod has its own where others have it too. */
+export function publishedByAll(parts: MeshParts, injectionOf: (pod: DesiredPod) => Injection): PublishedPort[] {
+  const gateways = desiredPods(parts.view).filter((pod) => isGateway(pod, injectionOf(pod)));
+  return gateways.flatMap((gateway) => publishedBy(parts, gateway));
+}
+
+function isGateway({ spec, labels }: DesiredPod, injection: Injection): boolean {
+  return injection === 'gateway' || isEnrouteGateway(spec, labels);
 }
 
 /** A gateway serves this machine, and a pod that says so keeps to explicit capture: both are in the machine's network. */
@@ -132,8 +143,7 @@ function spaceOf(
     if (own === 'explicit' || explicit || injection !== 'sidecar') return SHARED_SPACE;
     return new UserNamespaceSpace(desired, addresses, slot.pool.podPrefix, folder.sockets);
   }
-  const isGateway = injection === 'gateway' || isEnrouteGateway(desired.spec, desired.labels);
-  return isGateway || explicit || desired.spec.hostNetwork === true
+  return isGateway(desired, injection) || explicit || desired.spec.hostNetwork === true
     ? new AddressedSpace(network, addresses.pod)
     : new NamespaceSpace(network, { desired, injection, addresses }, folder.sockets);
 }

@@ -45,7 +45,7 @@ export interface ProcessStatus {
   readonly previousLogFile: string;
 }
 
-/** A program that ran this long had started well: the next crash is a first one. */
+/** A program that ran this long had started well: its next crash is a first one, after which it starts again at once. */
 const STEADY_MS = 10_000;
 
 /** A program that is kept running: started, watched, started again with back-off, and stopped with its whole group. */
@@ -135,11 +135,15 @@ export class ManagedProcess {
       this.#set(code === 0 ? 'Completed' : 'Error');
       return;
     }
-    if (this.#startedAt !== undefined && Date.now() - this.#startedAt > STEADY_MS) this.#backoff.reset();
-    this.#timer = setTimeout(() => {
-      this.#restarts++;
-      this.start();
-    }, this.#backoff.next());
+    const isFirst = this.#startedAt !== undefined && Date.now() - this.#startedAt > STEADY_MS;
+    if (isFirst) this.#backoff.reset();
+    this.#timer = setTimeout(
+      () => {
+        this.#restarts++;
+        this.start();
+      },
+      isFirst ? 0 : this.#backoff.next(),
+    );
     this.#set('CrashLoopBackOff');
   }
 

@@ -23,6 +23,7 @@ import type {
   RenewRequest,
   RenewResponse,
   RestartRequest,
+  RolloutRequest,
   RotationRequest,
   RotationResponse,
   RunEvent,
@@ -124,6 +125,10 @@ export class ControlClient {
 
   restart(request: RestartRequest): Promise<void> {
     return this.#call('POST', '/v1/restart', request);
+  }
+
+  rollOut(request: RolloutRequest): Promise<void> {
+    return this.#call('POST', '/v1/rollout', request);
   }
 
   started(request: StartedRequest): Promise<void> {

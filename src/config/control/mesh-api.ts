@@ -113,6 +113,13 @@ export interface RestartRequest {
   readonly pod: string;
 }
 
+/** `POST /v1/rollout`: makes the pods of a workload anew. The answer comes when the old ones have gone. */
+export interface RolloutRequest {
+  readonly namespace: string;
+  readonly kind: 'Deployment' | 'StatefulSet';
+  readonly name: string;
+}
+
 /**
  * `POST /v1/run`: makes a workload whose program the caller runs. The answer is lines of {@link RunEvent}; the workload
  * ends when the connection does.

@@ -10,6 +10,7 @@ import type {
   ProxiesResponse,
   RenewRequest,
   RestartRequest,
+  RolloutRequest,
   RotationRequest,
   RunEvent,
   RunRequest,
@@ -100,6 +101,12 @@ export class MeshControlServer {
       case 'POST /v1/restart': {
         const { namespace, pod } = await readJson<RestartRequest>(request);
         if (!(await this.#mesh.restart(`${namespace}/${pod}`))) throw new NotFound(`pods "${pod}" not found`);
+        send(response, 200, {});
+        return;
+      }
+      case 'POST /v1/rollout': {
+        const { namespace, kind, name } = await readJson<RolloutRequest>(request);
+        if (!(await this.#mesh.rollOut(namespace, { kind, name }))) throw new NotFound(`"${name}" has no pods`);
         send(response, 200, {});
         return;
       }

@@ -34,6 +34,23 @@ test('another template gives other pods; the same one gives the same, whatever t
   assert.deepEqual(names(workload('Deployment', '\n  replicas: 0')), []);
 });
 
+test('a workload that is restarted has other pods; those of a Deployment overlap, unless it says otherwise', () => {
+  const names = (kind: string, at?: string) =>
+    desiredPods(viewOf(workload(kind)), (...of) => {
+      assert.deepEqual(of, [kind, 'shop', 'web']);
+      return at;
+    }).map(({ name, hash, overlaps, annotations }) => ({ name, hash, overlaps, annotations }));
+  const [before, after] = [names('Deployment')[0]!, names('Deployment', '2026-01-01T00:00:00Z')[0]!];
+  assert.notEqual(after.name, before.name);
+  assert.deepEqual(after.annotations, { note: 'x', 'kubectl.kubernetes.io/restartedAt': '2026-01-01T00:00:00Z' });
+  assert.equal(after.overlaps, true);
+  const [set, renewed] = [names('StatefulSet')[0]!, names('StatefulSet', '2026-01-01T00:00:00Z')[0]!];
+  assert.deepEqual([renewed.name, renewed.overlaps], [set.name, false]);
+  assert.notEqual(renewed.hash, set.hash);
+  const [single] = desiredPods(viewOf(workload('Deployment', '\n  strategy: {type: Recreate}')));
+  assert.equal(single!.overlaps, false);
+});
+
 test('a stateful set counts its pods, which know their number and subdomain', () => {
   const pods = desiredPods(viewOf(workload('StatefulSet', '\n  replicas: 2\n  serviceName: peers')));
   assert.deepEqual(

@@ -17,6 +17,8 @@ export interface DesiredPod {
   readonly annotations: Readonly<Record<string, string>>;
   /** Undefined for a Pod that stands for itself. */
   readonly owner: PodOwner | undefined;
+  /** Whether it starts before those in whose place it comes have ended: rolling updates of a Deployment. */
+  readonly overlaps: boolean;
   readonly spec: PodSpec;
   /** Differs when the pod must be made anew. */
   readonly hash: string;
@@ -29,15 +31,36 @@ export function podKey({ namespace, name }: { readonly namespace: string; readon
   return `${namespace}/${name}`;
 }
 
+/** When the pods of a workload were to be made anew, whatever its template says; undefined if never. */
+export type RestartedAt = (kind: PodOwner['kind'], namespace: string, name: string) => string | undefined;
+
+/** What `kubectl rollout restart` writes into a template, so that its pods are others from then on. */
+const RESTARTED_AT = 'kubectl.kubernetes.io/restartedAt';
+
 /** Every pod that Deployments, ReplicaSets, StatefulSets, Jobs and Pods ask for, as Kubernetes would name and label it. */
-export function desiredPods(config: Pick<ConfigSnapshot, 'list'>): DesiredPod[] {
+export function desiredPods(
+  config: Pick<ConfigSnapshot, 'list'>,
+  restartedAt: RestartedAt = () => undefined,
+): DesiredPod[] {
+  const templateOf = (
+    kind: PodOwner['kind'],
+    { metadata, spec }: ConfigObject<{ readonly template?: PodTemplate }>,
+  ) => {
+    const at = restartedAt(kind, metadata.namespace, metadata.name);
+    const { template } = spec;
+    if (at === undefined || template === undefined) return template;
+    const annotations = { ...template.metadata?.annotations, [RESTARTED_AT]: at };
+    return { ...template, metadata: { ...template.metadata, annotations } };
+  };
   return [
     ...config.list('Pod').map(ofPod),
-    ...config.list('Deployment').flatMap((o) => replicas('Deployment', o, o.spec.replicas, o.spec.template)),
+    ...config
+      .list('Deployment')
+      .flatMap((o) => replicas('Deployment', o, o.spec.replicas, templateOf('Deployment', o), isRolling(o.spec))),
     ...config.list('ReplicaSet').flatMap((o) => replicas('ReplicaSet', o, o.spec.replicas, o.spec.template)),
     ...config
       .list('StatefulSet')
-      .flatMap((o) => ordinals(o, o.spec.replicas, o.spec.template, o.spec.serviceName ?? '')),
+      .flatMap((o) => ordinals(o, o.spec.replicas, templateOf('StatefulSet', o), o.spec.serviceName ?? '')),
     ...config.list('Job').flatMap((o) => replicas('Job', o, o.spec.suspend ? 0 : 1, o.spec.template)),
   ];
 }
@@ -45,7 +68,12 @@ export function desiredPods(config: Pick<ConfigSnapshot, 'list'>): DesiredPod[] 
 function ofPod(source: ConfigObject<PodSpec>): DesiredPod {
   const { namespace, name, labels, annotations } = source.metadata;
   const { spec } = source;
-  return { namespace, name, labels, annotations, owner: undefined, spec, hash: hashOf([labels, spec]), source };
+  const hash = hashOf([labels, spec]);
+  return { namespace, name, labels, annotations, owner: undefined, overlaps: false, spec, hash, source };
+}
+
+function isRolling({ strategy }: { readonly strategy?: unknown }): boolean {
+  return (strategy as { readonly type?: unknown } | undefined)?.type !== 'Recreate';
 }
 
 function replicas(
@@ -53,6 +81,7 @@ function replicas(
   source: ConfigObject,
   count: number | undefined,
   template: PodTemplate | undefined,
+  overlaps = true,
 ): DesiredPod[] {
   const { namespace, name } = source.metadata;
   const { spec } = template ?? {};
@@ -67,6 +96,7 @@ function replicas(
       labels: { ...template?.metadata?.labels, ...own },
       annotations: template?.metadata?.annotations ?? {},
       owner: { kind, name },
+      overlaps,
       spec: kind === 'Job' ? { restartPolicy: 'Never', ...spec } : spec,
       hash,
       source,
@@ -96,6 +126,7 @@ function ordinals(
       },
       annotations: template?.metadata?.annotations ?? {},
       owner: { kind: 'StatefulSet', name },
+      overlaps: false,
       spec: { hostname: own, subdomain, ...spec },
       hash,
       source,

@@ -10,6 +10,8 @@ export interface AddressMap {
   bind(address: SocketAddress): readonly SocketAddress[];
   /** A socket that listens in this place already, in a network that we are not in; undefined where there is none. */
   listening?(address: SocketAddress): Promise<Server> | undefined;
+  /** Whether others take connections there as well, and go on when we no longer do (`SO_REUSEPORT`). */
+  isShared?(address: SocketAddress): boolean;
   /** Where a connection to an address goes. */
   connect(address: SocketAddress): SocketAddress;
   /** The address that a connection to `address` is made from, when the configuration names none. */

@@ -23,6 +23,8 @@ export class Listener implements AcceptingListener {
   readonly #lookup: ListenerLookup;
   readonly #statsLease: StatLease<ListenerStats>;
   #servers: net.Server[] = [];
+  /** Those whose places others listen at too. */
+  readonly #shared = new WeakSet<net.Server>();
   readonly #connections = new Map<FilterChain, Set<SocketConnection>>();
 
   constructor(config: ListenerConfig, worker: WorkerContext, clusters: ClusterSource, lookup: ListenerLookup) {
@@ -80,6 +82,7 @@ export class Listener implements AcceptingListener {
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => {
       this.accept(socket);
     });
+    const isShared = this.#worker.addresses.isShared?.(address) ?? false;
     const where =
       address.family === 0
         ? { path: address.address }
@@ -88,7 +91,9 @@ export class Listener implements AcceptingListener {
             port: address.port,
             backlog: this.config.backlog,
             ipv6Only: address.family === 6 && address.address !== '::',
+            reusePort: isShared,
           };
+    if (isShared) this.#shared.add(server);
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => reject(new Error(`cannot bind '${formatAddress(address)}': ${messageOf(error)}`));
       server.once('error', fail);
@@ -155,8 +160,10 @@ export class Listener implements AcceptingListener {
     this.#servers = [];
   }
 
-  /** Asks all connections to end when they can, without closing the listener. */
+  /** Asks all connections to end when they can, without closing the listener but where others listen too. */
   drain(): void {
+    for (const server of this.#servers) if (this.#shared.has(server)) server.close();
+    this.#servers = this.#servers.filter((server) => !this.#shared.has(server));
     this.#worker.flushQueue.run(() => {
       for (const chain of this.config.chains) chain.drain.begin(true);
     });
