@@ -61,3 +61,13 @@ test('every folder of src stands in the table', () => {
     [],
   );
 });
+
+test('node:http is had by base/node-http.ts, which does not load what an import of it would', () => {
+  const files = fs.readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
+  const importing = files
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && !name.startsWith(`api${path.sep}gen`))
+    .filter((name) =>
+      /^import (?!type ).*from 'node:http';$/m.test(fs.readFileSync(path.join(ROOT, 'src', name), 'utf8')),
+    );
+  assert.deepEqual(importing, []);
+});

@@ -1,7 +1,7 @@
-import http from 'node:http';
 import type { Command } from 'commander';
 import { findMesh, type RunningMesh } from '../app/meshes.ts';
 import { messageOf, UserError } from '../base/errors.ts';
+import { http } from '../base/node-http.ts';
 import type { ObjectState } from '../config/control/api.ts';
 import { ControlClient } from '../config/control/client.ts';
 import type { ProxyAddress } from '../config/control/mesh-api.ts';

@@ -1,6 +1,6 @@
-import http from 'node:http';
 import https from 'node:https';
 import { UserError } from '../base/errors.ts';
+import { http } from '../base/node-http.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 
 const TIMEOUT_MS = 15_000;

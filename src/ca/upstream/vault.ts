@@ -1,7 +1,7 @@
-import http from 'node:http';
 import https from 'node:https';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import { messageOf, UserError } from '../../base/errors.ts';
+import { http } from '../../base/node-http.ts';
 import { readSmallFile } from '../files/read.ts';
 import type { RemoteSigner } from './remote-authority.ts';
 

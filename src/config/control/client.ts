@@ -1,5 +1,5 @@
-import http from 'node:http';
 import { codeOf, messageOf, UserError } from '../../base/errors.ts';
+import { http } from '../../base/node-http.ts';
 import type {
   ApplyRequest,
   ApplyResponse,

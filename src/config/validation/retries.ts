@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { http } from '../../base/node-http.ts';
 import type { HttpRetry } from '../kinds/shared/http-policy.ts';
 import type { Report } from '../report.ts';
 import { closest, didYouMean } from '../schema/suggest.ts';
@@ -39,7 +39,8 @@ export function validateHttpRetry(retries: HttpRetry | undefined, report: Report
   if (retries.backoff !== undefined) report.check(checkDuration(retries.backoff), 'backoff');
   if (!retries.retryOn) return;
   for (const condition of retries.retryOn.split(',')) {
-    if (RETRY_ON.has(condition) || (/^\d+$/.test(condition) && STATUS_CODES[Number(condition)] !== undefined)) continue;
+    if (RETRY_ON.has(condition) || (/^\d+$/.test(condition) && http.STATUS_CODES[Number(condition)] !== undefined))
+      continue;
     const guess = didYouMean(closest(condition, RETRY_ON));
     report.error(
       `has ${JSON.stringify(condition)}, which is neither a condition for retries nor an HTTP status${guess}`,

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
-import http from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { messageOf } from '../../base/errors.ts';
+import { http } from '../../base/node-http.ts';
 import type {
   ApplyRequest,
   ApplyResponse,
@@ -51,8 +52,8 @@ class BadRequest extends Error {}
 /** Serves the control interface on a Unix socket (see config/control/api.ts). */
 export class ControlServer {
   readonly #context: ControlContext;
-  readonly #server: http.Server;
-  readonly #watches = new Set<http.ServerResponse>();
+  readonly #server: Server;
+  readonly #watches = new Set<ServerResponse>();
 
   constructor(context: ControlContext) {
     this.#context = context;
@@ -81,7 +82,7 @@ export class ControlServer {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://control');
     switch (`${request.method} ${url.pathname}`) {
       case 'POST /v1/apply':
@@ -165,7 +166,7 @@ export class ControlServer {
     return { snapshot: this.#context.meshSnapshot(), objects };
   }
 
-  #watch(query: URLSearchParams, response: http.ServerResponse): void {
+  #watch(query: URLSearchParams, response: ServerResponse): void {
     const { meshSnapshot } = this.#context;
     const view = this.#view(query);
     const kinds = new Set(query.getAll('kind'));
@@ -243,7 +244,7 @@ function stateOf(key: string, object: ConfigObject): ObjectState {
   };
 }
 
-async function readJson<T>(request: http.IncomingMessage): Promise<T> {
+async function readJson<T>(request: IncomingMessage): Promise<T> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -258,7 +259,7 @@ async function readJson<T>(request: http.IncomingMessage): Promise<T> {
   }
 }
 
-function send(response: http.ServerResponse, status: number, body: unknown): void {
+function send(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
 }

@@ -1,5 +1,5 @@
-import http from 'node:http';
 import https from 'node:https';
+import { http } from '../../base/node-http.ts';
 import { isRecord } from '../../config/schema/index.ts';
 
 /** Where a host and port of a URL are reached; undefined where DNS knows. */

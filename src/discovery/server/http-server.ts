@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { ListenOptions } from 'node:net';
 import type { Logger } from '../../base/log.ts';
+import { http } from '../../base/node-http.ts';
 import type { Authenticator } from '../../ca/tokens/authenticator.ts';
 import { type DebugAnswer, type DebugContext, text } from '../debug/handler.ts';
 import { answerDebug, debugIndex } from '../debug/index.ts';
@@ -47,7 +48,7 @@ export async function serveHttp(
   routes: ReadonlyMap<string, Route>,
   options: HttpServerOptions,
 ): Promise<{ readonly address: string; readonly server: Server }> {
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     respond(request, response, routes, options).catch(() => response.destroy());
   });
   server.headersTimeout = 10_000;

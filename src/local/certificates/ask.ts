@@ -1,4 +1,4 @@
-import http from 'node:http';
+import { http } from '../../base/node-http.ts';
 
 const ANSWER_MS = 3000;
 const MAX_ANSWER = 16 * 1024 * 1024;

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
-import http from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { messageOf, UserError } from '../../base/errors.ts';
+import { http } from '../../base/node-http.ts';
 import type { ApplyResponse, DeleteResponse } from '../../config/control/api.ts';
 import type {
   EnvironmentResponse,
@@ -37,7 +38,7 @@ class NotFound extends UserError {}
 export class MeshControlServer {
   readonly #mesh: LocalMesh;
   readonly #onDown: () => void;
-  readonly #server: http.Server;
+  readonly #server: Server;
   readonly #runs = new Map<string, Pod>();
   readonly #outside: OutsideWorkloads;
   readonly #invitations: Invitations;
@@ -74,7 +75,7 @@ export class MeshControlServer {
     this.#server.close();
   }
 
-  async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://control');
     switch (`${request.method} ${url.pathname}`) {
       case 'GET /v1/status':
@@ -143,8 +144,8 @@ export class MeshControlServer {
 
   /** `finish` completes an answer, which is otherwise passed through as it comes. */
   #handOn(
-    request: http.IncomingMessage,
-    response: http.ServerResponse,
+    request: IncomingMessage,
+    response: ServerResponse,
     finish?: (answer: ApplyResponse | DeleteResponse) => Promise<object>,
   ): void {
     const { method, url: path, headers } = request;
@@ -217,7 +218,7 @@ export class MeshControlServer {
     return { ...pod.environment(query.get('container') ?? undefined), enter: pod.enter };
   }
 
-  async #run(request: RunRequest, response: http.ServerResponse): Promise<void> {
+  async #run(request: RunRequest, response: ServerResponse): Promise<void> {
     const cables = this.#mesh.options.capture === 'netns';
     const capture = request.capture && (await chooseCapture(request.capture, cables));
     const pod = this.#mesh.addRun(desiredRun(request), capture);
@@ -285,7 +286,7 @@ function podStatus(pod: Pod): PodStatus {
   };
 }
 
-async function readJson<T>(message: http.IncomingMessage, maxBytes = MAX_BODY): Promise<T> {
+async function readJson<T>(message: IncomingMessage, maxBytes = MAX_BODY): Promise<T> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of message as AsyncIterable<Buffer>) {
@@ -300,7 +301,7 @@ async function readJson<T>(message: http.IncomingMessage, maxBytes = MAX_BODY): 
   }
 }
 
-function send(response: http.ServerResponse, status: number, body: unknown): void {
+function send(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(JSON.stringify(body));
 }

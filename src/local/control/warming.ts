@@ -1,4 +1,4 @@
-import http from 'node:http';
+import { http } from '../../base/node-http.ts';
 import type { ConvergenceState } from '../../config/control/api.ts';
 
 const STAT = 'listener_manager.total_listeners_warming';

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
+import { http } from '../../base/node-http.ts';
 import type { Container, Probe } from '../../config/kinds/shared/pod-spec.ts';
 import { within } from '../../process/within.ts';
 

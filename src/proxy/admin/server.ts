@@ -1,6 +1,7 @@
-import http from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Address } from '../../api/gen/envoy/config/core/v3/address_pb.ts';
 import { messageOf, UserError } from '../../base/errors.ts';
+import { http } from '../../base/node-http.ts';
 import { ConfigErrors } from '../config/errors.ts';
 import { socketAddress } from '../config/values.ts';
 import { formatAddress, type SocketAddress } from '../net/connection.ts';
@@ -18,7 +19,7 @@ const CHUNK = 64 * 1024;
 /** The admin interface: HTTP on an address of its own, for people and for `istioctl`. Not for the open. */
 export class AdminServer {
   readonly #proxy: AdminProxy;
-  readonly #server: http.Server;
+  readonly #server: Server;
   #path: string | undefined = undefined;
 
   constructor(proxy: AdminProxy) {
@@ -59,7 +60,7 @@ export class AdminServer {
     return at && { ...at, family: at.address.includes(':') ? 6 : 4 };
   }
 
-  async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? '/';
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
@@ -89,8 +90,8 @@ export class AdminServer {
   }
 
   async #answer(
-    request: http.IncomingMessage,
-    response: http.ServerResponse,
+    request: IncomingMessage,
+    response: ServerResponse,
     { status = 200, type = TEXT, body }: AdminAnswer,
   ): Promise<void> {
     response.writeHead(status, {
@@ -110,7 +111,7 @@ export class AdminServer {
   }
 }
 
-async function readForm(request: http.IncomingMessage): Promise<string | undefined> {
+async function readForm(request: IncomingMessage): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -122,7 +123,7 @@ async function readForm(request: http.IncomingMessage): Promise<string | undefin
 }
 
 /** Writes as fast as the client reads, and no longer at a time than requests can wait. */
-async function writePieces(response: http.ServerResponse, pieces: Iterable<string>): Promise<void> {
+async function writePieces(response: ServerResponse, pieces: Iterable<string>): Promise<void> {
   let buffered = '';
   let since = performance.now();
   for (const piece of pieces) {
@@ -140,7 +141,7 @@ async function writePieces(response: http.ServerResponse, pieces: Iterable<strin
   response.end(buffered);
 }
 
-function drained(response: http.ServerResponse): Promise<void> {
+function drained(response: ServerResponse): Promise<void> {
   if (response.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     const done = () => {
