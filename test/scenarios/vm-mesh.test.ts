@@ -99,28 +99,40 @@ test('a machine outside of the mesh, by way of the east-west gateway', async (t)
     assert.ok(ran >= 6, `${ran} commands`);
   });
 
+  const read = (name: string, file: string) => fs.readFileSync(path.join(folder, '.local', name, file));
+  const credentials = (name: string) => ({ cert: read(name, 'cert.pem'), key: read(name, 'key.pem') });
+  const ca = read('vm1', 'ca-cert.pem');
+  /** What a request gets that goes through the gateway with these credentials; who answers is checked by the root. */
+  const ask = (own: tls.SecureContextOptions) =>
+    answerOf(
+      tls.connect({
+        ...own,
+        ca,
+        host: gateway,
+        port: 15443,
+        servername: FRONTEND,
+        ALPNProtocols: ['istio'],
+        checkServerIdentity: (_, { subjectaltname }) =>
+          subjectaltname === 'URI:spiffe://cluster.local/ns/simple-app/sa/frontend' ? undefined : new Error('other'),
+      }),
+      'secureConnect',
+    );
+
   await t.test('only a certificate under the root of the mesh gets an answer from the sidecar', async () => {
-    const read = (name: string, file: string) => fs.readFileSync(path.join(folder, '.local', name, file));
-    const credentials = (name: string) => ({ cert: read(name, 'cert.pem'), key: read(name, 'key.pem') });
-    const ca = read('vm1', 'ca-cert.pem');
-    /** What a request gets that goes through the gateway with these credentials; who answers is checked by the root. */
-    const ask = (own: tls.SecureContextOptions) =>
-      answerOf(
-        tls.connect({
-          ...own,
-          ca,
-          host: gateway,
-          port: 15443,
-          servername: FRONTEND,
-          ALPNProtocols: ['istio'],
-          checkServerIdentity: (_, { subjectaltname }) =>
-            subjectaltname === 'URI:spiffe://cluster.local/ns/simple-app/sa/frontend' ? undefined : new Error('other'),
-        }),
-        'secureConnect',
-      );
     assert.match(await ask(credentials('vm1')), /^HTTP\/1\.1 200 OK\r\n/);
     assert.equal(await ask(credentials('foreign')), 'closed');
     assert.equal(await ask({}), 'closed');
+  });
+
+  await t.test('a gateway that is restarted is never away', async () => {
+    const before = await proxyOf('istio-eastwestgateway');
+    let isOver = false;
+    const restart = mesh.isthmus(['restart', 'deploy/istio-eastwestgateway', '-n', 'istio-system']);
+    void restart.finally(() => (isOver = true));
+    while (!isOver) assert.match(await ask(credentials('vm1')), /^HTTP\/1\.1 200 OK\r\n/);
+    const stdout = 'deployment.apps/istio-eastwestgateway restarted\n';
+    assert.deepEqual(await restart, { code: 0, stdout, stderr: '' });
+    assert.notEqual((await proxyOf('istio-eastwestgateway')).name, before.name);
   });
 
   await t.test('what comes to the gateway in clear, or for a service that there is not, goes nowhere', async () => {
