@@ -5,8 +5,9 @@ import type { Capture, MeshStatus } from '../config/control/mesh-api.ts';
 import { MeshControlServer } from '../local/control/server.ts';
 import { hostAddresses } from '../local/dns/host-names.ts';
 import { HostNameServer } from '../local/dns/server.ts';
-import { LocalMesh, type MeshEvent } from '../local/mesh.ts';
+import { LocalMesh } from '../local/mesh.ts';
 import { isthmusHome, meshName } from '../local/mesh-folder.ts';
+import type { MeshEvent } from '../local/mesh-options.ts';
 import type { OwnProgram } from '../local/own-program.ts';
 
 export { resolveOptions } from '../local/dns/host-names.ts';

@@ -12,17 +12,13 @@ import type { ProcessStatus } from '../process/managed-process.ts';
 import { chooseCapture } from './capture/choose.ts';
 import { MeshNetwork } from './capture/mesh-network.ts';
 import { MeshCertificates } from './certificates/mesh-certificates.ts';
-import {
-  type ConfigurationEvent,
-  ConfigurationReports,
-  type ConfigurationReportsOptions,
-} from './configuration-reports.ts';
+import { ConfigurationReports } from './configuration-reports.ts';
 import { ControlPlaneProcess } from './control-plane-process.ts';
 import { type Installation, installationOf } from './install.ts';
 import { MeshFolder, type MeshRecord } from './mesh-folder.ts';
+import type { MeshOptions } from './mesh-options.ts';
 import { writeCaFiles, writeServerFiles } from './object-values.ts';
 import { ObjectView } from './object-view.ts';
-import type { OwnProgram } from './own-program.ts';
 import { PodReports } from './pod-reports.ts';
 import { PodSet } from './pod-set.ts';
 import type { DesiredPod, PodOwner } from './pods/desired-pod.ts';
@@ -33,29 +29,6 @@ import { publishedUrls } from './published-urls.ts';
 import { controlPlaneObjects } from './runtime-objects.ts';
 import { mayUseLowPorts, type Slot, takeSlot } from './slot.ts';
 import { type MeshParts, publishedByAll, surroundingsOf } from './surroundings.ts';
-
-export interface MeshOptions {
-  /** The folder of YAML. */
-  readonly directory: string;
-  readonly name: string;
-  /** Where the state of meshes is kept. */
-  readonly home: string;
-  /** Where gateways are reached from outside the mesh. */
-  readonly publishAddress: string;
-  /** How programs get to their sidecars, unless a pod says otherwise. */
-  readonly capture: Capture;
-  readonly isthmus: OwnProgram;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Finds what does not fit together in the objects that are in force. */
-  readonly examine: ConfigurationReportsOptions['examine'];
-  readonly onEvent: (event: MeshEvent) => void;
-}
-
-/** Something that happened and that a person wants to read about. */
-export type MeshEvent =
-  | { readonly kind: 'step'; readonly text: string }
-  | { readonly kind: 'problem'; readonly text: string }
-  | ConfigurationEvent;
 
 /** What a mesh is made of beside its configuration. */
 interface LocalParts {
