@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NEWER_FIELDS } from './newer-fields.mjs';
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
 const DEPS = path.join(ROOT, 'node_modules/@grpc/grpc-js-xds/deps');
@@ -25,11 +26,6 @@ const OPENCENSUS = `syntax = "proto3";
 package opencensus.proto.trace.v1;
 message TraceConfig {}
 `;
-
-// Fields that Envoy 1.40 has and the package does not have yet: file, the line that they come behind, the field.
-const NEWER_FIELDS = [
-  ['envoy/config/cluster/v3/cluster.proto', 'message Cluster {', 'google.protobuf.Duration dns_jitter = 58;'],
-];
 
 const protoFiles = (dir) =>
   fs
@@ -52,13 +48,15 @@ function stage() {
       put(name, fs.readFileSync(path.join(DEPS, dep, name), 'utf8').replaceAll(/,?\s*ignore_empty: true/g, ''));
     }
   }
-  for (const [name, line, field] of NEWER_FIELDS) {
+  for (const [name, line, fields] of NEWER_FIELDS) {
     const text = fs.readFileSync(path.join(STAGE, name), 'utf8');
-    // A newer package has the field itself.
-    if (text.includes(field)) continue;
     const at = text.indexOf(`\n${line}`);
     if (at < 0) throw new Error(`${name} has no line ${JSON.stringify(line)}`);
-    put(name, `${text.slice(0, at)}\n${line}\n  ${field}${text.slice(at + 1 + line.length)}`);
+    const behind = at + 1 + line.length;
+    const end = line.endsWith('{') ? text.indexOf(`\n${/^ */.exec(line)[0]}}`, behind) : text.length;
+    // A newer package has the fields itself.
+    const missing = fields.filter((field) => !text.slice(behind, end).includes(field));
+    put(name, [text.slice(0, behind), ...missing.map((field) => `  ${field}`), text.slice(behind + 1)].join('\n'));
   }
   put('opencensus/proto/trace/v1/trace_config.proto', OPENCENSUS);
   for (const name of protoFiles(path.join(ROOT, 'src/api/proto'))) {

@@ -35,6 +35,21 @@ const add = (key: string, value: string) => ({ header: { key, value }, append_ac
 const HEADERS = { enable_x_ratelimit_headers: 'DRAFT_VERSION_03' };
 const GRPC: [string, string][] = [['content-type', 'application/grpc']];
 
+const WHO: JsonObject = { request_headers: { header_name: 'x-who', descriptor_key: 'who' } };
+const LOOPBACK: JsonObject = { ranges: [{ address_prefix: '127.0.0.0', prefix_len: 8 }] };
+/** A bucket for each value of `who`, which the filter itself reads. */
+const wildcard = (tokens: number, other: JsonObject = {}, headers = 'DRAFT_VERSION_03'): JsonObject => ({
+  token_bucket: bucket(20),
+  enable_x_ratelimit_headers: headers,
+  descriptors: [
+    { entries: entries(['who', '']), token_bucket: bucket(tokens) },
+    ...('entries' in other ? [other] : []),
+  ],
+  rate_limits: actions(WHO),
+});
+const hits = (addend: JsonObject): JsonObject => ({ actions: [WHO], hits_addend: addend });
+const told = (option: string): JsonObject => ({ actions: [WHO], x_ratelimit_option: option });
+
 const ROUTES: readonly JsonObject[] = [
   route('/one', limit('one', { token_bucket: bucket(1), ...HEADERS })),
   route('/plain', limit('plain', { token_bucket: bucket(1) })),
@@ -127,6 +142,103 @@ const ROUTES: readonly JsonObject[] = [
     '/connection',
     limit('connection', { token_bucket: bucket(1), local_rate_limit_per_downstream_connection: true }),
   ),
+  route('/wild', limit('wild', { ...wildcard(5), max_dynamic_descriptors: 2 })),
+  route('/beside', limit('beside', { ...wildcard(5, { entries: entries(['who', 'a']), token_bucket: bucket(3) }) })),
+  route(
+    '/pair',
+    limit('pair', {
+      token_bucket: bucket(9),
+      ...HEADERS,
+      descriptors: [{ entries: entries(['who', ''], ['generic_key', 'x']), token_bucket: bucket(2) }],
+      rate_limits: actions(WHO, { generic_key: { descriptor_value: 'x' } }),
+    }),
+  ),
+  route('/route-wild', limit('route-wild', { ...wildcard(5), rate_limits: [] }), actions(WHO)),
+  route(
+    '/own',
+    limit('own-rules', {
+      token_bucket: bucket(9),
+      descriptors: ['own', 'route'].map((key) => ({
+        entries: entries(['generic_key', key]),
+        token_bucket: bucket(1),
+      })),
+      rate_limits: actions({ generic_key: { descriptor_value: 'own' } }),
+    }),
+    actions({ generic_key: { descriptor_value: 'route' } }),
+  ),
+  route('/retry', limit('retry', { token_bucket: bucket(1), enable_retry_after_header: true })),
+  route(
+    '/shade',
+    limit('shade', {
+      token_bucket: bucket(9),
+      ...HEADERS,
+      descriptors: [
+        { entries: entries(['who', 'a']), token_bucket: bucket(1), shadow_mode: true },
+        { entries: entries(['generic_key', 'g']), token_bucket: bucket(2) },
+      ],
+      rate_limits: [...actions(WHO), ...actions({ generic_key: { descriptor_value: 'g' } })],
+    }),
+  ),
+  route('/hits', limit('hits', { ...wildcard(5), rate_limits: [hits({ number: 3 })] })),
+  route('/no-hits', limit('no-hits', { ...wildcard(5), rate_limits: [hits({ number: 0 })] })),
+  route('/given-hits', limit('given-hits', { ...wildcard(5), rate_limits: [hits({ format: '%REQ(x-hits)%' })] })),
+  route(
+    '/back',
+    limit('back', {
+      ...wildcard(5),
+      rate_limits: [
+        hits({ number: 3 }),
+        {
+          actions: [{ request_headers: { header_name: 'x-back', descriptor_key: 'who' } }],
+          hits_addend: { number: 2, is_negative_hits: true },
+        },
+      ],
+    }),
+  ),
+  route('/told', limit('told', { ...wildcard(5, {}, 'OFF'), rate_limits: [told('DRAFT_VERSION_03')] })),
+  route('/untold', limit('untold', { ...wildcard(5), rate_limits: [told('OFF')] })),
+  route('/route-untold', limit('route-untold', { ...wildcard(5), rate_limits: [] }), [told('OFF')]),
+  route('/done', limit('done', { ...wildcard(5), rate_limits: [{ actions: [WHO], apply_on_stream_done: true }] })),
+  route(
+    '/query',
+    limit('query', {
+      ...HEADERS,
+      token_bucket: bucket(20),
+      descriptors: ['a b', 'a+b', ''].map((value, i) => ({
+        entries: entries(['q', value]),
+        token_bucket: bucket(i + 1),
+      })),
+      rate_limits: actions({ query_parameters: { query_parameter_name: 'q', descriptor_key: 'q' } }),
+    }),
+  ),
+  route(
+    '/address',
+    limit('address', {
+      ...HEADERS,
+      token_bucket: bucket(20),
+      descriptors: ['a', 'other'].map((value, i) => ({
+        entries: entries(['remote_address_match', value]),
+        token_bucket: bucket(i + 1),
+      })),
+      rate_limits: actions({
+        remote_address_match: { descriptor_value: '%REQ(x-who)%', default_value: 'other', address_matcher: LOOPBACK },
+      }),
+    }),
+  ),
+  route(
+    '/foreign',
+    limit('foreign', {
+      token_bucket: bucket(9),
+      descriptors: [{ entries: entries(['k', 'a']), token_bucket: bucket(1) }],
+      rate_limits: actions({
+        remote_address_match: {
+          descriptor_key: 'k',
+          descriptor_value: 'a',
+          address_matcher: { ...LOOPBACK, invert_match: true },
+        },
+      }),
+    }),
+  ),
   TO_BACKEND,
 ];
 
@@ -138,6 +250,15 @@ const times = (count: number, one: Omit<TwinCase, 'name'> & { readonly name: str
       ...one,
       name: `${one.name}: ${i + 1}`,
       want: i === count - 1 ? last : { status: 200 },
+    }),
+  );
+
+/** One request after the other, by what the header x-who says. */
+const by = (name: string, path: string, values: readonly (string | undefined)[]) =>
+  values.map(
+    (value, i): TwinCase => ({
+      name: `${name}: ${i + 1}`,
+      send: { path, headers: value === undefined ? [] : [['x-who', value]] },
     }),
   );
 
@@ -182,6 +303,43 @@ const CASES: readonly TwinCase[] = [
   ...times(2, { name: 'rules of the virtual host as well', send: { path: '/include' } }, { status: 429 }),
   ...times(3, { name: 'rules of a stage', send: { path: '/stage' } }, { status: 429 }),
   ...times(2, { name: 'each connection', send: { path: '/connection' } }, { status: 200 }),
+  ...by('a bucket for each value, for two at a time', '/wild', ['a', 'b', 'a', 'c', 'a', 'b', '', undefined]),
+  ...by('a value with a bucket of its own', '/beside', ['a', 'z', 'a']),
+  ...by('a value among several', '/pair', ['a', 'b', 'a', undefined]),
+  ...by('values that the route reads', '/route-wild', ['a', 'a', 'b']),
+  ...times(2, { name: 'rules of the filter instead of the route', send: { path: '/own' } }, { status: 429 }),
+  ...times(
+    2,
+    { name: 'when to try again', send: { path: '/retry' } },
+    { status: 429, headers: { 'retry-after': /^(1000|999)$/ } },
+  ),
+  ...by('a limit in shadow mode', '/shade', ['a', 'a', 'a', 'b']),
+  ...by('three at once', '/hits', ['a', 'a', 'b']),
+  ...by('none at once', '/no-hits', ['a', 'a']),
+  ...['2', '2', 'x', '', '-1', '99999999999'].map(
+    (count): TwinCase => ({
+      name: `as many as the client says: ${count}`,
+      send: {
+        path: '/given-hits',
+        headers: [
+          ['x-who', 'a'],
+          ['x-hits', count],
+        ],
+      },
+    }),
+  ),
+  ...by('tokens that come back', '/back', ['a']),
+  { name: 'tokens that come back: here', send: { path: '/back', headers: [['x-back', 'a']] } },
+  ...by('tokens that came back', '/back', ['a', 'a']),
+  ...by('headers as the rule wants them', '/told', ['a', undefined]),
+  ...by('no headers as the rule wants it', '/untold', ['a', undefined]),
+  ...by('no headers as the rule of the route wants it', '/route-untold', ['a']),
+  ...by('rules about the end of streams', '/done', ['a', 'a']),
+  ...['?q=a%20b', '?q=a+b', '?q=1&q=2', '?q=1', '?q=2', '?q', '?q=', '', '?r=1'].map(
+    (query): TwinCase => ({ name: `a query parameter: ${query}`, send: { path: `/query${query}` } }),
+  ),
+  ...by('addresses', '/address', ['a', undefined]),
+  ...by('other addresses', '/foreign', ['a', 'a']),
   ...times(3, { name: 'the filter itself', listener: 'own' }, { status: 429 }),
   { name: 'no bucket', listener: 'empty' },
   {

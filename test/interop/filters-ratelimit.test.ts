@@ -6,10 +6,10 @@ import {
   RateLimitRequestSchema,
   RateLimitResponseSchema,
 } from '../../src/api/gen/envoy/service/ratelimit/v3/rls_pb.ts';
-import { any, cluster, HTTP2, httpListener, named, TO_BACKEND } from '../support/envoy-config.ts';
+import { any, cluster, HTTP2, httpListener, named, percent, TO_BACKEND } from '../support/envoy-config.ts';
 import { chunked } from '../support/raw-http.ts';
-import { withoutReference } from '../support/reference.ts';
-import { compare, type Twin, type TwinCase, twinProxies } from '../support/twin-proxies.ts';
+import { until, withoutReference } from '../support/reference.ts';
+import { compare, observe, type Twin, type TwinCase, twinProxies } from '../support/twin-proxies.ts';
 import { unaryServer } from '../support/unary-server.ts';
 
 /** The client tells the rate limit service what to answer, in the header `x-answer`, which rules make a descriptor. */
@@ -21,7 +21,12 @@ const key = (value: string, more: JsonObject = {}): JsonObject => ({
 });
 const rules = (...list: JsonObject[][]): JsonObject[] => list.map((actions) => ({ actions }));
 
+/** Requests about streams that are done. */
+const done: string[] = [];
+
 function shouldRateLimit(request: RateLimitRequest) {
+  const [first] = request.descriptors;
+  if (first?.entries[0].value === 'done') done.push(JSON.stringify(toJson(RateLimitRequestSchema, request)));
   const told = request.descriptors.flatMap((d) => d.entries).find((e) => e.key === 'answer')?.value ?? '';
   if (told === 'silence') return 'silence' as const;
   if (/^\d+$/.test(told)) return { code: Number(told), details: 'as told' };
@@ -106,8 +111,25 @@ const ROUTES: readonly JsonObject[] = [
   route('/disable-key', [{ disable_key: 'k', actions: [key('disabled')] }]),
   { match: { prefix: '/direct' }, direct_response: { status: 200 } },
   route('/missing', rules([key('a')]), { cluster: 'nowhere' }),
+  route('/counted', [{ actions: [key('a')], hits_addend: { number: 3 }, apply_on_stream_done: true }]),
+  route('/told', [{ actions: [ANSWER, key('a')], x_ratelimit_option: 'DRAFT_VERSION_03' }, { actions: [key('b')] }]),
+  route('/query', rules([{ query_parameters: { query_parameter_name: 'q', descriptor_key: 'q' } }])),
   route('/', rules([ANSWER, key('default')])),
 ];
+
+const BYTES: JsonObject = { format: '%BYTES_RECEIVED%' };
+/** Rules of the filter itself. */
+const OWN: readonly JsonObject[] = [
+  { actions: [ANSWER, key('own')] },
+  { actions: [key('two')], hits_addend: { number: 2 } },
+  { actions: [key('back')], hits_addend: { number: 4, is_negative_hits: true } },
+  { actions: [key('given')], hits_addend: { format: '%REQ(x-hits)%' } },
+];
+const share = (numerator: number): JsonObject => ({ default_value: percent(numerator) });
+const twoLimits = (first: number, second: number): JsonObject => ({
+  overallCode: 'OK',
+  statuses: [status('OK', first, 5, 'MINUTE'), status('OK', second, 7, 'HOUR')],
+});
 
 const OVER = { overallCode: 'OVER_LIMIT' };
 const GRPC: [string, string][] = [['content-type', 'application/grpc']];
@@ -243,6 +265,62 @@ const CASES: readonly TwinCase[] = [
     ],
     want: { status: 200, upstream: 1 },
   },
+  { name: 'hits of a route are not told', send: { path: '/counted' }, want: { status: 200 } },
+  { name: 'a query parameter', send: { path: '/query?q=a%20b&q=c' } },
+  { name: 'no query parameter', send: { path: '/query?r=1' } },
+  {
+    name: 'rules of the filter',
+    listener: 'own',
+    send: { path: '/all', headers: [['x-hits', '7']] },
+    want: { status: 200 },
+  },
+  { name: 'rules of the filter, and hits that are no number', listener: 'own', send: { headers: [['x-hits', 'z']] } },
+  ...[
+    [0, 3],
+    [3, 0],
+  ].map(
+    ([first, second]): TwinCase => ({
+      name: `limits of rules: ${first}`,
+      send: answer(twoLimits(first, second), '/told'),
+    }),
+  ),
+  { name: 'not enabled', listener: 'off', send: answer(OVER), want: { status: 200, upstream: 1 } },
+  {
+    name: 'not enforced',
+    listener: 'lenient',
+    send: answer({
+      ...OVER,
+      requestHeadersToAdd: [{ key: 'x-rq', value: '1' }],
+      responseHeadersToAdd: [{ key: 'x-rs', value: '1' }],
+      dynamicMetadata: { a: 'b' },
+    }),
+    want: { status: 200, headers: { 'x-envoy-ratelimited': 'true', 'x-rs': '1' } },
+  },
+  {
+    name: 'errors that matter always',
+    listener: 'lenient',
+    send: { headers: [['x-answer', '14']] },
+    want: { status: 500 },
+  },
+  {
+    name: 'errors that matter never',
+    listener: 'forgiving',
+    send: { headers: [['x-answer', '14']] },
+    want: { status: 200 },
+  },
+  {
+    name: 'metadata under another name',
+    listener: 'forgiving',
+    send: answer({ overallCode: 'OK', dynamicMetadata: { a: 'b' } }),
+    want: { log: /"a":"b"/ },
+  },
+  {
+    name: 'when to try again',
+    listener: 'forgiving',
+    send: answer({ ...OVER, statuses: [status('OVER_LIMIT', 0, 5, 'MINUTE'), status('OK', 3, 7, 'HOUR')] }),
+    want: { status: 429, headers: { 'retry-after': '5' } },
+  },
+  { name: 'nobody knows when to try again', listener: 'forgiving', send: answer(OVER), want: { status: 429 } },
   { name: 'only from inside, and this is not', listener: 'internal', send: answer(OVER), want: { status: 200 } },
   { name: 'only from outside', listener: 'external', send: answer(OVER), want: { status: 429 } },
 ];
@@ -272,6 +350,16 @@ test('a rate limit service as Envoy asks it', { skip: withoutReference }, async 
     deny: filter({ failure_mode_deny: true }),
     internal: filter({ request_type: 'internal' }),
     external: filter({ request_type: 'external' }),
+    own: filter({ rate_limits: [...OWN] }),
+    off: filter({ filter_enabled: share(0) }),
+    lenient: filter({ filter_enforced: share(0), failure_mode_deny_percent: share(100) }),
+    forgiving: filter({
+      failure_mode_deny: true,
+      failure_mode_deny_percent: share(0),
+      metadata_namespace: 'mine',
+      enable_retry_after_header: true,
+    }),
+    done: filter({ rate_limits: [{ actions: [key('done')], apply_on_stream_done: true, hits_addend: BYTES }] }),
   };
   const twins = await twinProxies(t, {
     listeners: Object.keys(listeners),
@@ -291,7 +379,7 @@ test('a rate limit service as Envoy asks it', { skip: withoutReference }, async 
           httpListener(name, {
             port: env.port(name),
             log: env.log(name),
-            logFormat: `%DYNAMIC_METADATA(${NAME})%`,
+            logFormat: `%DYNAMIC_METADATA(${NAME})% %DYNAMIC_METADATA(mine)%`,
             filters,
             routes:
               name === 'strict'
@@ -309,6 +397,16 @@ test('a rate limit service as Envoy asks it', { skip: withoutReference }, async 
     }),
   });
   await compare(t, twins, CASES);
+  await t.test('what is told when a stream is done', async () => {
+    const tells = async (twin: Twin) => {
+      const seen = await observe(twin, { name: '', send: { method: 'POST', body: 'hello' } }, 'done');
+      const told = await until(`${twin.program} tells the service`, () => done.shift());
+      return { seen, told };
+    };
+    const wanted = await tells(twins.envoy);
+    assert.match(wanted.told, /"hitsAddend":"5"/);
+    assert.deepEqual(await tells(twins.isthmus), wanted);
+  });
   await t.test('statistics', async () => {
     const stats = async (twin: Twin) => (await twin.admin('/stats?filter=ratelimit|rq_429')).split('\n').sort();
     assert.deepEqual(await stats(twins.isthmus), await stats(twins.envoy));

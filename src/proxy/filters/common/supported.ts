@@ -32,3 +32,13 @@ export const METADATA_MATCHERS: SupportTable = {
     'envoy.type.matcher.v3.OrMatcher',
   ]),
 };
+
+/** Messages that `ownRateLimitRules` reads. */
+export const RATE_LIMITS: SupportTable = Object.fromEntries(
+  Object.entries(ROUTE).filter(
+    ([name]) =>
+      /^envoy\.config\.route\.v3\.RateLimit(\.|$)/.test(name) ||
+      /^envoy\.type\.metadata\.v3\.MetadataKey/.test(name) ||
+      /^(envoy\.type\.matcher\.v3\.AddressMatcher|xds\.core\.v3\.CidrRange)$/.test(name),
+  ),
+);

@@ -27,6 +27,14 @@ export class TokenBucket {
     return taken;
   }
 
+  /** Takes so many tokens if there are as many, and says whether there were. Fewer than none are given back. */
+  takeAll(wanted: number, now: number): boolean {
+    this.#fill(now);
+    if (wanted === 0 || this.#tokens < wanted) return false;
+    this.#tokens = Math.min(this.max, this.#tokens - wanted);
+    return true;
+  }
+
   /** Tokens that are there, in parts of one as well. */
   tokens(now: number): number {
     this.#fill(now);

@@ -9,6 +9,7 @@ import { localRatelimit } from './definition.ts';
 const BUCKET = { maxTokens: 1, fillInterval: '1s' };
 const ON = { defaultValue: { numerator: 100 } };
 const GOOD = { statPrefix: 'a', tokenBucket: BUCKET, filterEnabled: ON, filterEnforced: ON };
+const RULE = { actions: [{ genericKey: { descriptorValue: 'a' } }] };
 const entry = (value: string) => ({ entries: [{ key: 'a', value }], tokenBucket: BUCKET });
 
 test('what is wrong is told with its path', () => {
@@ -26,9 +27,19 @@ test('what is wrong is told with its path', () => {
       { ...GOOD, descriptors: [entry('x'), entry('x')] },
       'descriptors[1].entries: are those of another descriptor already',
     ],
+    [{ ...GOOD, maxDynamicDescriptors: 0 }, 'max_dynamic_descriptors: must be greater than 0'],
+    [{ ...GOOD, rateLimits: [{ ...RULE, stage: 1 }] }, 'rate_limits[0].stage: is only for the rules of routes'],
     [
-      { ...GOOD, descriptors: [{ ...entry('x'), tokenBucket: { ...BUCKET, fillInterval: '1.5s' } }] },
-      "descriptors[0].token_bucket.fill_interval: must be a multiple of the filter's own",
+      { ...GOOD, rateLimits: [{ ...RULE, disableKey: 'a' }] },
+      'rate_limits[0].disable_key: is only for the rules of routes',
+    ],
+    [
+      { ...GOOD, rateLimits: [{ ...RULE, hitsAddend: {} }] },
+      'rate_limits[0].hits_addend: must have either a number or a format',
+    ],
+    [
+      { ...GOOD, rateLimits: [{ ...RULE, hitsAddend: { format: '3' } }] },
+      'rate_limits[0].hits_addend.format: must begin and end with %',
     ],
     [{ ...GOOD, localClusterRateLimit: {} }, 'local_cluster_rate_limit: is not supported'],
   ];

@@ -10,12 +10,14 @@ import type { HttpFilterDefinition, RouteConfigContext } from '../../http/filter
 import type { Connection } from '../../net/connection.ts';
 import { fraction } from '../../router/fraction.ts';
 import { headerEdits } from '../../router/header-edits.ts';
-import { MATCHERS } from '../common/supported.ts';
+import { ownRateLimitRules } from '../../router/rate-limits.ts';
+import { MATCHERS, RATE_LIMITS } from '../common/supported.ts';
 import { bucketSpec } from '../common/token-bucket.ts';
 import { type LocalRateLimitConfig, LocalRateLimitFilter } from './filter.ts';
 import { type DescriptorSpec, descriptorKey, type LimiterSpec, LocalLimiter } from './limiter.ts';
 import { LocalRateLimitStats } from './stats.ts';
 
+const DEFAULT_MAX_DYNAMIC = 20;
 const COMMON = 'envoy.extensions.common.ratelimit.v3';
 
 export const localRatelimit: HttpFilterDefinition<LocalRateLimit, LocalRateLimit> = {
@@ -24,6 +26,7 @@ export const localRatelimit: HttpFilterDefinition<LocalRateLimit, LocalRateLimit
   routeSchema: LocalRateLimitSchema,
   supported: {
     ...MATCHERS,
+    ...RATE_LIMITS,
     'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit': [
       'stat_prefix',
       'status',
@@ -39,8 +42,11 @@ export const localRatelimit: HttpFilterDefinition<LocalRateLimit, LocalRateLimit
       'vh_rate_limits',
       'always_consume_default_token_bucket',
       'rate_limited_as_resource_exhausted',
+      'rate_limits',
+      'max_dynamic_descriptors',
+      'enable_retry_after_header',
     ],
-    [`${COMMON}.LocalRateLimitDescriptor`]: ['entries', 'token_bucket'],
+    [`${COMMON}.LocalRateLimitDescriptor`]: ['entries', 'token_bucket', 'shadow_mode'],
     [`${COMMON}.RateLimitDescriptor.Entry`]: ['key', 'value'],
     'envoy.type.v3.HttpStatus': ['code'],
     'envoy.type.v3.TokenBucket': ['max_tokens', 'tokens_per_fill', 'fill_interval'],
@@ -83,8 +89,10 @@ function compileConfig(proto: LocalRateLimit, context: RouteConfigContext, error
     responseEdits: headerEdits(proto.responseHeadersToAdd, [], errors, 'response_headers'),
     stage: proto.stage,
     hasDescriptors: proto.descriptors.length > 0,
+    rules: ownRateLimitRules(proto.rateLimits, errors.at('rate_limits')),
     virtualHostLimits: HOST_LIMITS[proto.vhRateLimits as keyof typeof HOST_LIMITS] ?? 'override',
     rateLimitHeaders: proto.enableXRatelimitHeaders !== 0,
+    retryAfter: proto.enableRetryAfterHeader,
     limiterFor: proto.localRateLimitPerDownstreamConnection
       ? perConnection(spec, () => timers.now())
       : shared(new LocalLimiter(spec, timers.now())),
@@ -116,10 +124,9 @@ function limiterSpec(proto: LocalRateLimit, errors: ConfigErrors): LimiterSpec {
     known.add(key);
     if (descriptor.tokenBucket === undefined) at.add('token_bucket', 'is needed');
     const own = descriptor.tokenBucket && bucketSpec(descriptor.tokenBucket, at.at('token_bucket'));
-    if (own !== undefined && bucket !== undefined && own.fillIntervalMs % bucket.fillIntervalMs !== 0) {
-      at.add('token_bucket.fill_interval', "must be a multiple of the filter's own");
-    }
-    return { entries, bucket: own ?? { max: 0, rate: 0, fillIntervalMs: 0 } };
+    return { entries, bucket: own ?? { max: 0, rate: 0, fillIntervalMs: 0 }, shadow: descriptor.shadowMode };
   });
-  return { bucket, descriptors, alwaysTakesDefault: proto.alwaysConsumeDefaultTokenBucket ?? true };
+  const maxDynamic = proto.maxDynamicDescriptors ?? DEFAULT_MAX_DYNAMIC;
+  if (maxDynamic === 0) errors.add('max_dynamic_descriptors', 'must be greater than 0');
+  return { bucket, descriptors, alwaysTakesDefault: proto.alwaysConsumeDefaultTokenBucket ?? true, maxDynamic };
 }

@@ -3,9 +3,9 @@ import { type FilterCallbacks, HeadersStatus, type HttpFilter } from '../../http
 import type { Connection } from '../../net/connection.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import type { HeaderEdits } from '../../router/header-edits.ts';
-import type { RateLimitDescriptor } from '../../router/rate-limits.ts';
+import type { RateLimitDescriptor, RateLimitRule } from '../../router/rate-limits.ts';
 import type { TokenBucket } from '../common/token-bucket.ts';
-import { applicableDescriptors } from '../ratelimit/descriptors.ts';
+import { applicableDescriptors, ownDescriptors } from '../ratelimit/descriptors.ts';
 import type { LocalLimiter } from './limiter.ts';
 import type { LocalRateLimitStats } from './stats.ts';
 
@@ -21,9 +21,13 @@ export interface LocalRateLimitConfig {
   readonly responseEdits: HeaderEdits | undefined;
   readonly stage: number;
   readonly hasDescriptors: boolean;
+  /** What requests count as; undefined where the route tells. */
+  readonly rules: readonly RateLimitRule[] | undefined;
   readonly virtualHostLimits: 'override' | 'include' | 'ignore';
   /** Responses tell of the limit. */
   readonly rateLimitHeaders: boolean;
+  /** Refusals tell when to try again (`retry-after`). */
+  readonly retryAfter: boolean;
   /** The limiter of all connections, or of one. */
   limiterFor(connection: Connection): LocalLimiter;
 }
@@ -48,10 +52,13 @@ export class LocalRateLimitFilter implements HttpFilter {
     const { info, connection, timers } = this.#callbacks;
     if (!this.#drawn(this.#config.enabled)) return HeadersStatus.Continue;
     stats.enabled++;
-    const { allowed, bucket } = limiterFor(connection).request(this.#descriptors(headers), timers.now());
-    if (rateLimitHeaders) this.#bucket = bucket;
-    if (allowed) {
-      stats.ok++;
+    const verdict = limiterFor(connection).request(this.#descriptors(headers), timers.now());
+    if (verdict.limitHeaders ?? rateLimitHeaders) this.#bucket = verdict.bucket;
+    if (verdict.allowed) {
+      if (verdict.shadowed) {
+        stats.rate_limited++;
+        stats.shadow_mode++;
+      } else stats.ok++;
       return HeadersStatus.Continue;
     }
     stats.rate_limited++;
@@ -60,14 +67,18 @@ export class LocalRateLimitFilter implements HttpFilter {
       return HeadersStatus.Continue;
     }
     stats.enforced++;
-    const { responseEdits } = this.#config;
+    const { responseEdits, retryAfter } = this.#config;
+    const wait = retryAfter && verdict.bucket !== undefined ? this.#secondsToNext(verdict.bucket) : undefined;
     this.#callbacks.sendLocalReply({
       status: this.#config.status,
       body: 'local_rate_limited',
       details: 'local_rate_limited',
       flags: ResponseFlag.RateLimited,
       grpcStatus: this.#config.grpcStatus,
-      edit: responseEdits && ((response) => responseEdits(response, info)),
+      edit(response) {
+        if (wait !== undefined) response.set('retry-after', String(wait));
+        responseEdits?.(response, info);
+      },
     });
     return HeadersStatus.StopAll;
   }
@@ -77,9 +88,11 @@ export class LocalRateLimitFilter implements HttpFilter {
   }
 
   #descriptors(headers: Headers): readonly RateLimitDescriptor[] {
-    const { hasDescriptors, stage, virtualHostLimits } = this.#config;
+    const { hasDescriptors, rules, stage, virtualHostLimits } = this.#config;
+    if (!hasDescriptors) return NO_DESCRIPTORS;
+    if (rules !== undefined) return ownDescriptors(rules, false, headers, this.#callbacks.info, this.#localCluster);
     const { route } = this.#callbacks;
-    if (!hasDescriptors || route === undefined) return NO_DESCRIPTORS;
+    if (route === undefined) return NO_DESCRIPTORS;
     return applicableDescriptors(
       route,
       virtualHostLimits,
@@ -96,7 +109,12 @@ export class LocalRateLimitFilter implements HttpFilter {
     const tokens = bucket.tokens(this.#callbacks.timers.now());
     headers.add('x-ratelimit-limit', String(bucket.max));
     headers.add('x-ratelimit-remaining', String(Math.floor(tokens)));
-    headers.add('x-ratelimit-reset', String(tokens >= 1 ? 0 : Math.ceil((1 - tokens) / bucket.rate)));
+    headers.add('x-ratelimit-reset', String(this.#secondsToNext(bucket)));
     return HeadersStatus.Continue;
+  }
+
+  #secondsToNext(bucket: TokenBucket): number {
+    const tokens = bucket.tokens(this.#callbacks.timers.now());
+    return tokens >= 1 ? 0 : Math.ceil((1 - tokens) / bucket.rate);
   }
 }

@@ -3,14 +3,21 @@ import { test } from 'node:test';
 import { type LimiterSpec, LocalLimiter } from './limiter.ts';
 
 const bucket = (max: number, rate: number) => ({ max, rate, fillIntervalMs: 1000 });
-const as = (...entries: [string, string][]) => ({ entries, limit: undefined });
+const hit = (hits: number | undefined, ...entries: [string, string][]) => ({
+  entries,
+  limit: undefined,
+  hits,
+  limitHeaders: undefined,
+});
+const as = (...entries: [string, string][]) => hit(undefined, ...entries);
 const SPEC: LimiterSpec = {
   bucket: bucket(4, 4),
   descriptors: [
-    { entries: [['who', 'a']], bucket: bucket(2, 1) },
-    { entries: [['where', 'b']], bucket: bucket(3, 0.5) },
+    { entries: [['who', 'a']], bucket: bucket(2, 1), shadow: false },
+    { entries: [['where', 'b']], bucket: bucket(3, 0.5), shadow: false },
   ],
   alwaysTakesDefault: true,
+  maxDynamic: 2,
 };
 
 /** How many of ten requests pass. */
@@ -50,4 +57,34 @@ test('tokens come back with time', () => {
     [at(0), at(0), at(499), at(500), at(501), at(60_000), at(60_000)],
     [true, false, false, true, false, true, false],
   );
+});
+
+test('a bucket for each value, for those used last', () => {
+  const wild = { entries: [['who', ''] as const], bucket: bucket(2, 1), shadow: false };
+  const limiter = new LocalLimiter({ ...SPEC, bucket: bucket(99, 1), descriptors: [...SPEC.descriptors, wild] }, 0);
+  const left = (who: string) => Math.floor(limiter.request([as(['who', who])], 0).bucket?.tokens(0) ?? -1);
+  assert.deepEqual(['x', 'y', 'x', 'z', 'x', 'y', 'a', ''].map(left), [1, 1, 0, 1, 0, 1, 1, 1]);
+  assert.equal(limiter.request([as(['who', 'q'], ['where', 'b'])], 0).bucket?.max, 99);
+});
+
+test('what is in shadow mode is counted, not refused', () => {
+  const shadow = { entries: [['who', 's'] as const], bucket: bucket(1, 1), shadow: true };
+  const limiter = new LocalLimiter({ ...SPEC, descriptors: [shadow] }, 0);
+  const seen = Array.from({ length: 5 }, () => limiter.request([as(['who', 's'])], 0));
+  assert.deepEqual(
+    seen.map(({ allowed, shadowed }) => [allowed, shadowed]),
+    [
+      [true, false],
+      [true, true],
+      [true, true],
+      [true, true],
+      [false, false],
+    ],
+  );
+});
+
+test('requests that count as several, as none, or give back', () => {
+  const limiter = new LocalLimiter({ ...SPEC, bucket: bucket(99, 1) }, 0);
+  const allowed = (hits: number) => limiter.request([hit(hits, ['where', 'b'])], 0).allowed;
+  assert.deepEqual([2, 2, -1, 2, -9, 3, 0].map(allowed), [true, false, true, true, true, true, false]);
 });

@@ -1,6 +1,4 @@
-import { type AbsentStats, StatGroup } from '../../observe/stats.ts';
-
-const ABSENT: AbsentStats = { counters: ['shadow_mode'] };
+import { StatGroup } from '../../observe/stats.ts';
 
 /** Statistics under `STAT_PREFIX.http_local_rate_limit.`. */
 export class LocalRateLimitStats extends StatGroup {
@@ -9,5 +7,5 @@ export class LocalRateLimitStats extends StatGroup {
   enforced = 0;
   ok = 0;
   rate_limited = 0;
-  override readonly absent = ABSENT;
+  shadow_mode = 0;
 }

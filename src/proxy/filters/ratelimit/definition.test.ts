@@ -28,7 +28,10 @@ function start(json: JsonObject = {}) {
   const { factory } = compileFilter(ratelimit, { ...GOOD, ...json }, { clusters });
   const callbacks = new StubCallbacks({ clusters });
   const descriptor = { entries: [['k', 'v']], limit: undefined };
-  const action = { kind: 'route', rateLimits: [{ stage: 0, disableKey: '', descriptor: () => descriptor }] };
+  const action = {
+    kind: 'route',
+    rateLimits: [{ stage: 0, disableKey: '', onStreamDone: false, descriptor: () => descriptor }],
+  };
   callbacks.route = { action, virtualHost: { rateLimits: [] } } as unknown as Route;
   callbacks.chosenCluster = { name: 'backend' } as typeof callbacks.chosenCluster;
   const filter = factory.create(callbacks)!;

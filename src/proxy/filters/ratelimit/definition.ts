@@ -1,3 +1,4 @@
+import type { RuntimeFractionalPercent } from '../../../api/gen/envoy/config/core/v3/base_pb.ts';
 import {
   RateLimitPerRoute_VhRateLimitsOptions as HostOptions,
   type RateLimit,
@@ -10,10 +11,12 @@ import { GrpcCode } from '../../../wire/grpc/transport.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
 import { durationMs } from '../../config/values.ts';
 import type { HttpFilterDefinition } from '../../http/filter.ts';
+import { fraction } from '../../router/fraction.ts';
 import { headerEdits } from '../../router/header-edits.ts';
+import { ownRateLimitRules } from '../../router/rate-limits.ts';
 import { GRPC_SERVICE, grpcService } from '../common/grpc-service.ts';
 import { StatsByCluster } from '../common/stats-by-cluster.ts';
-import { MATCHERS } from '../common/supported.ts';
+import { MATCHERS, RATE_LIMITS } from '../common/supported.ts';
 import type { VirtualHostLimits } from './descriptors.ts';
 import { type RateLimitConfig, RateLimitFilter, type RateLimitRouteConfig } from './filter.ts';
 import { RateLimitService } from './service.ts';
@@ -29,6 +32,7 @@ export const ratelimit: HttpFilterDefinition<RateLimit, RateLimitPerRoute> = {
   supported: {
     ...MATCHERS,
     ...GRPC_SERVICE,
+    ...RATE_LIMITS,
     [`${V3}.RateLimit`]: [
       'domain',
       'stage',
@@ -43,6 +47,12 @@ export const ratelimit: HttpFilterDefinition<RateLimit, RateLimitPerRoute> = {
       'response_headers_to_add',
       'status_on_error',
       'stat_prefix',
+      'filter_enabled',
+      'filter_enforced',
+      'failure_mode_deny_percent',
+      'rate_limits',
+      'metadata_namespace',
+      'enable_retry_after_header',
     ],
     [`${V3}.RateLimitPerRoute`]: ['vh_rate_limits', 'domain'],
     'envoy.config.ratelimit.v3.RateLimitServiceConfig': ['grpc_service', 'transport_api_version'],
@@ -69,12 +79,17 @@ export const ratelimit: HttpFilterDefinition<RateLimit, RateLimitPerRoute> = {
       domain: proto.domain,
       stage: proto.stage,
       requestType: requestType(proto.requestType, errors),
-      failureModeDeny: proto.failureModeDeny,
+      rules: ownRateLimitRules(proto.rateLimits, errors.at('rate_limits')),
+      enabled: share(proto.filterEnabled, 1),
+      enforced: share(proto.filterEnforced, 1),
+      failureDenied: share(proto.failureModeDenyPercent, proto.failureModeDeny ? 1 : 0),
       status: errorStatus(proto.rateLimitedStatus, 429),
       statusOnError: errorStatus(proto.statusOnError, 500),
       grpcStatus: proto.rateLimitedAsResourceExhausted ? GrpcCode.ResourceExhausted : undefined,
       limitHeaders: proto.enableXRatelimitHeaders !== 0,
       limitedHeader: !proto.disableXEnvoyRatelimitedHeader,
+      retryAfter: proto.enableRetryAfterHeader,
+      metadataNamespace: proto.metadataNamespace || 'envoy.filters.http.ratelimit',
       responseEdits: headerEdits(proto.responseHeadersToAdd, [], errors, 'response_headers'),
       localCluster: worker.node.cluster,
     };
@@ -99,6 +114,10 @@ function requestType(text: string, errors: ConfigErrors): RateLimitConfig['reque
   if (text === 'internal' || text === 'external') return text;
   if (text !== '' && text !== 'both') errors.add('request_type', 'must be internal, external or both');
   return 'both';
+}
+
+function share(proto: RuntimeFractionalPercent | undefined, otherwise: number): number {
+  return proto === undefined ? otherwise : fraction(proto.defaultValue);
 }
 
 /** As in Envoy, anything below an error is the default. */

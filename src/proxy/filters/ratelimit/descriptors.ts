@@ -28,3 +28,19 @@ export function applicableDescriptors(
   if (include || (hostLimits === 'override' && action.rateLimits.length === 0)) collect(virtualHost.rateLimits);
   return found;
 }
+
+/** What a request counts as by the rules of the filter itself, at its beginning or when the stream is done. */
+export function ownDescriptors(
+  rules: readonly RateLimitRule[],
+  done: boolean,
+  headers: Headers,
+  info: StreamInfo,
+  localCluster: string,
+): readonly RateLimitDescriptor[] {
+  const found: RateLimitDescriptor[] = [];
+  for (const rule of rules) {
+    const descriptor = rule.onStreamDone === done ? rule.descriptor(headers, info, localCluster) : undefined;
+    if (descriptor !== undefined) found.push(descriptor);
+  }
+  return found;
+}

@@ -7,9 +7,10 @@ import type { Cancelable } from '../../cluster/cluster.ts';
 import { DataStatus, type FilterCallbacks, HeadersStatus, type HttpFilter, TrailersStatus } from '../../http/filter.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import type { HeaderEdits } from '../../router/header-edits.ts';
+import type { RateLimitDescriptor, RateLimitRule } from '../../router/rate-limits.ts';
 import type { StatsByCluster, VerdictStats } from '../common/stats-by-cluster.ts';
-import { applicableDescriptors, type VirtualHostLimits } from './descriptors.ts';
-import { type HeaderList, rateLimitHeaders, serviceHeaders } from './response-headers.ts';
+import { applicableDescriptors, ownDescriptors, type VirtualHostLimits } from './descriptors.ts';
+import { type HeaderList, rateLimitHeaders, retryAfter, serviceHeaders } from './response-headers.ts';
 import type { RateLimitService } from './service.ts';
 
 /** What the filter's configuration decides. */
@@ -19,7 +20,12 @@ export interface RateLimitConfig {
   readonly domain: string;
   readonly stage: number;
   readonly requestType: 'internal' | 'external' | 'both';
-  readonly failureModeDeny: boolean;
+  /** What requests count as; undefined where the route tells. */
+  readonly rules: readonly RateLimitRule[] | undefined;
+  /** Shares of the requests: asked about, refused if over a limit, refused if there is no answer. */
+  readonly enabled: number;
+  readonly enforced: number;
+  readonly failureDenied: number;
   readonly status: number;
   readonly statusOnError: number;
   readonly grpcStatus: number | undefined;
@@ -27,6 +33,10 @@ export interface RateLimitConfig {
   readonly limitHeaders: boolean;
   /** Refusals say `x-envoy-ratelimited`. */
   readonly limitedHeader: boolean;
+  /** Refusals tell when to try again (`retry-after`). */
+  readonly retryAfter: boolean;
+  /** Where the service's dynamic metadata goes. */
+  readonly metadataNamespace: string;
   readonly responseEdits: HeaderEdits | undefined;
   readonly localCluster: string;
 }
@@ -39,6 +49,8 @@ export interface RateLimitRouteConfig {
 }
 
 const NOTHING: HeaderList = [];
+const LIMITED = ['x-envoy-ratelimited', 'true'] as const;
+const NO_DESCRIPTORS: readonly RateLimitDescriptor[] = [];
 
 /** Asks a rate limit service about each request that rules of its route are about. */
 export class RateLimitFilter implements HttpFilter {
@@ -49,6 +61,8 @@ export class RateLimitFilter implements HttpFilter {
   #withinCall = false;
   #passes = true;
   #responseHeaders: HeaderList = NOTHING;
+  /** What the service was asked about. */
+  #descriptors: readonly RateLimitDescriptor[] = NO_DESCRIPTORS;
 
   constructor(config: RateLimitConfig, callbacks: FilterCallbacks) {
     this.#config = config;
@@ -56,22 +70,17 @@ export class RateLimitFilter implements HttpFilter {
   }
 
   requestHeaders(headers: Headers): HeadersStatus {
-    const { requestType, stage, domain, service, localCluster } = this.#config;
+    const { requestType, domain, service, enabled } = this.#config;
     const callbacks = this.#callbacks;
-    const { route, info, chosenCluster } = callbacks;
+    const { info, chosenCluster } = callbacks;
+    if (!this.#drawn(enabled)) return HeadersStatus.Continue;
     if (requestType !== 'both' && info.internal !== (requestType === 'internal')) return HeadersStatus.Continue;
     const cluster = chosenCluster && callbacks.clusters.get(chosenCluster.name);
-    if (route === undefined || cluster === undefined) return HeadersStatus.Continue;
+    if (cluster === undefined) return HeadersStatus.Continue;
     const own = callbacks.routeConfig<RateLimitRouteConfig>();
-    const descriptors = applicableDescriptors(
-      route,
-      own?.virtualHostLimits ?? 'override',
-      (rule) => rule.stage === stage,
-      headers,
-      info,
-      localCluster,
-    );
+    const descriptors = this.#descriptorsOf(headers, false);
     if (descriptors.length === 0) return HeadersStatus.Continue;
+    this.#descriptors = descriptors;
     this.#phase = 'asking';
     this.#passes = false;
     this.#withinCall = true;
@@ -90,6 +99,21 @@ export class RateLimitFilter implements HttpFilter {
     return this.#passes ? HeadersStatus.Continue : HeadersStatus.StopIteration;
   }
 
+  #drawn(share: number): boolean {
+    return share >= 1 || (share > 0 && this.#callbacks.random() < share);
+  }
+
+  /** What the request counts as at its beginning, or when the stream is done. */
+  #descriptorsOf(headers: Headers, done: boolean): readonly RateLimitDescriptor[] {
+    const { rules, stage, localCluster } = this.#config;
+    const { route, info } = this.#callbacks;
+    if (route === undefined) return NO_DESCRIPTORS;
+    if (rules !== undefined) return ownDescriptors(rules, done, headers, info, localCluster);
+    const hostLimits = this.#callbacks.routeConfig<RateLimitRouteConfig>()?.virtualHostLimits ?? 'override';
+    const applies = (rule: RateLimitRule) => rule.stage === stage && rule.onStreamDone === done;
+    return applicableDescriptors(route, hostLimits, applies, headers, info, localCluster);
+  }
+
   requestData(): DataStatus {
     return this.#phase === 'asking' ? DataStatus.StopAndWatermark : DataStatus.Continue;
   }
@@ -99,11 +123,11 @@ export class RateLimitFilter implements HttpFilter {
   }
 
   #answered(response: RateLimitResponse | undefined, stats: VerdictStats): void {
-    const { failureModeDeny, statusOnError, limitHeaders } = this.#config;
+    const { failureDenied, statusOnError, limitHeaders, metadataNamespace } = this.#config;
     const { info, requestHeaders } = this.#callbacks;
     if (response === undefined) {
       stats.count('error');
-      if (failureModeDeny) {
+      if (this.#drawn(failureDenied)) {
         this.#callbacks.sendLocalReply({
           status: statusOnError,
           body: '',
@@ -118,14 +142,17 @@ export class RateLimitFilter implements HttpFilter {
     }
     const { dynamicMetadata, responseHeadersToAdd, requestHeadersToAdd, statuses } = response;
     if (dynamicMetadata !== undefined && Object.keys(dynamicMetadata).length > 0) {
-      info.setDynamicMetadata('envoy.filters.http.ratelimit', dynamicMetadata);
+      info.setDynamicMetadata(metadataNamespace, dynamicMetadata);
     }
-    const headers = [...serviceHeaders(responseHeadersToAdd), ...(limitHeaders ? rateLimitHeaders(statuses) : NOTHING)];
+    const told = (index: number) => this.#descriptors[index]?.limitHeaders ?? limitHeaders;
+    const headers = [...serviceHeaders(responseHeadersToAdd), ...rateLimitHeaders(statuses, told)];
     if (response.overallCode === Code.OVER_LIMIT) {
-      this.#refuse(response, headers);
-      return;
-    }
-    stats.count('ok');
+      if (this.#drawn(this.#config.enforced)) {
+        this.#refuse(response, headers);
+        return;
+      }
+      if (this.#config.limitedHeader) headers.push(LIMITED);
+    } else stats.count('ok');
     this.#responseHeaders = headers;
     for (const [name, value] of serviceHeaders(requestHeadersToAdd)) requestHeaders.add(name, value);
     this.#pass();
@@ -138,6 +165,7 @@ export class RateLimitFilter implements HttpFilter {
 
   #refuse(response: RateLimitResponse, headers: HeaderList): void {
     const { status, grpcStatus, responseEdits, limitedHeader } = this.#config;
+    const wait = this.#config.retryAfter ? retryAfter(response.statuses) : undefined;
     const { info } = this.#callbacks;
     this.#callbacks.sendLocalReply({
       status,
@@ -149,7 +177,8 @@ export class RateLimitFilter implements HttpFilter {
         // The service knows better than we of what kind its body is.
         if (headers.some(([name]) => name === 'content-type')) reply.remove('content-type');
         for (const [name, value] of headers) reply.add(name, value);
-        if (limitedHeader) reply.set('x-envoy-ratelimited', 'true');
+        if (limitedHeader) reply.set(...LIMITED);
+        if (wait !== undefined) reply.set('retry-after', String(wait));
         responseEdits?.(reply, info);
       },
     });
@@ -158,6 +187,15 @@ export class RateLimitFilter implements HttpFilter {
   responseHeaders(headers: Headers): HeadersStatus {
     for (const [name, value] of this.#responseHeaders) headers.add(name, value);
     return HeadersStatus.Continue;
+  }
+
+  /** Rules about the end of a stream are told to the service then; nobody waits for its answer. */
+  onComplete(): void {
+    const { domain, service } = this.#config;
+    const { requestHeaders, info } = this.#callbacks;
+    const descriptors = this.#descriptorsOf(requestHeaders, true);
+    if (descriptors.length === 0) return;
+    service.ask(this.#callbacks.routeConfig<RateLimitRouteConfig>()?.domain || domain, descriptors, info, () => {});
   }
 
   destroy(): void {

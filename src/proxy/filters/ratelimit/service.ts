@@ -32,9 +32,11 @@ export class RateLimitService {
     const request = create(RateLimitRequestSchema, {
       domain,
       hitsAddend: typeof hits === 'number' ? hits : 0,
-      descriptors: descriptors.map(({ entries, limit }) => ({
+      descriptors: descriptors.map(({ entries, limit, hits: own }) => ({
         entries: entries.map(([key, value]) => ({ key: fromWireForm(key), value: fromWireForm(value) })),
         limit,
+        hitsAddend: own === undefined ? undefined : BigInt(Math.abs(own)),
+        isNegativeHits: own !== undefined && own < 0,
       })),
     });
     const message = toBinary(RateLimitRequestSchema, request);
