@@ -2,10 +2,11 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { ClusterLoadAssignmentSchema } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 import { TYPE_URL_PREFIX } from '../../api/registry.ts';
 import { messageOf } from '../../base/errors.ts';
-import type { RawResource, Rejection, Subscription } from '../../xds/client/config-source.ts';
+import type { RawResource, Rejection } from '../../xds/client/config-source.ts';
 import { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import type { ConfigSourceSpec, WorkerContext } from '../context.ts';
+import { NameSubscription, PerSource } from '../name-subscription.ts';
 import { type Assignment, readAssignment } from './endpoints.ts';
 import { SUPPORTED } from './supported.ts';
 
@@ -35,22 +36,15 @@ interface Service {
 
 /** EDS: one subscription a source for all clusters, and the last answer for clusters that come later. */
 export class EndpointSubscriptions {
-  readonly #worker: WorkerContext;
-  readonly #sources = new Map<string, SourceSubscription>();
+  readonly #sources: PerSource<SourceSubscription>;
 
   constructor(worker: WorkerContext) {
-    this.#worker = worker;
+    this.#sources = new PerSource((source) => new SourceSubscription(worker, source));
   }
 
   /** Delivers what is known of the service now, and every change of it, until the returned function is called. */
   watch(source: ConfigSourceSpec, name: string, sink: EndpointSink): () => void {
-    const key = JSON.stringify(source);
-    let subscription = this.#sources.get(key);
-    if (subscription === undefined) {
-      subscription = new SourceSubscription(this.#worker, source);
-      this.#sources.set(key, subscription);
-    }
-    return subscription.watch(name, sink);
+    return this.#sources.of(source).watch(name, sink);
   }
 }
 
@@ -58,53 +52,17 @@ export class EndpointSubscriptions {
 const NOT_COUNTED = { attempt() {}, success() {}, rejected() {}, failure() {} };
 
 class SourceSubscription {
-  readonly #worker: WorkerContext;
-  readonly #source: ConfigSourceSpec;
   readonly #services = new Map<string, Service>();
-  #subscription: Subscription | undefined = undefined;
-  #dirty = false;
+  readonly #subscription: NameSubscription;
   #timedOut = false;
 
   constructor(worker: WorkerContext, source: ConfigSourceSpec) {
-    this.#worker = worker;
-    this.#source = source;
-  }
-
-  watch(name: string, sink: EndpointSink): () => void {
-    let service = this.#services.get(name);
-    if (service === undefined) {
-      service = { sinks: new Set(), last: undefined };
-      this.#services.set(name, service);
-      this.#noteNames();
-    }
-    service.sinks.add(sink);
-    if (service.last) sink.onEndpoints(service.last.assignment, service.last.version);
-    return () => {
-      service.sinks.delete(sink);
-      if (service.sinks.size > 0) return;
-      this.#services.delete(name);
-      this.#noteNames();
-    };
-  }
-
-  /** A CDS update changes many names: they are asked for together when it is over. */
-  #noteNames(): void {
-    if (this.#dirty) return;
-    this.#dirty = true;
-    queueMicrotask(() => {
-      this.#dirty = false;
-      const names = [...this.#services.keys()];
-      if (this.#subscription) this.#subscription.setNames(names);
-      else if (names.length > 0) this.#subscribe(names);
-    });
-  }
-
-  #subscribe(names: readonly string[]): void {
-    const { configSource, flushQueue } = this.#worker;
-    this.#subscription = configSource.call(this.#worker, this.#source).subscribe(
-      TYPE,
-      names,
-      {
+    const { flushQueue } = worker;
+    this.#subscription = new NameSubscription(worker, {
+      source,
+      typeUrl: TYPE,
+      names: () => this.#services.keys(),
+      sink: {
         onUpdate: (resources, removed, settle) => {
           flushQueue.run(() => {
             const rejections = resources.flatMap((resource) => this.#take(resource));
@@ -118,12 +76,26 @@ class SourceSubscription {
           flushQueue.run(() => this.#tell(missing, (sink) => (timedOut ? sink.onTimeout() : sink.onNothing())));
         },
       },
-      {
-        ...(this.#source.kind !== 'path' && { initialFetchTimeoutMs: this.#source.initialFetchTimeoutMs }),
-        // What is missing next is missing because its time is up.
-        stats: { ...NOT_COUNTED, initFetchTimeout: () => (this.#timedOut = true) },
-      },
-    );
+      // What is missing next is missing because its time is up.
+      stats: { ...NOT_COUNTED, initFetchTimeout: () => (this.#timedOut = true) },
+    });
+  }
+
+  watch(name: string, sink: EndpointSink): () => void {
+    let service = this.#services.get(name);
+    if (service === undefined) {
+      service = { sinks: new Set(), last: undefined };
+      this.#services.set(name, service);
+      this.#subscription.namesChanged();
+    }
+    service.sinks.add(sink);
+    if (service.last) sink.onEndpoints(service.last.assignment, service.last.version);
+    return () => {
+      service.sinks.delete(sink);
+      if (service.sinks.size > 0) return;
+      this.#services.delete(name);
+      this.#subscription.namesChanged();
+    };
   }
 
   #tell(names: readonly string[], tell: (sink: EndpointSink) => void): void {

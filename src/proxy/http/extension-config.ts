@@ -7,10 +7,12 @@ import {
 } from '../../api/gen/envoy/config/core/v3/extension_pb.ts';
 import { TYPE_URL_PREFIX, typeNameOf } from '../../api/registry.ts';
 import { messageOf } from '../../base/errors.ts';
-import type { RawResource, Rejection, Subscription } from '../../xds/client/config-source.ts';
+import type { RawResource, Rejection } from '../../xds/client/config-source.ts';
 import { ConfigErrors } from '../config/errors.ts';
 import { configSourceSpec } from '../config/values.ts';
 import type { ConfigSourceSpec, WorkerContext } from '../context.ts';
+import { NameSubscription, PerSource } from '../name-subscription.ts';
+import { FirstAnswer } from '../net/first-answer.ts';
 import type { InitTarget } from '../net/network-filter.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import type { StatLease } from '../observe/stats.ts';
@@ -23,13 +25,11 @@ const TYPE = TYPE_URL_PREFIX + TypedExtensionConfigSchema.typeName;
 export type CompileExtension = (any: Any, errors: ConfigErrors) => HttpFilterFactory | undefined;
 
 /** A filter of one connection manager whose configuration comes by itself (`config_discovery`). */
-export class DiscoveredFilter implements HttpFilterFactory, InitTarget {
+export class DiscoveredFilter extends FirstAnswer implements HttpFilterFactory {
   readonly #compile: CompileExtension;
   readonly #types: ReadonlySet<string>;
   readonly #release: () => void;
   #current: HttpFilterFactory | undefined;
-  #answered = false;
-  #waiting: (() => void)[] = [];
 
   /** `otherwise` holds until a configuration comes, and if none does. */
   constructor(
@@ -38,6 +38,7 @@ export class DiscoveredFilter implements HttpFilterFactory, InitTarget {
     otherwise: HttpFilterFactory | undefined,
     release: () => void,
   ) {
+    super();
     this.#compile = compile;
     this.#types = types;
     this.#current = otherwise;
@@ -64,19 +65,6 @@ export class DiscoveredFilter implements HttpFilterFactory, InitTarget {
     this.#current?.dispose?.();
     this.#current = factory;
     this.answered();
-  }
-
-  whenReady(callback: () => void): void {
-    if (this.#answered) callback();
-    else this.#waiting.push(callback);
-  }
-
-  /** A configuration is in use, or none will come for the moment. */
-  answered(): void {
-    this.#answered = true;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const callback of waiting) callback();
   }
 
   dispose(): void {
@@ -113,11 +101,10 @@ export interface DiscoveredExtension {
 
 /** ECDS: one subscription a source, for the names that connection managers use. */
 export class ExtensionConfigs {
-  readonly #worker: WorkerContext;
-  readonly #sources = new Map<string, ExtensionSource>();
+  readonly #sources: PerSource<ExtensionSource>;
 
   constructor(worker: WorkerContext) {
-    this.#worker = worker;
+    this.#sources = new PerSource((source) => new ExtensionSource(worker, source));
   }
 
   /** A filter whose configuration is `name` of a source. Undefined if something is wrong, which is in the errors then. */
@@ -139,23 +126,13 @@ export class ExtensionConfigs {
     const otherwise = proto.defaultConfig && compile(proto.defaultConfig, errors.at('default_config'));
     if (spec === undefined || errors.any) return undefined;
     const types = new Set(proto.typeUrls.map(typeNameOf));
-    const source = this.#source(spec);
+    const source = this.#sources.of(spec);
     const filter: DiscoveredFilter = new DiscoveredFilter(compile, types, otherwise, () =>
       source.release(name, filter),
     );
     source.acquire(name, filter);
     if (!proto.applyDefaultConfigWithoutWarming) waitFor(filter);
     return filter;
-  }
-
-  #source(spec: ConfigSourceSpec): ExtensionSource {
-    const key = JSON.stringify(spec);
-    let source = this.#sources.get(key);
-    if (source === undefined) {
-      source = new ExtensionSource(this.#worker, spec);
-      this.#sources.set(key, source);
-    }
-    return source;
   }
 
   /** Whether any filter's configuration comes by itself. */
@@ -176,14 +153,24 @@ interface Entry {
 
 class ExtensionSource {
   readonly #worker: WorkerContext;
-  readonly #source: ConfigSourceSpec;
   readonly #entries = new Map<string, Entry>();
-  #subscription: Subscription | undefined = undefined;
-  #dirty = false;
+  readonly #subscription: NameSubscription;
 
   constructor(worker: WorkerContext, source: ConfigSourceSpec) {
     this.#worker = worker;
-    this.#source = source;
+    this.#subscription = new NameSubscription(worker, {
+      source,
+      typeUrl: TYPE,
+      names: () => this.#entries.keys(),
+      sink: {
+        onUpdate: (resources, _removed, settle) => {
+          worker.flushQueue.run(() => settle(resources.flatMap((resource) => this.#take(resource))));
+        },
+        onMissing: (missing) => {
+          for (const name of missing) for (const filter of this.#entries.get(name)?.filters ?? []) filter.answered();
+        },
+      },
+    });
   }
 
   *all(): Generator<DiscoveredExtension> {
@@ -196,7 +183,7 @@ class ExtensionSource {
       const stats = this.#worker.stats.acquire(`extension_config_discovery.http_filter.${name}.`, ExtensionConfigStats);
       entry = { filters: new Set(), stats, last: undefined };
       this.#entries.set(name, entry);
-      this.#noteNames();
+      this.#subscription.namesChanged();
     }
     entry.filters.add(filter);
     // What others have already is there at once.
@@ -213,30 +200,7 @@ class ExtensionSource {
     if (entry === undefined || !entry.filters.delete(filter) || entry.filters.size > 0) return;
     this.#entries.delete(name);
     entry.stats.release();
-    this.#noteNames();
-  }
-
-  /** A listener update changes many names: they are asked for together when it is over. */
-  #noteNames(): void {
-    if (this.#dirty) return;
-    this.#dirty = true;
-    queueMicrotask(() => {
-      this.#dirty = false;
-      const names = [...this.#entries.keys()];
-      if (this.#subscription) this.#subscription.setNames(names);
-      else if (names.length > 0) this.#subscribe(names);
-    });
-  }
-
-  #subscribe(names: readonly string[]): void {
-    this.#subscription = this.#worker.configSource(this.#source).subscribe(TYPE, names, {
-      onUpdate: (resources, _removed, settle) => {
-        this.#worker.flushQueue.run(() => settle(resources.flatMap((resource) => this.#take(resource))));
-      },
-      onMissing: (missing) => {
-        for (const name of missing) for (const filter of this.#entries.get(name)?.filters ?? []) filter.answered();
-      },
-    });
+    this.#subscription.namesChanged();
   }
 
   /** All filters of a name take a configuration, or none does. */

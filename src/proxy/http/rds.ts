@@ -2,11 +2,12 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { type RouteConfiguration, RouteConfigurationSchema } from '../../api/gen/envoy/config/route/v3/route_pb.ts';
 import { TYPE_URL_PREFIX } from '../../api/registry.ts';
 import { messageOf } from '../../base/errors.ts';
-import type { RawResource, Rejection, Subscription } from '../../xds/client/config-source.ts';
+import type { RawResource, Rejection } from '../../xds/client/config-source.ts';
 import { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import type { ConfigSourceSpec, WorkerContext } from '../context.ts';
-import type { InitTarget } from '../net/network-filter.ts';
+import { NameSubscription, PerSource } from '../name-subscription.ts';
+import { FirstAnswer } from '../net/first-answer.ts';
 import type { StatLease, StatsStore } from '../observe/stats.ts';
 import { ReloadingSubscriptionStats } from '../observe/subscription-stats.ts';
 import { RouteTable } from '../router/route-table.ts';
@@ -16,33 +17,22 @@ import type { RouteProvider } from './route-provider.ts';
 
 const TYPE = TYPE_URL_PREFIX + RouteConfigurationSchema.typeName;
 
-/** The routes of one name that RDS sends; shared by all connection managers that use the name. */
-export class RdsRoutes implements RouteProvider, InitTarget {
+/**
+ * The routes of one name that RDS sends; shared by all connection managers that use the name. Its first answer may be
+ * that there are none.
+ */
+export class RdsRoutes extends FirstAnswer implements RouteProvider {
   readonly name: string;
   table: RouteTable | undefined = undefined;
   version = '';
   lastUpdated = 0;
   users = 0;
   readonly stats: StatLease<ReloadingSubscriptionStats>;
-  #answered = false;
-  #waiting: (() => void)[] = [];
 
   constructor(name: string, stats: StatLease<ReloadingSubscriptionStats>) {
+    super();
     this.name = name;
     this.stats = stats;
-  }
-
-  whenReady(callback: () => void): void {
-    if (this.#answered) callback();
-    else this.#waiting.push(callback);
-  }
-
-  /** The first answer has come: routes, or that there are none. */
-  answered(): void {
-    this.#answered = true;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const callback of waiting) callback();
   }
 }
 
@@ -64,13 +54,12 @@ export function compileRoutes(
 /** RDS: one subscription a source, for the names that listeners use. */
 export class RouteSubscriptions {
   readonly #worker: WorkerContext;
-  readonly #filters: FilterConfigCompiler;
-  readonly #sources = new Map<string, SourceRoutes>();
+  readonly #sources: PerSource<SourceRoutes>;
   readonly #inline = new Set<InlineRoutes>();
 
   constructor(worker: WorkerContext, filters: FilterConfigCompiler) {
     this.#worker = worker;
-    this.#filters = filters;
+    this.#sources = new PerSource((source) => new SourceRoutes(worker, filters, source));
   }
 
   /** Notes routes that stand in a listener, for dumps; the returned function ends that. */
@@ -89,13 +78,7 @@ export class RouteSubscriptions {
    * stands under the prefix of whoever came first.
    */
   acquire(source: ConfigSourceSpec, name: string, statPrefix: string): RdsRoutes {
-    const key = JSON.stringify(source);
-    let routes = this.#sources.get(key);
-    if (routes === undefined) {
-      routes = new SourceRoutes(this.#worker, this.#filters, source);
-      this.#sources.set(key, routes);
-    }
-    return routes.acquire(name, statPrefix);
+    return this.#sources.of(source).acquire(name, statPrefix);
   }
 
   release(routes: RdsRoutes): void {
@@ -116,15 +99,28 @@ export interface InlineRoutes {
 class SourceRoutes {
   readonly #worker: WorkerContext;
   readonly #filters: FilterConfigCompiler;
-  readonly #source: ConfigSourceSpec;
   readonly #routes = new Map<string, RdsRoutes>();
-  #subscription: Subscription | undefined = undefined;
-  #dirty = false;
+  readonly #subscription: NameSubscription;
 
   constructor(worker: WorkerContext, filters: FilterConfigCompiler, source: ConfigSourceSpec) {
     this.#worker = worker;
     this.#filters = filters;
-    this.#source = source;
+    this.#subscription = new NameSubscription(worker, {
+      source,
+      typeUrl: TYPE,
+      names: () => this.#routes.keys(),
+      sink: {
+        onUpdate: (resources, removed, settle) => {
+          worker.flushQueue.run(() => {
+            settle(resources.flatMap((resource) => this.#take(resource)));
+            for (const name of removed) this.#drop(name);
+          });
+        },
+        onMissing: (missing) => {
+          for (const name of missing) this.#routes.get(name)?.answered();
+        },
+      },
+    });
   }
 
   all(): Iterable<RdsRoutes> {
@@ -138,7 +134,7 @@ class SourceRoutes {
       stats.group.attempt();
       routes = new RdsRoutes(name, stats);
       this.#routes.set(name, routes);
-      this.#noteNames();
+      this.#subscription.namesChanged();
     }
     routes.users++;
     return routes;
@@ -149,39 +145,16 @@ class SourceRoutes {
     this.#routes.delete(routes.name);
     routes.table?.dispose();
     routes.stats.release();
-    this.#noteNames();
+    this.#subscription.namesChanged();
   }
 
-  /** A listener update changes many names: they are asked for together when it is over. */
-  #noteNames(): void {
-    if (this.#dirty) return;
-    this.#dirty = true;
-    queueMicrotask(() => {
-      this.#dirty = false;
-      const names = [...this.#routes.keys()];
-      if (this.#subscription) this.#subscription.setNames(names);
-      else if (names.length > 0) this.#subscribe(names);
-    });
-  }
-
-  #subscribe(names: readonly string[]): void {
-    this.#subscription = this.#worker.configSource(this.#source).subscribe(TYPE, names, {
-      onUpdate: (resources, removed, settle) => {
-        this.#worker.flushQueue.run(() => {
-          settle(resources.flatMap((resource) => this.#take(resource)));
-          for (const name of removed) {
-            const routes = this.#routes.get(name);
-            if (routes === undefined) continue;
-            routes.stats.group.update_empty++;
-            routes.table?.dispose();
-            routes.table = undefined;
-          }
-        });
-      },
-      onMissing: (missing) => {
-        for (const name of missing) this.#routes.get(name)?.answered();
-      },
-    });
+  /** The server has no such routes any more. */
+  #drop(name: string): void {
+    const routes = this.#routes.get(name);
+    if (routes === undefined) return;
+    routes.stats.group.update_empty++;
+    routes.table?.dispose();
+    routes.table = undefined;
   }
 
   #take({ name, version, bytes }: RawResource): Rejection[] {
