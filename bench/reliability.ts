@@ -15,6 +15,7 @@ import { execute, isthmusProgram, meshRecord, ownAddress, ROOT, TestedMesh } fro
 import { mesh as memberMesh, PROGRAM } from '../test/support/member-machine.ts';
 import { type Answer, describe, outageOf } from '../test/support/outage.ts';
 import { scratch, until } from '../test/support/reference.ts';
+import { Endings } from './endings.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string', default: 'killed,cut,expired,gateway' } } });
 const wanted = new Set(values.only.split(','));
@@ -23,19 +24,6 @@ const CUT_MS = 75_000;
 const NOTICE_MS = 120_000;
 const SECRET_TTL = '30s';
 const REQUESTS = path.join(import.meta.dirname, 'reliability-requests.mjs');
-
-/** Ends what was started, the last first. */
-class Endings {
-  readonly #all: (() => void | Promise<void>)[] = [];
-
-  after(end: () => void | Promise<void>): void {
-    this.#all.push(end);
-  }
-
-  async run(): Promise<void> {
-    for (const end of this.#all.reverse()) await end();
-  }
-}
 
 /** A caller that goes on asking. */
 class Caller {

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { makeIntermediate, makeRoot } from '../../src/ca/offline/make.ts';
+import { cacertsSecret, makeAuthorities } from '../support/authorities.ts';
 import { TestedMesh } from '../support/local-mesh.ts';
 import { scratch, until } from '../support/reference.ts';
 import { RELAY_HOST, relayMesh } from '../support/relay-mesh.ts';
@@ -24,19 +24,10 @@ function revocationList(dir: string, certificate: string, key: string, serials: 
 
 test('a certificate on the plugged-in list of the authority is refused until it is renewed', async (t) => {
   const dir = scratch(t);
-  const common = { keyType: 'ecdsa-p256' as const, ttlMs: 24 * 3_600_000, now: Date.now(), force: false };
+  await makeAuthorities(dir, ['mesh']);
   const authority = path.join(dir, 'root');
-  const cacerts = path.join(dir, 'cacerts');
-  await makeRoot({ ...common, dir: authority, subject: [['O', 'root']] });
-  await makeIntermediate({ ...common, dir: cacerts, subject: [['O', 'mesh']], authority, pathLength: 0 });
-  const secret = (more: Readonly<Record<string, string>>) => {
-    const files = fs.readdirSync(cacerts).map((name) => [name, fs.readFileSync(path.join(cacerts, name), 'utf8')]);
-    const data = [...files, ...Object.entries(more)].map(
-      ([name, text]) => `  ${name}: ${Buffer.from(text!).toString('base64')}`,
-    );
-    return `apiVersion: v1\nkind: Secret\nmetadata: {name: cacerts, namespace: istio-system}\ndata:\n${data.join('\n')}\n`;
-  };
-  const mesh = await TestedMesh.start(t, { ...relayMesh(), 'cacerts.yaml': secret({}) });
+  const cacerts = path.join(dir, 'mesh');
+  const mesh = await TestedMesh.start(t, { ...relayMesh(), 'cacerts.yaml': cacertsSecret(cacerts) });
   const status = async () => {
     const args = ['-o', '/dev/null', '-w', '%{http_code}', '-H', `Host: ${RELAY_HOST}`, `http://${mesh.gateway(80)}/`];
     return (await mesh.curl(args)).stdout;
@@ -51,7 +42,7 @@ test('a certificate on the plugged-in list of the authority is refused until it 
     const own = revocationList(path.join(dir, 'a'), at(cacerts, 'ca-cert.pem'), at(cacerts, 'ca-key.pem'), serials);
     const [cert, key] = [at(authority, 'root-cert.pem'), at(authority, 'root-key.pem')];
     const above = revocationList(path.join(dir, 'b'), cert, key, []);
-    fs.writeFileSync(path.join(mesh.dir, 'cacerts.yaml'), secret({ 'ca-crl.pem': own + above }));
+    fs.writeFileSync(path.join(mesh.dir, 'cacerts.yaml'), cacertsSecret(cacerts, { 'ca-crl.pem': own + above }));
   };
   const hex = await serialOf('front');
   publish([hex.length % 2 === 0 ? hex : `0${hex}`]);
@@ -64,6 +55,6 @@ test('a certificate on the plugged-in list of the authority is refused until it 
   // A list that is taken away revokes nothing any more.
   publish([await serialOf('back').then((serial) => (serial.length % 2 === 0 ? serial : `0${serial}`))]);
   await until('back is refused', async () => (await status()) === '503' || undefined);
-  fs.writeFileSync(path.join(mesh.dir, 'cacerts.yaml'), secret({}));
+  fs.writeFileSync(path.join(mesh.dir, 'cacerts.yaml'), cacertsSecret(cacerts));
   await until('without a list all are let in', async () => (await status()) === '200' || undefined);
 });

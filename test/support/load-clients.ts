@@ -34,9 +34,9 @@ export interface HttpClientOptions {
 }
 
 /** Longer than anything takes: a request that is not answered by then has failed. */
-const ANSWER_MS = 30_000;
+export const ANSWER_MS = 30_000;
 /** Connections that are kept alive. */
-const CONNECTIONS = 16;
+export const CONNECTIONS = 16;
 
 /** Requests of HTTP/1.1, most of them on connections that are kept. */
 export class HttpClient implements Client {

@@ -69,6 +69,10 @@ export class Load {
     return this.#sent;
   }
 
+  get failed(): number {
+    return this.#failed;
+  }
+
   /** What those who make the load were answered, and how often. */
   get answers(): ReadonlyMap<string, number> {
     return this.#answers;
