@@ -1,5 +1,5 @@
 import crypto, { type KeyObject } from 'node:crypto';
-import { contextTag, encode, encodeBitString, encodeInteger, encodeTime, sequence } from './der.ts';
+import { contextTag, encode, encodeBitString, encodeInteger, encodeTime, sequence } from '../../base/der.ts';
 import { sign, signatureAlgorithm } from './keys.ts';
 
 export interface CertificateFields {

@@ -1,5 +1,4 @@
 import crypto, { type KeyObject, X509Certificate } from 'node:crypto';
-import { messageOf, UserError } from '../../base/errors.ts';
 import {
   contextTag,
   DerError,
@@ -10,7 +9,8 @@ import {
   readSmallInteger,
   readTime,
   Tag,
-} from './der.ts';
+} from '../../base/der.ts';
+import { messageOf, UserError } from '../../base/errors.ts';
 import { type NameConstraints, readNameConstraints } from './name-constraints.ts';
 import { formatName } from './names.ts';
 import { Oid } from './oids.ts';

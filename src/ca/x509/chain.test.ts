@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import type { KeyObject } from 'node:crypto';
 import { test } from 'node:test';
+import { contextTag, encode, sequence } from '../../base/der.ts';
 import { openssl, opensslVerify, scratch } from '../openssl.test.ts';
 import { buildCertificate } from './build.ts';
 import { Certificate, parseCertificate, parseCertificates } from './certificate.ts';
 import { verifyChain } from './chain.ts';
-import { contextTag, encode, sequence } from './der.ts';
 import * as ext from './extensions.ts';
 import { generatePrivateKey, publicKeyDer } from './keys.ts';
 import { encodeName } from './names.ts';

@@ -10,7 +10,7 @@ import {
   encodeOid,
   sequence,
   Tag,
-} from './der.ts';
+} from '../../base/der.ts';
 import { Oid } from './oids.ts';
 import { encodeSubjectAltNames, type SubjectAltNames } from './subject-alt-names.ts';
 

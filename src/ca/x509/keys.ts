@@ -1,7 +1,7 @@
 import crypto, { type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
+import { encode, encodeOid, sequence, Tag } from '../../base/der.ts';
 import { messageOf, UserError } from '../../base/errors.ts';
-import { encode, encodeOid, sequence, Tag } from './der.ts';
 import { Oid } from './oids.ts';
 
 /** Keys that this package makes. */

@@ -1,4 +1,4 @@
-import { contextTag, DerReader, type Element, readOnly, Tag } from './der.ts';
+import { contextTag, DerReader, type Element, readOnly, Tag } from '../../base/der.ts';
 import type { SubjectAltNames } from './subject-alt-names.ts';
 
 /** What an authority may issue for (RFC 5280 section 4.2.1.10). */

@@ -1,5 +1,5 @@
+import { DerReader, encode, encodeOid, readOid, sequence, Tag } from '../../base/der.ts';
 import { UserError } from '../../base/errors.ts';
-import { DerReader, encode, encodeOid, readOid, sequence, Tag } from './der.ts';
 
 /** Attribute types of a distinguished name: RFC 4519, and emailAddress of RFC 2985. */
 const TYPES: Readonly<Record<string, string>> = {

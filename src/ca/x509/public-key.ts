@@ -1,6 +1,6 @@
 import crypto, { type KeyObject } from 'node:crypto';
+import { DerError, DerReader, readBitString, readOid, Tag } from '../../base/der.ts';
 import { messageOf } from '../../base/errors.ts';
-import { DerError, DerReader, readBitString, readOid, Tag } from './der.ts';
 import { Oid } from './oids.ts';
 
 /**

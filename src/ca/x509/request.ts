@@ -12,7 +12,7 @@ import {
   readSmallInteger,
   sequence,
   Tag,
-} from './der.ts';
+} from '../../base/der.ts';
 import { subjectAltName } from './extensions.ts';
 import { publicKeyDer, sign, signatureAlgorithm, weakKeyProblem } from './keys.ts';
 import { encodeName, type NameAttribute } from './names.ts';

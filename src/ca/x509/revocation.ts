@@ -1,6 +1,6 @@
+import { DerReader, Tag } from '../../base/der.ts';
 import { messageOf, UserError } from '../../base/errors.ts';
 import type { Certificate } from './certificate.ts';
-import { DerReader, Tag } from './der.ts';
 import { parsePem } from './pem.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { contextTag, DerReader, encode, sequence, Tag } from './der.ts';
+import { contextTag, DerReader, encode, sequence, Tag } from '../../base/der.ts';
 
 /** The names that a certificate is for (RFC 5280 section 4.2.1.6). */
 export interface SubjectAltNames {

@@ -52,6 +52,6 @@ test('a port that is taken is named', async (t) => {
   const { address, port } = await start(t);
   await assert.rejects(
     HostNameServer.listen(address, port, () => new Map()),
-    { message: `${address}:${port} cannot be listened on: EADDRINUSE` },
+    { message: `DNS cannot be served at ${address}:${port}: EADDRINUSE` },
   );
 });

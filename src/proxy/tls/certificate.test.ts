@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import crypto, { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { DerReader, encode, encodeOid, sequence, Tag } from '../../base/der.ts';
 import { openssl } from '../../ca/openssl.test.ts';
-import { encode, encodeOid, sequence, Tag } from '../../ca/x509/der.ts';
 import { encodeExtension } from '../../ca/x509/extensions.ts';
 import { Certificate } from './certificate.ts';
-import { DerReader, oidOf } from './der.ts';
 import { formatDistinguishedName } from './distinguished-name.ts';
 import { type Made, make, spiffe, testPki } from './pki.test.ts';
 import { readSubjectAltNames, type SubjectAltName } from './subject-alt-names.ts';
@@ -177,13 +176,4 @@ test('bytes that are no certificate are an error, never a loop or a read past th
       while (!reader.done) reader.any();
     });
   }
-});
-
-test('object identifiers', () => {
-  for (const oid of ['1.2.840.113549.1.1.11', '2.5.29.17', '2.999.3', '0.9.2342.19200300.100.1.25']) {
-    const [, first] = oid.split('.').map(Number);
-    if (first < 40) assert.equal(oidOf(Buffer.from(encodeOid(oid)).subarray(2)), oid);
-  }
-  assert.equal(oidOf(Buffer.from('883703', 'hex')), '2.999.3');
-  assert.throws(() => oidOf(Buffer.alloc(12, 0xff)));
 });

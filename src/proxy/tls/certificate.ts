@@ -1,5 +1,5 @@
 import crypto, { X509Certificate } from 'node:crypto';
-import { context, DerReader, oidOf, Tag, timeOf } from './der.ts';
+import { contextTag, DerReader, readOid, readTime, Tag } from '../../base/der.ts';
 import { commonNameOf, formatDistinguishedName } from './distinguished-name.ts';
 import { readSubjectAltNames, type SubjectAltName } from './subject-alt-names.ts';
 
@@ -54,29 +54,29 @@ export class Certificate {
     this.der = x509.raw;
     this.sha256 = crypto.hash('sha256', this.der, 'hex');
     const tbs = new DerReader(this.der).enter(Tag.Sequence).enter(Tag.Sequence);
-    tbs.optional(context(0, true));
+    tbs.optional(contextTag(0, true));
     this.serialOctets = tbs.next(Tag.Integer).content;
     this.serial = formatSerial(this.serialOctets);
     tbs.next(Tag.Sequence);
     this.issuerDer = tbs.next(Tag.Sequence).bytes;
     this.issuer = formatDistinguishedName(this.issuerDer);
     const validity = tbs.enter(Tag.Sequence);
-    this.validFrom = timeOf(validity.any());
-    this.validTo = timeOf(validity.any());
+    this.validFrom = readTime(validity.any());
+    this.validTo = readTime(validity.any());
     const subject = tbs.next(Tag.Sequence).bytes;
     this.subject = formatDistinguishedName(subject);
     this.commonName = commonNameOf(subject);
     this.#publicKeyInfo = tbs.next(Tag.Sequence).bytes;
-    tbs.optional(context(1, false));
-    tbs.optional(context(2, false));
-    const list = tbs.optional(context(3, true));
+    tbs.optional(contextTag(1, false));
+    tbs.optional(contextTag(2, false));
+    const list = tbs.optional(contextTag(3, true));
 
     const values = new Map<string, Buffer>();
     const critical: string[] = [];
     const extensions = list && new DerReader(list.content).enter(Tag.Sequence);
     while (extensions && !extensions.done) {
       const extension = extensions.enter(Tag.Sequence);
-      const oid = oidOf(extension.next(Tag.ObjectIdentifier).content);
+      const oid = readOid(extension.next(Tag.ObjectIdentifier));
       if (extension.optional(Tag.Boolean)?.content[0]) critical.push(oid);
       if (values.has(oid)) throw new Error(`the extension ${oid} stands there twice`);
       values.set(oid, extension.next(Tag.OctetString).content);

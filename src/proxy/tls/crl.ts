@@ -1,6 +1,6 @@
 import crypto from 'node:crypto';
+import { contextTag, DerReader, readOid, readTime, Tag } from '../../base/der.ts';
 import type { Certificate } from './certificate.ts';
-import { context, DerReader, oidOf, Tag, timeOf } from './der.ts';
 import { VerifyError } from './verify-errors.ts';
 
 /** Hash of a signature algorithm; null where the key brings its own. */
@@ -30,15 +30,15 @@ export class Crl {
     const list = new DerReader(der).enter(Tag.Sequence);
     const signed = list.next(Tag.Sequence);
     this.#signed = signed.bytes;
-    this.#algorithm = oidOf(list.enter(Tag.Sequence).next(Tag.ObjectIdentifier).content);
+    this.#algorithm = readOid(list.enter(Tag.Sequence).next(Tag.ObjectIdentifier));
     this.#signature = list.next(Tag.BitString).content.subarray(1);
     const tbs = new DerReader(signed.content);
     tbs.optional(Tag.Integer);
     tbs.next(Tag.Sequence);
     this.#issuer = tbs.next(Tag.Sequence).bytes;
-    this.#thisUpdate = timeOf(tbs.any());
+    this.#thisUpdate = readTime(tbs.any());
     const nextUpdate = tbs.optional(Tag.UtcTime) ?? tbs.optional(Tag.GeneralizedTime);
-    this.#nextUpdate = nextUpdate && timeOf(nextUpdate);
+    this.#nextUpdate = nextUpdate && readTime(nextUpdate);
     const revoked = tbs.optional(Tag.Sequence);
     const entries = revoked && new DerReader(revoked.content);
     let critical = false;
@@ -48,7 +48,7 @@ export class Crl {
       entry.any();
       critical ||= hasCritical(entry.optional(Tag.Sequence)?.content);
     }
-    const extensions = tbs.optional(context(0, true));
+    const extensions = tbs.optional(contextTag(0, true));
     critical ||= hasCritical(extensions && new DerReader(extensions.content).next(Tag.Sequence).content);
     this.#critical = critical;
   }

@@ -1,4 +1,4 @@
-import { DerReader, oidOf, Tag } from './der.ts';
+import { DerReader, readOid, Tag } from '../../base/der.ts';
 
 /** Attribute types by their short names, as OpenSSL and BoringSSL print them. */
 const SHORT_NAMES: Readonly<Record<string, string>> = {
@@ -42,7 +42,7 @@ export function formatDistinguishedName(name: Buffer): string {
     const set = sets.enter(Tag.Set);
     while (!set.done) {
       const attribute = set.enter(Tag.Sequence);
-      const oid = oidOf(attribute.next(Tag.ObjectIdentifier).content);
+      const oid = readOid(attribute.next(Tag.ObjectIdentifier));
       const value = attribute.any();
       const short = SHORT_NAMES[oid];
       const text = short === undefined ? undefined : decodeText(value.tag, value.content);
@@ -64,7 +64,7 @@ export function commonNameOf(name: Buffer): string {
     const set = sets.enter(Tag.Set);
     while (!set.done) {
       const attribute = set.enter(Tag.Sequence);
-      if (oidOf(attribute.next(Tag.ObjectIdentifier).content) !== '2.5.4.3') continue;
+      if (readOid(attribute.next(Tag.ObjectIdentifier)) !== '2.5.4.3') continue;
       const value = attribute.any();
       return decodeText(value.tag, value.content) ?? '';
     }

@@ -8,11 +8,11 @@ import {
 import { messageOf } from '../../base/errors.ts';
 import type { ClientHello } from '../../wire/clienthello/clienthello.ts';
 import type { ConfigErrors } from '../config/errors.ts';
-import { checkSupported } from '../config/supported.ts';
 import { durationMs } from '../config/values.ts';
 import { admit } from './admission.ts';
 import { plainAlert } from './alert-record.ts';
 import { CertificateSelector } from './certificate-selector.ts';
+import { checkedTransport } from './checked-transport.ts';
 import { ContextMaterial, type Material } from './context-material.ts';
 import { type HandshakeFacts, refused, secretsMissing } from './failure.ts';
 import { type Judgement, refuseSoon, shakeHands } from './handshake.ts';
@@ -22,7 +22,6 @@ import { notTlsAlert, notTlsReason } from './openssl-errors.ts';
 import type { SecretHandle, SecretManager } from './secrets.ts';
 import { type ContextLease, TICKET_KEY_LIFETIME_MS, type TicketSource } from './secure-context.ts';
 import type { TransportStats } from './stats.ts';
-import { SUPPORTED } from './supported.ts';
 import { connectionInfo } from './tls-info.ts';
 import type { CertificateFacts, DownstreamTransport, Handshake, TlsOutcome } from './transport.ts';
 
@@ -51,13 +50,12 @@ export function downstreamTransport(
   stats: TransportStats,
   errors: ConfigErrors,
 ): DownstreamTransport | undefined {
-  const before = errors.list.length;
-  checkSupported(DownstreamTlsContextSchema, proto, SUPPORTED, errors);
-  if (errors.list.length > before) return undefined;
-  const transport = new Downstream(proto, secrets, stats, errors);
-  if (errors.list.length === before) return transport;
-  transport.close();
-  return undefined;
+  return checkedTransport(
+    DownstreamTlsContextSchema,
+    proto,
+    errors,
+    () => new Downstream(proto, secrets, stats, errors),
+  );
 }
 
 class Downstream implements DownstreamTransport {

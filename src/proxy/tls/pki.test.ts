@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import crypto, { type KeyObject, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
+import { encode, encodeBoolean, encodeInteger, encodeTime, sequence, Tag } from '../../base/der.ts';
 import { buildCertificate } from '../../ca/x509/build.ts';
-import { encode, encodeBoolean, encodeInteger, encodeTime, sequence, Tag } from '../../ca/x509/der.ts';
 import {
   authorityKeyIdentifier,
   basicConstraints,

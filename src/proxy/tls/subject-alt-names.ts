@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { context, DerReader, oidOf, Tag } from './der.ts';
+import { contextTag, DerReader, type Element, readOid, Tag } from '../../base/der.ts';
 import { decodeText } from './distinguished-name.ts';
 
 export type SanType = 'email' | 'dns' | 'uri' | 'ip' | 'other';
@@ -13,12 +13,12 @@ export interface SubjectAltName {
 }
 
 const TYPES: ReadonlyMap<number, SanType> = new Map([
-  [context(1, false), 'email'],
-  [context(2, false), 'dns'],
-  [context(6, false), 'uri'],
+  [contextTag(1, false), 'email'],
+  [contextTag(2, false), 'dns'],
+  [contextTag(6, false), 'uri'],
 ]);
-const OTHER_NAME = context(0, true);
-const IP = context(7, false);
+const OTHER_NAME = contextTag(0, true);
+const IP = contextTag(7, false);
 
 /** Names are IA5 text without control characters; anything else is a trick, and such a name matches nothing. */
 const PRINTABLE = /^[\x20-\x7e]*$/;
@@ -53,12 +53,12 @@ function formatIp(octets: Buffer): string {
 /** An otherName, with its value as Envoy writes it for matchers. */
 function otherName(content: Buffer): SubjectAltName {
   const reader = new DerReader(content);
-  const oid = oidOf(reader.next(Tag.ObjectIdentifier).content);
-  const { tag, content: value } = reader.enter(context(0, true)).any();
-  return { type: 'other', oid, value: otherValue(tag, value) };
+  const oid = readOid(reader.next(Tag.ObjectIdentifier));
+  return { type: 'other', oid, value: otherValue(reader.enter(contextTag(0, true)).any()) };
 }
 
-function otherValue(tag: number, value: Buffer): string {
+function otherValue(element: Element): string {
+  const { tag, content: value } = element;
   switch (tag) {
     case Tag.Null:
       return '';
@@ -68,7 +68,7 @@ function otherValue(tag: number, value: Buffer): string {
     case Tag.Enumerated:
       return BigInt.asIntN(value.length * 8, BigInt(`0x${value.toString('hex') || '0'}`)).toString();
     case Tag.ObjectIdentifier:
-      return oidOf(value);
+      return readOid(element);
     // Matchers compare in wire form, that is the octets of UTF-8.
     case Tag.BmpString:
     case Tag.UniversalString:

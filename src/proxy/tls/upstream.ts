@@ -6,8 +6,8 @@ import {
 } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
 import { messageOf } from '../../base/errors.ts';
 import { ConfigErrors } from '../config/errors.ts';
-import { checkSupported } from '../config/supported.ts';
 import { admit } from './admission.ts';
+import { checkedTransport } from './checked-transport.ts';
 import { ContextMaterial, encodeAlpn, type Material } from './context-material.ts';
 import { type HandshakeFacts, refused, secretsMissing } from './failure.ts';
 import { type Judgement, refuseSoon, shakeHands } from './handshake.ts';
@@ -17,7 +17,6 @@ import type { SecretManager } from './secrets.ts';
 import type { ContextLease } from './secure-context.ts';
 import type { KeptSession } from './session-cache.ts';
 import type { TransportStats } from './stats.ts';
-import { SUPPORTED } from './supported.ts';
 import { connectionInfo } from './tls-info.ts';
 import type { CertificateFacts, Handshake, TlsOutcome, UpstreamTlsOverride, UpstreamTransport } from './transport.ts';
 
@@ -43,13 +42,7 @@ export function upstreamTransport(
   stats: TransportStats,
   errors: ConfigErrors,
 ): UpstreamTransport | undefined {
-  const before = errors.list.length;
-  checkSupported(UpstreamTlsContextSchema, proto, SUPPORTED, errors);
-  if (errors.list.length > before) return undefined;
-  const transport = new Upstream(proto, secrets, stats, errors);
-  if (errors.list.length === before) return transport;
-  transport.close();
-  return undefined;
+  return checkedTransport(UpstreamTlsContextSchema, proto, errors, () => new Upstream(proto, secrets, stats, errors));
 }
 
 class Upstream implements UpstreamTransport {

@@ -1,7 +1,8 @@
 import type { Headers } from '../../../wire/headers.ts';
-import { DataStatus, type FilterCallbacks, HeadersStatus, type HttpFilter, TrailersStatus } from '../../http/filter.ts';
+import { type FilterCallbacks, HeadersStatus } from '../../http/filter.ts';
 import type { FlushQueue } from '../../net/flush-queue.ts';
 import { BodyTransform } from '../common/body-transform.ts';
+import { BodyTransformingFilter } from '../common/body-transforms.ts';
 import { type Choice, chooseCoding, type Offer } from './accept-encoding.ts';
 import type { CompressorLibrary } from './libraries.ts';
 import type { CompressorHeaderStats, CompressorStats } from './stats.ts';
@@ -52,16 +53,15 @@ export function takesType(types: ReadonlySet<string>, type: string | undefined):
 }
 
 /** Compresses responses for clients that want it, and requests. */
-export class CompressorFilter implements HttpFilter {
+export class CompressorFilter extends BodyTransformingFilter {
   readonly #config: CompressorConfig;
   readonly #route: RouteCompressor | undefined;
   readonly #callbacks: FilterCallbacks;
   readonly #offers: Offers;
   #acceptEncoding: string | undefined = undefined;
-  #request: BodyTransform | undefined = undefined;
-  #response: BodyTransform | undefined = undefined;
 
   constructor(config: CompressorConfig, route: RouteCompressor | undefined, callbacks: FilterCallbacks) {
+    super();
     this.#config = config;
     this.#route = route;
     this.#callbacks = callbacks;
@@ -89,7 +89,7 @@ export class CompressorFilter implements HttpFilter {
     }
     headers.remove('content-length');
     headers.set('content-encoding', library.coding);
-    this.#request = this.#start(request, true);
+    this.request = this.#start(request, true);
     return HeadersStatus.Continue;
   }
 
@@ -107,18 +107,6 @@ export class CompressorFilter implements HttpFilter {
     });
   }
 
-  requestData(chunk: Uint8Array, end: boolean): DataStatus {
-    if (this.#request === undefined) return DataStatus.Continue;
-    this.#request.data(chunk, end);
-    return DataStatus.StopNoBuffer;
-  }
-
-  requestTrailers(): TrailersStatus {
-    if (this.#request === undefined) return TrailersStatus.Continue;
-    this.#request.trailers();
-    return TrailersStatus.Stop;
-  }
-
   responseHeaders(headers: Headers, end: boolean): HeadersStatus {
     const { response, library } = this.#config;
     const longEnough = this.#enabled && isLongEnough(headers, response);
@@ -128,7 +116,7 @@ export class CompressorFilter implements HttpFilter {
       if (!/^W\//i.test(headers.get('etag') ?? 'W/')) headers.remove('etag');
       headers.remove('content-length');
       headers.set('content-encoding', library.coding);
-      this.#response = this.#start(response, false);
+      this.response = this.#start(response, false);
     } else response.stats.not_compressed++;
     if (compressible) addVary(headers);
     return HeadersStatus.Continue;
@@ -163,23 +151,6 @@ export class CompressorFilter implements HttpFilter {
     else if (!own) headerStats.header_compressor_overshadowed++;
     else headerStats.header_compressor_used++;
     return own;
-  }
-
-  responseData(chunk: Uint8Array, end: boolean): DataStatus {
-    if (this.#response === undefined) return DataStatus.Continue;
-    this.#response.data(chunk, end);
-    return DataStatus.StopNoBuffer;
-  }
-
-  responseTrailers(): TrailersStatus {
-    if (this.#response === undefined) return TrailersStatus.Continue;
-    this.#response.trailers();
-    return TrailersStatus.Stop;
-  }
-
-  destroy(): void {
-    this.#request?.destroy();
-    this.#response?.destroy();
   }
 }
 

@@ -1,9 +1,10 @@
 import type { Headers } from '../../../wire/headers.ts';
 import { ResetReason } from '../../../wire/http.ts';
-import { DataStatus, type FilterCallbacks, HeadersStatus, type HttpFilter, TrailersStatus } from '../../http/filter.ts';
+import { type FilterCallbacks, HeadersStatus } from '../../http/filter.ts';
 import type { FlushQueue } from '../../net/flush-queue.ts';
 import { StatGroup } from '../../observe/stats.ts';
 import { BodyTransform } from '../common/body-transform.ts';
+import { BodyTransformingFilter } from '../common/body-transforms.ts';
 import type { DecompressorLibrary } from './libraries.ts';
 
 /** What became of the messages of one direction (Envoy's `decompressor.LIBRARY.CODING.request.`). */
@@ -35,13 +36,12 @@ export interface DecompressorConfig {
  * Decompresses requests and responses. What cannot be decompressed is refused, 400 for a request and a reset for a
  * response: the rest of it would be taken for the whole.
  */
-export class DecompressorFilter implements HttpFilter {
+export class DecompressorFilter extends BodyTransformingFilter {
   readonly #config: DecompressorConfig;
   readonly #callbacks: FilterCallbacks;
-  #request: BodyTransform | undefined = undefined;
-  #response: BodyTransform | undefined = undefined;
 
   constructor(config: DecompressorConfig, callbacks: FilterCallbacks) {
+    super();
     this.#config = config;
     this.#callbacks = callbacks;
   }
@@ -49,7 +49,7 @@ export class DecompressorFilter implements HttpFilter {
   requestHeaders(headers: Headers, end: boolean): HeadersStatus {
     const { advertise, library, request } = this.#config;
     if (advertise) advertiseCoding(headers, library.coding);
-    this.#request = this.#start(request, headers, end, true);
+    this.request = this.#start(request, headers, end, true);
     return HeadersStatus.Continue;
   }
 
@@ -93,38 +93,9 @@ export class DecompressorFilter implements HttpFilter {
     this.#callbacks.sendLocalReply({ status: 400, body, details: 'request_decompression_failed' });
   }
 
-  requestData(chunk: Uint8Array, end: boolean): DataStatus {
-    if (this.#request === undefined) return DataStatus.Continue;
-    this.#request.data(chunk, end);
-    return DataStatus.StopNoBuffer;
-  }
-
-  requestTrailers(): TrailersStatus {
-    if (this.#request === undefined) return TrailersStatus.Continue;
-    this.#request.trailers();
-    return TrailersStatus.Stop;
-  }
-
   responseHeaders(headers: Headers, end: boolean): HeadersStatus {
-    this.#response = this.#start(this.#config.response, headers, end, false);
+    this.response = this.#start(this.#config.response, headers, end, false);
     return HeadersStatus.Continue;
-  }
-
-  responseData(chunk: Uint8Array, end: boolean): DataStatus {
-    if (this.#response === undefined) return DataStatus.Continue;
-    this.#response.data(chunk, end);
-    return DataStatus.StopNoBuffer;
-  }
-
-  responseTrailers(): TrailersStatus {
-    if (this.#response === undefined) return TrailersStatus.Continue;
-    this.#response.trailers();
-    return TrailersStatus.Stop;
-  }
-
-  destroy(): void {
-    this.#request?.destroy();
-    this.#response?.destroy();
   }
 }
 

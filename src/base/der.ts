@@ -1,4 +1,4 @@
-/** Tags of the ASN.1 types that certificates use, identifier octet included (X.690 section 8.1.2). */
+/** Tags of the ASN.1 types that certificates and revocation lists use, identifier octet included (X.690 section 8.1.2). */
 export const Tag = {
   Boolean: 0x01,
   Integer: 0x02,
@@ -6,12 +6,14 @@ export const Tag = {
   OctetString: 0x04,
   Null: 0x05,
   ObjectIdentifier: 0x06,
+  Enumerated: 0x0a,
   Utf8String: 0x0c,
   PrintableString: 0x13,
   TeletexString: 0x14,
   Ia5String: 0x16,
   UtcTime: 0x17,
   GeneralizedTime: 0x18,
+  UniversalString: 0x1c,
   BmpString: 0x1e,
   Sequence: 0x30,
   Set: 0x31,
@@ -25,24 +27,27 @@ export class DerError extends Error {
   override readonly name = 'DerError';
 }
 
+const THE_VALUE = 'the value';
+
 /** One type-length-value. */
 export interface Element {
   readonly tag: number;
   /** Identifier, length and content. */
-  readonly bytes: Uint8Array;
-  readonly content: Uint8Array;
+  readonly bytes: Buffer;
+  readonly content: Buffer;
 }
 
 /**
  * Reads the elements of one constructed value in order. It takes DER only: definite lengths in their shortest form,
- * tags below 31, nothing past the end. Nesting is the caller's, so input cannot make it recurse.
+ * tags below 31, nothing past the end. Nesting is the caller's, so input cannot make it recurse. `what` is how messages
+ * call what is being read.
  */
 export class DerReader {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   get done(): boolean {
@@ -50,7 +55,7 @@ export class DerReader {
   }
 
   /** The next element, whatever its type. */
-  any(what: string): Element {
+  any(what = THE_VALUE): Element {
     const bytes = this.#bytes;
     const start = this.#at;
     if (bytes.length - start < 2) throw new DerError(`${what} is missing or cut short`);
@@ -74,7 +79,7 @@ export class DerReader {
   }
 
   /** The next element, which must have this tag. */
-  next(tag: number, what: string): Element {
+  next(tag: number, what = THE_VALUE): Element {
     const element = this.any(what);
     if (element.tag !== tag)
       throw new DerError(`${what} has tag 0x${element.tag.toString(16)} where 0x${tag.toString(16)} should be`);
@@ -82,12 +87,12 @@ export class DerReader {
   }
 
   /** The next element if it has this tag. */
-  optional(tag: number, what: string): Element | undefined {
+  optional(tag: number, what = THE_VALUE): Element | undefined {
     return !this.done && this.#bytes[this.#at] === tag ? this.any(what) : undefined;
   }
 
   /** The elements inside the next one, which must have this tag. */
-  enter(tag: number, what: string): DerReader {
+  enter(tag: number, what = THE_VALUE): DerReader {
     return new DerReader(this.next(tag, what).content);
   }
 
@@ -128,7 +133,7 @@ export function readBitString(element: Element, what: string): Uint8Array {
 }
 
 /** An OBJECT IDENTIFIER in dotted form. */
-export function readOid(element: Element, what: string): string {
+export function readOid(element: Element, what = THE_VALUE): string {
   const { content } = element;
   if (content.length === 0 || content.length > 64 || content[content.length - 1] >= 0x80)
     throw new DerError(`${what} is not an object identifier`);
@@ -154,7 +159,7 @@ const TIMES: Record<number, RegExp> = {
 };
 
 /** A `Time` as RFC 5280 section 4.1.2.5 allows it, in milliseconds since 1970. */
-export function readTime(element: Element, what: string): number {
+export function readTime(element: Element, what = THE_VALUE): number {
   const match = TIMES[element.tag]?.exec(Buffer.from(element.content).toString('latin1'));
   if (!match) throw new DerError(`${what} is not a time`);
   const [year, month, day, hour, minute, second] = match.slice(1).map(Number);
