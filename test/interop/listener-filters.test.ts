@@ -128,8 +128,7 @@ const LISTENERS = Object.keys(CHAINS).flatMap((chains) =>
   Object.keys(INSPECTORS).map((inspectors) => ({ chains, inspectors, name: `${chains}; inspectors: ${inspectors}` })),
 );
 
-/** Envoy notes a request that is none on its connection as well, we with the request. */
-const plain = (lines: readonly string[]) => lines.map((line) => line.replace(/^(listener: .*) DPE /, '$1 - ')).sort();
+const plain = (lines: readonly string[]) => [...lines].sort();
 
 /** What became of each connection of a listener. */
 async function visit(twin: Twin, name: string, inspectors: string): Promise<string[]> {

@@ -368,6 +368,7 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
         downstream: options.downstream && {
           local: options.downstream.local,
           remote: options.downstream.remote,
+          filterState: options.downstream.filterState,
         },
         tls: {
           sni: options.sni,

@@ -17,6 +17,7 @@ export type Preamble = (connection: ConnectionAddresses, downstream: ConnectionA
 export interface ConnectionAddresses {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
+  readonly filterState?: ReadonlyMap<string, unknown> | undefined;
 }
 
 export const PLAINTEXT: UpstreamSocket = { transport: undefined, preamble: undefined };

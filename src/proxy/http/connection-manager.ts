@@ -11,6 +11,8 @@ import type { ClusterSource } from '../cluster/cluster.ts';
 import type { WorkerContext } from '../context.ts';
 import { CloseReason, type Connection, type ConnectionHandler } from '../net/connection.ts';
 import type { DrainSignal } from '../net/network-filter.ts';
+import { ResponseFlag } from '../observe/response-flags.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
 import type { Timer } from '../timers.ts';
 import { ActiveStream, type StreamOwner } from './active-stream.ts';
 import type { HcmConfig } from './config.ts';
@@ -24,6 +26,8 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
   readonly clusters: ClusterSource;
   readonly connection: Connection;
   readonly #stopWatching: () => void;
+  /** Of the connection as a whole, for the access log of its listener. */
+  readonly #account: StreamInfo;
   #codec: ServerCodec | undefined = undefined;
   /** The first bytes, while they could still be the preface of HTTP/2. */
   #first: Buffer | undefined = undefined;
@@ -46,8 +50,10 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     worker: WorkerContext,
     clusters: ClusterSource,
     drain: DrainSignal,
+    account: StreamInfo,
   ) {
     this.connection = connection;
+    this.#account = account;
     this.config = config;
     this.worker = worker;
     this.clusters = clusters;
@@ -150,6 +156,10 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
 
   streamEnded(stream: ActiveStream): void {
     this.#streams.delete(stream);
+    // With HTTP/1 a message that is none is the end of the connection, and its account says so as well.
+    if (this.#codec instanceof Http1ServerCodec) {
+      this.#account.flags |= stream.info.flags & ResponseFlag.DownstreamProtocolError;
+    }
     if (this.#streams.size > 0) return;
     this.#idleSince = this.worker.timers.now();
     if (this.#goneAway) this.#closeWhenSent();
@@ -161,6 +171,7 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
   }
 
   onConnectionError(): void {
+    if (!(this.#codec instanceof Http1ServerCodec)) this.#account.flags |= ResponseFlag.DownstreamProtocolError;
     this.#closeGently();
   }
 

@@ -46,8 +46,8 @@ export function httpConnectionManagerDefinition(environment: HttpEnvironment): N
       const { drain } = context.listener;
       return {
         terminal: true,
-        create: ({ connection, worker, clusters }) =>
-          new HttpConnectionManager(connection, config, worker, clusters, drain),
+        create: ({ connection, worker, clusters, info }) =>
+          new HttpConnectionManager(connection, config, worker, clusters, drain, info),
         dispose: release,
       };
     },

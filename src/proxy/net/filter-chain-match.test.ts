@@ -66,6 +66,34 @@ test('transport and application protocols', () => {
   assert.equal(find({}), 'raw');
 });
 
+test('of several application protocols the first of the client decides', () => {
+  const find = matcher({ http1: { applicationProtocols: ['http/1.1'] }, h2: { applicationProtocols: ['h2'] } });
+  assert.equal(find({ applicationProtocols: ['h2', 'http/1.1'] }), 'h2');
+  assert.equal(find({ applicationProtocols: ['h3', 'http/1.1', 'h2'] }), 'http1');
+});
+
+test('two chains for one connection are refused', () => {
+  const errorsOf = (...inits: Init[]) => {
+    const errors = new ConfigErrors();
+    new FilterChainMatcher(
+      inits.map((init, chain) => ({ chain, match: create(FilterChainMatchSchema, init) })),
+      errors,
+    );
+    return errors.toString();
+  };
+  const overlap =
+    'filter_chains[1].filter_chain_match: a connection could match this filter chain and filter_chains[0]';
+  const range = (addressPrefix: string, prefixLen: number) => ({ prefixRanges: [{ addressPrefix, prefixLen }] });
+  assert.equal(errorsOf({ serverNames: ['A.com', 'a.com'] }, { serverNames: ['b.com'] }), '');
+  assert.equal(errorsOf({ serverNames: ['A.com'] }, { serverNames: ['b.com', 'a.com'] }), `${overlap} alike`);
+  assert.equal(errorsOf(range('10.1.2.3', 8), range('10.0.0.0', 8)), `${overlap} alike`);
+  assert.equal(errorsOf(range('10.1.2.3', 8), range('10.0.0.0', 9)), '');
+  assert.equal(errorsOf({ destinationPort: 80 }, { destinationPort: 80, sourcePorts: [1] }), '');
+  const ports = Array.from({ length: 1001 }, (_, i) => i);
+  const names = ports.map((i) => `${i}.com`);
+  assert.match(errorsOf({ sourcePorts: ports, serverNames: names }), /names more than 1000000 combinations/);
+});
+
 test('addresses: the longest prefix, sources after destinations', () => {
   const find = matcher({
     narrow: { prefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 24 }] },

@@ -1,9 +1,11 @@
+import { create } from '@bufbuild/protobuf';
 import type { CidrRange as CidrProto } from '../../api/gen/envoy/config/core/v3/address_pb.ts';
 import {
+  FilterChainMatchSchema,
   type FilterChainMatch as Proto,
   FilterChainMatch_ConnectionSourceType as SourceType,
 } from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
-import { type CidrSet, cidrSet } from '../../base/cidr.ts';
+import { type CidrSet, cidrSet, maskAddress } from '../../base/cidr.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 
 /** What is known of a connection when its filter chain is chosen. */
@@ -56,6 +58,10 @@ export class FilterChainMatcher<T> {
       if (byAddress) cacheable = false;
     });
     this.#cacheable = cacheable;
+    refuseOverlaps(
+      chains.map(({ match }) => match),
+      errors.at('filter_chains'),
+    );
   }
 
   find(facts: MatchFacts): T | undefined {
@@ -89,6 +95,8 @@ export class FilterChainMatcher<T> {
 }
 
 const STEPS = 9;
+/** More than a ClientHello has room for. */
+const MAX_PROTOCOLS = 65536;
 const ANY: Criterion = () => 0;
 
 function criteria(match: Proto | undefined, errors: ConfigErrors): Criterion[] {
@@ -99,9 +107,7 @@ function criteria(match: Proto | undefined, errors: ConfigErrors): Criterion[] {
     prefixes(match.prefixRanges, (facts) => facts.destinationAddress, errors.at('prefix_ranges')),
     serverNames.length === 0 ? ANY : names(serverNames, errors.at('server_names')),
     transportProtocol === '' ? ANY : (facts) => (facts.transportProtocol === transportProtocol ? 1 : -1),
-    applicationProtocols.length === 0
-      ? ANY
-      : (facts) => (facts.applicationProtocols.some((p) => applicationProtocols.includes(p)) ? 1 : -1),
+    protocols(applicationProtocols),
     prefixes(
       match.directSourcePrefixRanges,
       (facts) => facts.directSourceAddress,
@@ -113,12 +119,21 @@ function criteria(match: Proto | undefined, errors: ConfigErrors): Criterion[] {
   ];
 }
 
+/** The client's first protocol that any chain names decides. */
+function protocols(wanted: readonly string[]): Criterion {
+  if (wanted.length === 0) return ANY;
+  return (facts) => {
+    const at = facts.applicationProtocols.findIndex((p) => wanted.includes(p));
+    return at < 0 ? -1 : MAX_PROTOCOLS - at;
+  };
+}
+
 function prefixes(ranges: readonly CidrProto[], of: (facts: MatchFacts) => string, errors: ConfigErrors): Criterion {
   if (ranges.length === 0) return ANY;
   const sets: { readonly length: number; readonly set: CidrSet }[] = [];
   ranges.forEach((range, i) => {
     try {
-      const length = range.prefixLen ?? 0;
+      const length = prefixLength(range);
       sets.push({ length, set: cidrSet([{ address: range.addressPrefix, length }]) });
     } catch (error) {
       errors.at(i).add('', (error as Error).message);
@@ -154,7 +169,65 @@ function sourceType(type: SourceType): Criterion {
   if (type === SourceType.ANY) return ANY;
   const wanted = type === SourceType.SAME_IP_OR_LOOPBACK;
   return ({ sourceAddress, destinationAddress }) => {
-    const local = sourceAddress === destinationAddress || sourceAddress.startsWith('127.') || sourceAddress === '::1';
+    // Of 127.0.0.0/8, Envoy's word for loopback is the first address only.
+    const local = sourceAddress === destinationAddress || sourceAddress === '127.0.0.1' || sourceAddress === '::1';
     return local === wanted ? 1 : -1;
   };
+}
+
+/** Longer than the address is as long as it. */
+function prefixLength({ addressPrefix, prefixLen = 0 }: CidrProto): number {
+  return Math.min(prefixLen, addressPrefix.includes(':') ? 128 : 32);
+}
+
+/** What chains of one listener may name together, each combination counted. */
+const MAX_COMBINATIONS = 1_000_000;
+
+/** Two chains that are equally right for a connection are an error: which one it got would be a matter of luck. */
+function refuseOverlaps(matches: readonly (Proto | undefined)[], errors: ConfigErrors): void {
+  const owners = new Map<string, number>();
+  matches.forEach((match, i) => {
+    const lists = alternatives(match);
+    const count = lists.reduce((product, list) => product * list.length, 1);
+    const at = errors.at(i);
+    if (owners.size + count > MAX_COMBINATIONS) {
+      at.add('filter_chain_match', `names more than ${MAX_COMBINATIONS} combinations, with the chains before it`);
+      return;
+    }
+    for (const key of combinations(lists)) {
+      const other = owners.get(key);
+      if (other === i) continue;
+      if (other !== undefined) {
+        at.add('filter_chain_match', `a connection could match this filter chain and filter_chains[${other}] alike`);
+        return;
+      }
+      owners.set(key, i);
+    }
+  });
+}
+
+/** For each criterion what a chain accepts, in one spelling. */
+function alternatives(match: Proto = create(FilterChainMatchSchema)): string[][] {
+  const any = (list: string[]) => (list.length === 0 ? [''] : list);
+  const ranges = (list: readonly CidrProto[]) =>
+    any(list.map((range) => `${maskAddress(range.addressPrefix, prefixLength(range))}/${prefixLength(range)}`));
+  return [
+    [String(match.destinationPort ?? '')],
+    ranges(match.prefixRanges),
+    any(match.serverNames.map((name) => name.toLowerCase())),
+    [match.transportProtocol],
+    any([...match.applicationProtocols]),
+    ranges(match.directSourcePrefixRanges),
+    [String(match.sourceType)],
+    ranges(match.sourcePrefixRanges),
+    any(match.sourcePorts.map(String)),
+  ];
+}
+
+function* combinations(lists: readonly (readonly string[])[], from = 0): Generator<string> {
+  if (from === lists.length) {
+    yield '';
+    return;
+  }
+  for (const rest of combinations(lists, from + 1)) for (const one of lists[from]) yield `${one}|${rest}`;
 }

@@ -1,6 +1,8 @@
 import type net from 'node:net';
 import type { ClientHello } from '../../wire/clienthello/clienthello.ts';
+import type { ProxyAddress } from '../../wire/proxy-protocol/header.ts';
 import { ipFamily } from '../config/values.ts';
+import { PROXY_PROTOCOL_TLVS } from '../observe/filter-state.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
 import type { Timer } from '../timers.ts';
@@ -11,9 +13,10 @@ import { type Findings, Inspector } from './inspect.ts';
 import type { FilterChain } from './listener-config.ts';
 import { runFilterChain } from './network-filter-chain.ts';
 import { originalDestination } from './original-destination.ts';
+import type { ProxyFindings } from './proxy-protocol.ts';
 import { SocketConnection } from './socket-connection.ts';
 
-const NOTHING_FOUND: Findings = { skip: 0, proxyHeader: undefined, hello: undefined, httpProtocol: undefined };
+const NOTHING_FOUND: Findings = { skip: 0, proxy: undefined, hello: undefined, httpProtocol: undefined };
 
 /**
  * An accepted socket until it has become a connection of a filter chain: original destination, listener filters, choice
@@ -28,6 +31,8 @@ export class IncomingConnection {
   #timer: Timer | undefined = undefined;
   #handshake: Handshake | undefined = undefined;
   #over = false;
+  #inspecting = false;
+  #proxy: ProxyFindings | undefined = undefined;
 
   constructor(listener: AcceptingListener, socket: net.Socket) {
     this.#listener = listener;
@@ -36,7 +41,11 @@ export class IncomingConnection {
     this.#peer = addressOf(socket.remoteAddress, socket.remotePort);
   }
 
-  readonly #onError = (): void => this.#event(() => this.#drop());
+  readonly #onError = (): void =>
+    this.#event(() => {
+      if (this.#inspecting) this.#listener.stats.downstream_listener_filter_error++;
+      this.#drop();
+    });
 
   #event(work: () => void): void {
     const { flushQueue, timers } = this.#listener.worker;
@@ -82,10 +91,11 @@ export class IncomingConnection {
       return;
     }
     stats.downstream_pre_cx_active++;
+    this.#inspecting = true;
     const inspector = new Inspector(wanted);
     let bytes: Buffer = EMPTY;
     const finish = (findings: Findings) => {
-      stats.downstream_pre_cx_active--;
+      this.#inspected();
       this.#timer?.cancel();
       this.#socket.removeListener('data', onData);
       this.#socket.removeListener('end', onEnd);
@@ -101,8 +111,8 @@ export class IncomingConnection {
         const result = inspector.receive(chunk);
         if (result.kind === 'done') finish(result.findings);
         else if (result.kind === 'error') {
-          stats.downstream_pre_cx_active--;
-          stats.downstream_listener_filter_error++;
+          this.#tellRefusal(this.#peer, () => result.reason);
+          this.#logFailure(this.#destination, this.#peer, undefined, '', 0, '');
           this.#drop();
         }
       });
@@ -114,7 +124,6 @@ export class IncomingConnection {
           finish(inspector.giveUp);
           return;
         }
-        stats.downstream_pre_cx_active--;
         stats.downstream_listener_filter_remote_close++;
         this.#drop();
       });
@@ -122,10 +131,7 @@ export class IncomingConnection {
       this.#timer = worker.timers.start(config.filtersTimeoutMs, () => {
         stats.downstream_pre_cx_timeout++;
         if (config.continueOnTimeout) finish(inspector.giveUp);
-        else {
-          stats.downstream_pre_cx_active--;
-          this.#drop();
-        }
+        else this.#drop();
       });
     }
     this.#socket.on('data', onData);
@@ -133,14 +139,19 @@ export class IncomingConnection {
     this.#socket.resume();
   }
 
+  #inspected(): void {
+    if (!this.#inspecting) return;
+    this.#inspecting = false;
+    this.#listener.stats.downstream_pre_cx_active--;
+  }
+
   /** `start` is what was read and not consumed. */
   #choose(findings: Findings, start: Uint8Array): void {
     const { config, stats, worker } = this.#listener;
-    const header = findings.proxyHeader?.addresses;
-    const source: SocketAddress = header ? addressOf(header.source.address, header.source.port) : this.#peer;
-    const destination: SocketAddress = header
-      ? addressOf(header.destination.address, header.destination.port)
-      : this.#destination;
+    this.#proxy = findings.proxy;
+    const told = findings.proxy?.header?.addresses;
+    const source: SocketAddress = told ? toldAddress(told.source) : this.#peer;
+    const destination: SocketAddress = told ? toldAddress(told.destination) : this.#destination;
     const { hello } = findings;
     // Without an inspector Envoy does not know at this point what we have read ahead for the handshake.
     const seen = config.filters.tls(this.#destination.port) ? hello : undefined;
@@ -246,6 +257,9 @@ export class IncomingConnection {
       tls,
     );
     connection.remote = source;
+    if (this.#proxy !== undefined && this.#proxy.passed.length > 0) {
+      connection.filterState = new Map([[PROXY_PROTOCOL_TLVS, this.#proxy.passed]]);
+    }
     connection.originalDestination = this.#original ?? (config.filters.originalDst ? this.#local : undefined);
     connection.requestedServerName = hello?.sni ?? '';
     return connection;
@@ -265,10 +279,12 @@ export class IncomingConnection {
     const connection = this.#connection(socket, tls, destination, source, hello);
     connection.filterChainName = chain.name;
     listener.track(chain, connection);
-    runFilterChain(connection, chain.filters, listener.worker, listener.clusters, (info) => {
+    const onClosed = (info: StreamInfo) => {
       listener.untrack(chain, connection, info.end - info.start);
       for (const log of listener.config.accessLogs) log.log(info);
-    });
+    };
+    const { worker, clusters } = listener;
+    runFilterChain(connection, chain.filters, worker, clusters, onClosed, this.#proxy?.metadata);
   }
 
   #tellRefusal(source: SocketAddress, why: () => string): void {
@@ -279,6 +295,7 @@ export class IncomingConnection {
   #drop(reset = false): void {
     if (this.#over) return;
     this.#over = true;
+    this.#inspected();
     this.#timer?.cancel();
     this.#handshake?.cancel();
     if (reset) this.#socket.resetAndDestroy();
@@ -294,6 +311,11 @@ function describe(hello: ClientHello | undefined): string {
   if (hello === undefined) return 'plain text';
   const { sni, alpn } = hello;
   return `TLS ${sni === '' ? 'without a server name' : `with the server name ${sni}`}, ALPN ${alpn.slice(0, 10).join(',') || 'none'}`;
+}
+
+/** As the PROXY protocol tells it, whatever family it stands for. */
+function toldAddress({ address, port }: ProxyAddress): SocketAddress {
+  return { address, port, family: ipFamily(address) ?? 4 };
 }
 
 function addressOf(address: string | undefined, port: number | undefined): SocketAddress {

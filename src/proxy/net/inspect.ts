@@ -1,11 +1,10 @@
 import { latin1Slice } from '../../base/bytes.ts';
 import { type ClientHello, ClientHelloReader } from '../../wire/clienthello/clienthello.ts';
-import type { ProxyHeader } from '../../wire/proxy-protocol/header.ts';
-import { parseProxyProtocol } from '../../wire/proxy-protocol/parse.ts';
+import type { ProxyFindings, ProxyProtocolFilter } from './proxy-protocol.ts';
 
 /** Which listener filters look at the first bytes of a connection. */
 export interface Inspections {
-  readonly proxyProtocol: { readonly allowWithout: boolean } | undefined;
+  readonly proxyProtocol: ProxyProtocolFilter | undefined;
   readonly tls: boolean;
   readonly http: boolean;
 }
@@ -14,7 +13,7 @@ export interface Inspections {
 export interface Findings {
   /** Bytes at the start that were a PROXY protocol header and are not the connection's. */
   readonly skip: number;
-  readonly proxyHeader: ProxyHeader | undefined;
+  readonly proxy: ProxyFindings | undefined;
   readonly hello: ClientHello | undefined;
   /** `http/1.0`, `http/1.1` or `h2c`, where the first bytes are HTTP in clear. */
   readonly httpProtocol: string | undefined;
@@ -37,7 +36,7 @@ export class Inspector {
   #bytes: Buffer = Buffer.alloc(0);
   #hello = new ClientHelloReader();
   #helloFed = 0;
-  #proxyHeader: ProxyHeader | undefined = undefined;
+  #proxy: ProxyFindings | undefined = undefined;
   #skip = 0;
   #proxyDone: boolean;
 
@@ -49,16 +48,10 @@ export class Inspector {
   receive(chunk: Buffer): InspectionResult {
     this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
     if (!this.#proxyDone) {
-      const result = parseProxyProtocol(this.#bytes, 0, this.#bytes.length);
-      if (result.kind === 'need-more') return NEED_MORE;
-      if (result.kind === 'error') return result;
-      if (result.kind === 'not-present' && !this.#wanted.proxyProtocol!.allowWithout) {
-        return { kind: 'error', reason: 'proxy_protocol_missing' };
-      }
-      if (result.kind === 'header') {
-        this.#proxyHeader = result.header;
-        this.#skip = result.length;
-      }
+      const result = this.#wanted.proxyProtocol!.inspect(this.#bytes);
+      if (result.kind !== 'done') return result;
+      this.#proxy = result.findings;
+      this.#skip = result.findings.length;
       this.#proxyDone = true;
     }
     return this.#inspectPayload();
@@ -85,13 +78,13 @@ export class Inspector {
   #done(hello: ClientHello | undefined, protocol: string | undefined): InspectionResult {
     return {
       kind: 'done',
-      findings: { skip: this.#skip, proxyHeader: this.#proxyHeader, hello, httpProtocol: protocol },
+      findings: { skip: this.#skip, proxy: this.#proxy, hello, httpProtocol: protocol },
     };
   }
 
   /** What is known when time is up: nothing was found in what has come. */
   get giveUp(): Findings {
-    return { skip: this.#skip, proxyHeader: this.#proxyHeader, hello: undefined, httpProtocol: undefined };
+    return { skip: this.#skip, proxy: this.#proxy, hello: undefined, httpProtocol: undefined };
   }
 }
 

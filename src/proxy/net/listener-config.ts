@@ -114,11 +114,16 @@ export function compileListener(
     proto.filterChains.map((chain, i) => ({ match: chain.filterChainMatch, chain: chains[i] })),
     errors,
   );
-  const filters = compileListenerFilters(proto.listenerFilters, errors.at('listener_filters'));
+  const filters = compileListenerFilters(
+    proto.listenerFilters,
+    environment.worker.stats,
+    errors.at('listener_filters'),
+  );
   const accessLogs = environment.buildAccessLogs(proto.accessLog, errors.at('access_log'));
   const all = defaultChain ? [...chains, defaultChain] : chains;
   if (errors.any) {
     for (const chain of all) if (!known.has(chain.key)) disposeChain(chain);
+    filters.dispose();
     return undefined;
   }
   return {

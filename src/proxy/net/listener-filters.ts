@@ -10,8 +10,11 @@ import { TlsInspectorSchema } from '../../api/gen/envoy/extensions/filters/liste
 import { typeNameOf } from '../../api/registry.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { checkSupported, type SupportTable } from '../config/supported.ts';
+import type { StatsStore } from '../observe/stats.ts';
+import { SUPPORTED as PROXY_PROTOCOL, ProxyProtocolFilter } from './proxy-protocol.ts';
 
 export const SUPPORTED: SupportTable = {
+  ...PROXY_PROTOCOL,
   'envoy.config.listener.v3.ListenerFilter': ['name', 'typed_config', 'filter_disabled'],
   'envoy.config.listener.v3.ListenerFilterChainMatchPredicate': [
     'or_match',
@@ -28,10 +31,6 @@ export const SUPPORTED: SupportTable = {
     'enable_ja3_fingerprinting',
   ],
   'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector': [],
-  'envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol': [
-    'allow_requests_without_proxy_protocol',
-    'stat_prefix',
-  ],
 };
 
 /** Whether a filter sits out for connections to a port. */
@@ -40,9 +39,11 @@ type Disabled = (port: number) => boolean;
 /** The listener filters of a listener, compiled. */
 export interface ListenerFilters {
   readonly originalDst: boolean;
-  readonly proxyProtocol: { readonly allowWithout: boolean } | undefined;
+  readonly proxyProtocol: ProxyProtocolFilter | undefined;
   tls(port: number): boolean;
   http(port: number): boolean;
+  /** The listener goes, or has other filters. */
+  dispose(): void;
 }
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -52,7 +53,11 @@ const NAMES: Readonly<Record<string, string>> = {
   'envoy.filters.listener.proxy_protocol': ProxyProtocolSchema.typeName,
 };
 
-export function compileListenerFilters(protos: readonly ListenerFilter[], errors: ConfigErrors): ListenerFilters {
+export function compileListenerFilters(
+  protos: readonly ListenerFilter[],
+  stats: StatsStore,
+  errors: ConfigErrors,
+): ListenerFilters {
   let originalDst = false;
   let proxyProtocol: ListenerFilters['proxyProtocol'];
   let tlsDisabled: Disabled | undefined;
@@ -75,7 +80,7 @@ export function compileListenerFilters(protos: readonly ListenerFilter[], errors
       case ProxyProtocolSchema.typeName: {
         const config = fromBinary(ProxyProtocolSchema, any?.value ?? new Uint8Array(0));
         checkSupported(ProxyProtocolSchema, config, SUPPORTED, at.at('typed_config'));
-        proxyProtocol = { allowWithout: config.allowRequestsWithoutProxyProtocol };
+        proxyProtocol = new ProxyProtocolFilter(config, stats);
         break;
       }
       default:
@@ -87,6 +92,7 @@ export function compileListenerFilters(protos: readonly ListenerFilter[], errors
     proxyProtocol,
     tls: (port) => tlsDisabled !== undefined && !tlsDisabled(port),
     http: (port) => httpDisabled !== undefined && !httpDisabled(port),
+    dispose: () => proxyProtocol?.dispose(),
   };
 }
 

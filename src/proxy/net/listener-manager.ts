@@ -250,6 +250,7 @@ export class ListenerManager implements ListenerLookup {
       const others = this.#portOwner(config, key);
       if (others !== undefined) {
         for (const chain of config.chains) if (!before?.listener.config.chains.includes(chain)) disposeChain(chain);
+        config.filters.dispose();
         return `error adding listener: '${key}' has duplicate address '${formatAddress(config.addresses[0])}' as existing listener '${others}'`;
       }
       this.#errors.delete(key);
@@ -335,6 +336,7 @@ export class ListenerManager implements ListenerLookup {
     this.#warming.delete(name);
     const kept = new Set([...(replacement?.chains ?? []), ...(this.#active.get(name)?.listener.config.chains ?? [])]);
     for (const chain of warming.config.chains) if (!kept.has(chain)) disposeChain(chain);
+    warming.config.filters.dispose();
   }
 
   #remove(name: string): void {

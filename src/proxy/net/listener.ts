@@ -141,6 +141,7 @@ export class Listener implements AcceptingListener {
   update(config: ListenerConfig, drainMs: number): void {
     const before = this.config;
     this.config = config;
+    before.filters.dispose();
     const kept = new Set(config.chains);
     for (const chain of before.chains) if (!kept.has(chain)) this.#drainChain(chain, drainMs);
   }
@@ -173,6 +174,7 @@ export class Listener implements AcceptingListener {
   close(drainMs: number): void {
     this.closeSockets();
     for (const chain of this.config.chains) this.#drainChain(chain, drainMs);
+    this.config.filters.dispose();
     this.#statsLease.release();
   }
 }

@@ -15,7 +15,7 @@ const MAX_HELD = 256 * 1024;
 
 /**
  * Hands a connection to the filters of its chain. A chain of one filter, which is what nearly all HTTP has, costs
- * nothing: the connection then belongs to that filter at once.
+ * nothing: the connection then belongs to that filter at once. `metadata` is what listener filters have found.
  */
 export function runFilterChain(
   connection: Connection,
@@ -23,9 +23,11 @@ export function runFilterChain(
   worker: WorkerContext,
   clusters: ClusterSource,
   onClosed: (info: StreamInfo) => void,
+  metadata?: ReadonlyMap<string, Readonly<Record<string, unknown>>>,
 ): void {
   const { timers } = worker;
   const info = new StreamInfo(connection, timers.now(), timers.wallClock());
+  if (metadata !== undefined) info.dynamicMetadata = new Map(metadata);
   const chain = new NetworkFilterChain(connection, info, worker, clusters, onClosed);
   chain.start(factories);
 }

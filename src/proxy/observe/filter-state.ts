@@ -28,3 +28,6 @@ export interface GrpcMessageCounts {
 /** Host and port that a dynamic forward proxy connects to, instead of what the request or the client's SNI names. */
 export const DYNAMIC_HOST = 'envoy.upstream.dynamic_host';
 export const DYNAMIC_PORT = 'envoy.upstream.dynamic_port';
+
+/** Extensions of the client's PROXY protocol header that upstreams may be told (Tlv[]). */
+export const PROXY_PROTOCOL_TLVS = 'envoy.network.proxy_protocol_options';

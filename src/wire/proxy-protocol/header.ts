@@ -3,7 +3,7 @@ export interface ProxyHeader {
   readonly version: 1 | 2;
   /**
    * Who the connection is from and to. Undefined if the header does not tell: LOCAL in version 2, where the sender speaks
-   * for itself, UNKNOWN in version 1, or a family without addresses. The connection's own addresses count then.
+   * for itself, or UNKNOWN in version 1. The connection's own addresses count then.
    */
   readonly addresses: ProxyAddresses | undefined;
   /** Version 2: the extensions in their order, undecoded. */

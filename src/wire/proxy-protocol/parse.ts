@@ -26,6 +26,9 @@ const V2_FIXED = 16;
 const V2_LOCAL = 0x20;
 const V2_PROXY = 0x21;
 
+/** The reason where a header is well formed, and tells of an address that no connection has. */
+export const NOT_UNICAST = 'not a unicast address';
+
 const NEED_MORE: ProxyProtocolResult = { kind: 'need-more' };
 const NOT_PRESENT: ProxyProtocolResult = { kind: 'not-present' };
 const error = (reason: string): ProxyProtocolResult => ({ kind: 'error', reason });
@@ -35,11 +38,19 @@ const error = (reason: string): ProxyProtocolResult => ({ kind: 'error', reason 
  * `bytes`. A header has 16 + 65,535 octets at most, and nothing is asked for beyond it.
  */
 export function parseProxyProtocol(bytes: Uint8Array, start: number, end: number): ProxyProtocolResult {
+  const version = proxyProtocolVersion(bytes, start, end);
+  if (version === undefined) return NEED_MORE;
+  if (version === 'none') return NOT_PRESENT;
+  return version === 2 ? parseV2(bytes, start, end) : parseV1(bytes, start, end);
+}
+
+/** Which version a connection begins with; undefined while that cannot be told. */
+export function proxyProtocolVersion(bytes: Uint8Array, start: number, end: number): 1 | 2 | 'none' | undefined {
   const v2 = beginsWith(bytes, start, end, SIGNATURE_V2);
-  if (v2 === 'yes') return parseV2(bytes, start, end);
+  if (v2 === 'yes') return 2;
   const v1 = beginsWith(bytes, start, end, SIGNATURE_V1);
-  if (v1 === 'yes') return parseV1(bytes, start, end);
-  return v1 === 'no' && v2 === 'no' ? NOT_PRESENT : NEED_MORE;
+  if (v1 === 'yes') return 1;
+  return v1 === 'no' && v2 === 'no' ? 'none' : undefined;
 }
 
 function beginsWith(bytes: Uint8Array, start: number, end: number, signature: Uint8Array): 'yes' | 'no' | 'so-far' {
@@ -57,19 +68,22 @@ function parseV1(bytes: Uint8Array, start: number, end: number): ProxyProtocolRe
   if (line === 'UNKNOWN' || line.startsWith('UNKNOWN ')) {
     return { kind: 'header', header: { version: 1, addresses: undefined, tlvs: [] }, length };
   }
-  const [protocol, from, to, fromPort, toPort, ...rest] = line.split(' ');
+  // A space at the end is no field, as Envoy reads it.
+  const [protocol, from, to, fromPort, toPort, ...rest] = line.replace(/ $/, '').split(' ');
   if (protocol !== 'TCP4' && protocol !== 'TCP6') return error('unknown protocol');
   if (toPort === undefined || rest.length > 0) return error('not five fields');
   const canonical = protocol === 'TCP4' ? canonicalIPv4 : canonicalIPv6;
   const source = addressOf(canonical(from), fromPort);
   const destination = addressOf(canonical(to), toPort);
   if (source === undefined || destination === undefined) return error('bad address or port');
+  if (!isUnicast(source) || !isUnicast(destination)) return error(NOT_UNICAST);
   const addresses = { transport: protocol === 'TCP4' ? 'tcp4' : 'tcp6', source, destination } as const;
   return { kind: 'header', header: { version: 1, addresses, tlvs: [] }, length };
 }
 
 function addressOf(address: string | undefined, port: string): ProxyAddress | undefined {
-  if (address === undefined || !/^(0|[1-9]\d{0,4})$/.test(port) || Number(port) > 65535) return undefined;
+  // Signs and zeros in front are not what the specification has, but Envoy takes them.
+  if (address === undefined || !/^\+?\d{1,5}$/.test(port) || Number(port) > 65535) return undefined;
   return { address, port: Number(port) };
 }
 
@@ -81,7 +95,19 @@ function canonicalIPv4(text: string): string | undefined {
 
 function canonicalIPv6(text: string): string | undefined {
   if (!/^[0-9a-fA-F:.]+$/.test(text) || !ipaddr.IPv6.isValid(text)) return undefined;
-  return ipaddr.IPv6.parse(text).toRFC5952String();
+  return formatIPv6(ipaddr.IPv6.parse(text));
+}
+
+/** RFC 5952, where addresses that stand for IPv4 ones show them (section 5). */
+function formatIPv6(address: ipaddr.IPv6): string {
+  return address.isIPv4MappedAddress() ? `::ffff:${address.toIPv4Address()}` : address.toRFC5952String();
+}
+
+/** TCP has one peer at each end: not everybody, a group, or nobody. */
+function isUnicast({ address }: ProxyAddress): boolean {
+  if (address === '0.0.0.0' || address === '::') return false;
+  const range = ipaddr.parse(address).range();
+  return range !== 'broadcast' && range !== 'multicast';
 }
 
 function parseV2(bytes: Uint8Array, start: number, end: number): ProxyProtocolResult {
@@ -99,14 +125,17 @@ function parseV2(bytes: Uint8Array, start: number, end: number): ProxyProtocolRe
     return { kind: 'header', header: { version: 2, addresses: undefined, tlvs: [] }, length };
   }
   const shape = FAMILIES.find(({ code }) => code === family);
-  if (shape === undefined && family !== 0) return error('unknown address family or protocol');
-  const size = shape?.size ?? 0;
+  // Unspecified ones too, as with Envoy: who would speak for nobody says LOCAL.
+  if (shape === undefined) return error('unknown address family or protocol');
+  const { size } = shape;
   if (bodyEnd - body < size) return error('too short for its addresses');
   if (end < bodyEnd) return NEED_MORE;
   const tlvs = parseTlvs(bytes, body + size, bodyEnd);
   if (tlvs === undefined) return error('malformed extensions');
-  if (shape === undefined) return { kind: 'header', header: { version: 2, addresses: undefined, tlvs }, length };
   const [source, destination] = readAddresses(shape.transport, bytes, body);
+  if (size < 2 * UNIX_PATH_SIZE && !(isUnicast(source) && isUnicast(destination))) {
+    return error(NOT_UNICAST);
+  }
   const addresses = { transport: shape.transport, source, destination };
   return { kind: 'header', header: { version: 2, addresses, tlvs }, length };
 }
@@ -125,7 +154,7 @@ function readAddresses(transport: ProxyTransport, bytes: Uint8Array, at: number)
 }
 
 function formatAddress(octets: Uint8Array): string {
-  return octets.length === 4 ? octets.join('.') : new ipaddr.IPv6([...octets]).toRFC5952String();
+  return octets.length === 4 ? octets.join('.') : formatIPv6(new ipaddr.IPv6([...octets]));
 }
 
 /** An abstract path begins with a zero, which is part of it. */
