@@ -6,7 +6,9 @@ import { compressor } from './compressor/definition.ts';
 import { connectionLimit } from './connection_limit/definition.ts';
 import { cors } from './cors/definition.ts';
 import { decompressor } from './decompressor/definition.ts';
+import { directResponse } from './direct_response/definition.ts';
 import { dynamicForwardProxy } from './dynamic_forward_proxy/definition.ts';
+import { echo } from './echo/definition.ts';
 import { extAuthz } from './ext_authz/definition.ts';
 import { fault } from './fault/definition.ts';
 import { grpcJsonTranscoder } from './grpc_json_transcoder/definition.ts';
@@ -21,6 +23,7 @@ import { metadataExchange } from './metadata_exchange/definition.ts';
 import { mongoProxy } from './mongo_proxy/definition.ts';
 import { networkExtAuthz } from './network_ext_authz/definition.ts';
 import { networkLocalRatelimit } from './network_local_ratelimit/definition.ts';
+import { networkRatelimit } from './network_ratelimit/definition.ts';
 import { networkRbac } from './network_rbac/definition.ts';
 import { networkSetFilterState } from './network_set_filter_state/definition.ts';
 import { peerMetadata } from './peer_metadata/definition.ts';
@@ -28,6 +31,7 @@ import { ratelimit } from './ratelimit/definition.ts';
 import { rbac } from './rbac/definition.ts';
 import { router } from './router/definition.ts';
 import { setFilterState } from './set_filter_state/definition.ts';
+import { sniCluster } from './sni_cluster/definition.ts';
 import { sniDynamicForwardProxy } from './sni_dynamic_forward_proxy/definition.ts';
 import { statefulSession } from './stateful_session/definition.ts';
 import { tcpProxy } from './tcp_proxy/definition.ts';
@@ -61,13 +65,17 @@ export const HTTP_FILTERS = [
 /** Every network filter but the connection manager, which is a world of its own (`proxy/http`). */
 export const NETWORK_FILTERS = [
   connectionLimit,
+  directResponse,
+  echo,
   istioTcpStats,
   metadataExchange,
   networkExtAuthz,
   networkLocalRatelimit,
+  networkRatelimit,
   networkRbac,
   mongoProxy,
   networkSetFilterState,
+  sniCluster,
   sniDynamicForwardProxy,
   tcpProxy,
 ] as readonly NetworkFilterDefinition<never>[];

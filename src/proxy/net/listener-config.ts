@@ -7,6 +7,7 @@ import {
 } from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
 import { type Listener as ListenerProto, ListenerSchema } from '../../api/gen/envoy/config/listener/v3/listener_pb.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
+import { readDataSource } from '../config/data-source.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import { durationMs, metadataOf, socketAddress } from '../config/values.ts';
@@ -175,6 +176,7 @@ function compileChain(
         worker: environment.worker,
         clusters: environment.clusters,
         listener,
+        readData: readDataSource,
         buildAccessLogs: environment.buildAccessLogs,
         waitFor: (target) => pending.push(target),
       },

@@ -115,3 +115,23 @@ test('when the client has said all, needing more is in vain', () => {
     ],
   );
 });
+
+test('who looks at data sees its end as well, unless it has seen enough', () => {
+  const seen: string[] = [];
+  const filter: NetworkFilter = {
+    onData(data, end) {
+      seen.push(`${data.bytes.toString('latin1', data.start, data.end)}${end ? '.' : ''}`);
+      if (seen.length === 3) filter.onData = undefined;
+      return NetworkStatus.Continue;
+    },
+  };
+  const pieces = (...texts: string[]) => {
+    const { connection, handler } = start(() => filter);
+    for (const text of texts) connection.receive(text);
+    connection.peerEnds();
+    return handler.events;
+  };
+  assert.deepEqual(pieces(), ['begun', 'end']);
+  assert.deepEqual(pieces('a', 'b', 'c'), ['begun', 'a', 'b', 'c', 'end']);
+  assert.deepEqual(seen, ['.', 'a', 'b']);
+});

@@ -128,6 +128,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
   }
 
   onData(bytes: Buffer, start: number, end: number): void {
+    this.info.bytesReceived = this.connection.bytesReceived;
     if (this.#terminal !== undefined && !this.#readers) {
       this.#terminal.onData(bytes, start, end);
       return;
@@ -186,7 +187,8 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
       return;
     }
     if (this.#stoppedAt >= 0 || this.#waiting) return;
-    if (this.#terminal === undefined) this.#pass({ bytes: EMPTY, start: 0, end: 0 }, 0);
+    // Filters that look at data see the end as well, as the last there is.
+    if (this.#terminal === undefined || this.#readers) this.#pass({ bytes: EMPTY, start: 0, end: 0 }, 0);
     else this.#tellEnd();
   }
 
@@ -202,6 +204,8 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
 
   onClose(reason: CloseReason, details: string): void {
     this.info.end = this.worker.timers.now();
+    this.info.bytesReceived = this.connection.bytesReceived;
+    this.info.bytesSent = this.connection.bytesSent;
     if (this.#terminal === undefined) this.#last?.refused?.(this);
     else this.#terminal.onClose(reason, details);
     for (const filter of this.#filters) filter.onClose?.();

@@ -1,6 +1,7 @@
 import type { DescMessage, Message } from '@bufbuild/protobuf';
 import type { AccessLog as AccessLogProto } from '../../api/gen/envoy/config/accesslog/v3/accesslog_pb.ts';
 import type { Filter as ClusterFilterProto } from '../../api/gen/envoy/config/cluster/v3/filter_pb.ts';
+import type { DataSource } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
@@ -27,7 +28,8 @@ export interface NetworkData {
 /** A filter of one connection that looks at it before the last filter of the chain gets to. */
 export interface NetworkFilter {
   onNewConnection?(): NetworkStatus;
-  onData?(data: NetworkData, end: boolean): NetworkStatus;
+  /** Called for the end as well, with no bytes. A filter that has seen enough may take it away from itself. */
+  onData?: ((data: NetworkData, end: boolean) => NetworkStatus) | undefined;
   /** The connection is gone; its account is complete. */
   onClose?(): void;
 }
@@ -66,6 +68,8 @@ export interface NetworkBuildContext {
   readonly worker: WorkerContext;
   readonly clusters: ClusterSource;
   readonly listener: ListenerFacts;
+  /** The content of a DataSource, or undefined if it cannot be had, which is in the errors then. */
+  readonly readData: (source: DataSource | undefined, errors: ConfigErrors) => Buffer | undefined;
   buildAccessLogs(protos: readonly AccessLogProto[], errors: ConfigErrors): AccessLog[];
   /** What has to be there before the listener may take connections, such as routes that RDS sends. */
   readonly waitFor: (pending: InitTarget) => void;

@@ -272,6 +272,8 @@ export class SocketConnection implements Connection, Flushable {
   }
 
   close(details = ''): void {
+    // What nobody has read becomes a reset, as the kernel has it where the bytes were never taken from it.
+    if (!this.#started && !this.closed && this.#socket.readableLength > 0) resetSocket(this.#socket);
     this.#finish(CloseReason.Local, details);
   }
 

@@ -7,6 +7,9 @@ export const UPSTREAM_ALPN = 'envoy.network.application_protocols';
 export const UPSTREAM_SNI = 'envoy.network.upstream_server_name';
 export const UPSTREAM_SANS = 'envoy.network.upstream_subject_alt_names';
 
+/** Cluster of a TCP proxy that a filter before it chose, such as sni_cluster. */
+export const TCP_PROXY_CLUSTER = 'envoy.tcp_proxy.cluster';
+
 /** A number: as how many requests one counts for a rate limit service. */
 export const HITS_ADDEND = 'envoy.ratelimit.hits_addend';
 

@@ -21,14 +21,15 @@ export interface ConnectionContents {
   readonly includePeerCertificate: boolean;
   readonly includeTlsSession: boolean;
   readonly destinationLabels: Readonly<Record<string, string>>;
+  /** Namespaces of dynamic metadata that the authorizer gets. */
+  readonly metadata: readonly string[];
 }
 
 /** What goes into a CheckRequest besides the request itself. */
 export interface CheckContents extends ConnectionContents {
   /** Headers as a list that keeps repeated ones apart. */
   readonly rawHeaders: boolean;
-  /** Namespaces of dynamic metadata, and of the route's metadata, that the authorizer gets. */
-  readonly metadata: readonly string[];
+  /** Namespaces of the route's metadata that the authorizer gets. */
   readonly routeMetadata: readonly string[];
 }
 
@@ -55,7 +56,10 @@ export function connectionCheckRequest(
   info: StreamInfo,
   contents: ConnectionContents,
 ): CheckRequest {
-  const attributes = create(AttributeContextSchema, connectionAttributes(connection, info, contents));
+  const attributes = create(AttributeContextSchema, {
+    ...connectionAttributes(connection, info, contents),
+    metadataContext: { filterMetadata: picked(info.dynamicMetadata, contents.metadata) },
+  });
   return create(CheckRequestSchema, { attributes });
 }
 

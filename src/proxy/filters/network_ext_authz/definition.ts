@@ -28,6 +28,8 @@ export const networkExtAuthz: NetworkFilterDefinition<ExtAuthz> = {
       'filter_enabled_metadata',
       'bootstrap_metadata_labels_key',
       'include_tls_session',
+      'metadata_context_namespaces',
+      'shadow_mode',
     ],
   },
   compile(proto, { worker, clusters }, errors) {
@@ -45,8 +47,10 @@ export const networkExtAuthz: NetworkFilterDefinition<ExtAuthz> = {
         includePeerCertificate: proto.includePeerCertificate,
         includeTlsSession: proto.includeTlsSession,
         destinationLabels: nodeLabels(worker.node.metadata, proto.bootstrapMetadataLabelsKey),
+        metadata: proto.metadataContextNamespaces,
       },
       failureModeAllow: proto.failureModeAllow,
+      shadowMode: proto.shadowMode,
       enabledFor:
         proto.filterEnabledMetadata && metadataTest(proto.filterEnabledMetadata, errors.at('filter_enabled_metadata')),
     };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { stubConnection } from '../../../../test/support/filter-callbacks.ts';
+import { ManualTimers, stubConnection } from '../../../../test/support/filter-callbacks.ts';
 import { CheckResponseSchema } from '../../../api/gen/envoy/service/auth/v3/external_auth_pb.ts';
 import type { GrpcStatus } from '../../../wire/grpc/transport.ts';
 import { type NetworkFilterCallbacks, NetworkStatus } from '../../net/network-filter.ts';
@@ -31,14 +31,20 @@ function start(more: Partial<NetworkExtAuthzConfig> = {}, at?: Result) {
           return { cancel: () => void calls.push('cancel') };
         },
       },
-      contents: { includePeerCertificate: false, includeTlsSession: false, destinationLabels: {} },
+      contents: { includePeerCertificate: false, includeTlsSession: false, destinationLabels: {}, metadata: [] },
       failureModeAllow: false,
+      shadowMode: false,
       enabledFor: undefined,
       ...more,
     },
-    { connection, info, continueReading: () => void calls.push('continue') } as unknown as NetworkFilterCallbacks,
+    {
+      connection,
+      info,
+      worker: { timers: new ManualTimers() },
+      continueReading: () => void calls.push('continue'),
+    } as unknown as NetworkFilterCallbacks,
   );
-  const status = filter.onNewConnection();
+  const status = filter.onData?.();
   return { filter, info, stats, status, calls, answer: (result: Result) => answer(result) };
 }
 
@@ -73,6 +79,14 @@ test('failures that do not matter', () => {
   const denied = start({ failureModeAllow: true });
   denied.answer(DENIED);
   assert.deepEqual(denied.calls, ['close ext_authz_close']);
+});
+
+test('in shadow mode everybody passes', () => {
+  for (const result of [DENIED, GONE]) {
+    const { calls, answer, stats } = start({ shadowMode: true });
+    answer(result);
+    assert.deepEqual([calls, stats.cx_closed], [['continue'], 0]);
+  }
 });
 
 test('a connection that goes takes its question back', () => {

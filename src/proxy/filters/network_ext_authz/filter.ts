@@ -30,14 +30,16 @@ export interface NetworkExtAuthzConfig {
   readonly service: GrpcService;
   readonly contents: ConnectionContents;
   readonly failureModeAllow: boolean;
+  /** Asks, counts, and lets everybody pass. */
+  readonly shadowMode: boolean;
   readonly enabledFor: MetadataTest | undefined;
 }
 
 const NAMESPACE = 'envoy.filters.network.ext_authz';
 
 /**
- * Asks an authorizer whether a connection may pass. It asks as soon as the connection is there, and its peer admitted,
- * where Envoy waits for its first bytes: a server that speaks first is not to be heard by one who must not.
+ * Asks an authorizer whether a connection may pass. As Envoy's it asks with the first that the client sends, or when it
+ * ends: a server behind that speaks first is heard before.
  */
 export class NetworkExtAuthzFilter implements NetworkFilter {
   readonly #config: NetworkExtAuthzConfig;
@@ -45,16 +47,20 @@ export class NetworkExtAuthzFilter implements NetworkFilter {
   #phase: 'idle' | 'asking' | 'over' = 'idle';
   #call: Cancelable | undefined = undefined;
   #withinCall = false;
+  #asked = 0;
   #passes = false;
+  /** Undefined when the question is answered. */
+  onData: (() => NetworkStatus) | undefined;
 
   constructor(config: NetworkExtAuthzConfig, callbacks: NetworkFilterCallbacks) {
     this.#config = config;
     this.#callbacks = callbacks;
+    this.onData = () => this.#ask();
   }
 
-  onNewConnection(): NetworkStatus {
+  #ask(): NetworkStatus {
     const { stats, service, contents, enabledFor } = this.#config;
-    const { connection, info } = this.#callbacks;
+    const { connection, info, worker } = this.#callbacks;
     if (enabledFor?.(info.dynamicMetadata) === false) {
       stats.disabled++;
       return NetworkStatus.Continue;
@@ -62,6 +68,7 @@ export class NetworkExtAuthzFilter implements NetworkFilter {
     stats.total++;
     stats.active++;
     this.#phase = 'asking';
+    this.#asked = worker.timers.now();
     this.#withinCall = true;
     const message = toBinary(CheckRequestSchema, connectionCheckRequest(connection, info, contents));
     const call = service.unary(CHECK, message, info, (result) => {
@@ -73,25 +80,29 @@ export class NetworkExtAuthzFilter implements NetworkFilter {
   }
 
   #answered(verdict: Verdict): void {
-    const { stats, failureModeAllow } = this.#config;
-    const { connection, info } = this.#callbacks;
+    const { stats, failureModeAllow, shadowMode } = this.#config;
+    const { connection, info, worker } = this.#callbacks;
     this.#phase = 'over';
     this.#call = undefined;
+    this.onData = undefined;
     stats.active--;
     if (verdict.kind === 'allowed') stats.ok++;
     else if (verdict.kind === 'denied') stats.denied++;
     else stats.error++;
     if (verdict.kind !== 'failed' && verdict.metadata !== undefined && Object.keys(verdict.metadata).length > 0) {
-      info.setDynamicMetadata(NAMESPACE, verdict.metadata);
+      // As in Envoy, only answers that allow, and that come with metadata, tell how many milliseconds they took.
+      const took =
+        verdict.kind === 'allowed' ? { ext_authz_duration: Math.floor(worker.timers.now() - this.#asked) } : {};
+      info.setDynamicMetadata(NAMESPACE, { ...verdict.metadata, ...took });
     }
-    if (verdict.kind === 'denied' || (verdict.kind === 'failed' && !failureModeAllow)) {
+    if (!shadowMode && (verdict.kind === 'denied' || (verdict.kind === 'failed' && !failureModeAllow))) {
       stats.cx_closed++;
       info.flags |= ResponseFlag.UnauthorizedExternalService;
       info.responseCodeDetails = verdict.kind === 'denied' ? 'ext_authz_denied' : 'ext_authz_error';
       connection.close('ext_authz_close');
       return;
     }
-    if (verdict.kind === 'failed') stats.failure_mode_allowed++;
+    if (verdict.kind === 'failed' && !shadowMode) stats.failure_mode_allowed++;
     this.#passes = true;
     if (!this.#withinCall) this.#callbacks.continueReading();
   }

@@ -5,6 +5,7 @@ import {
   RBACSchema,
 } from '../../../api/gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
+import { durationMs } from '../../config/values.ts';
 import type { NetworkFilterDefinition } from '../../net/network-filter.ts';
 import { StatLeases } from '../../observe/stat-leases.ts';
 import { RBAC_RULES, rbacEngine } from '../rbac/engine.ts';
@@ -22,6 +23,7 @@ export const networkRbac: NetworkFilterDefinition<RBAC> = {
       'shadow_rules_stat_prefix',
       'stat_prefix',
       'enforcement_type',
+      'delay_deny',
     ],
   },
   compile(proto, { worker }, errors) {
@@ -34,11 +36,12 @@ export const networkRbac: NetworkFilterDefinition<RBAC> = {
       engine: rbacEngine(proto.rules, errors.at('rules')),
       shadow: rbacEngine(proto.shadowRules, errors.at('shadow_rules')),
       shadowPrefix: proto.shadowRulesStatPrefix,
+      continuous: proto.enforcementType === EnforcementType.CONTINUOUS,
+      delayMs: durationMs(proto.delayDeny, 0),
     };
-    const continuous = proto.enforcementType === EnforcementType.CONTINUOUS;
     return {
       terminal: false,
-      create: (callbacks) => new NetworkRbacFilter(config, continuous, callbacks),
+      create: (callbacks) => new NetworkRbacFilter(config, callbacks),
       dispose: () => leases.release(),
     };
   },

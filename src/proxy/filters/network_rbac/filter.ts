@@ -1,4 +1,5 @@
 import { type NetworkFilter, type NetworkFilterCallbacks, NetworkStatus } from '../../net/network-filter.ts';
+import type { Timer } from '../../timers.ts';
 import { type RbacEngine, refusalDetails } from '../rbac/engine.ts';
 import { noteLogging, noteVerdict } from '../rbac/filter.ts';
 import type { RbacStats } from '../rbac/stats.ts';
@@ -8,34 +9,36 @@ export interface NetworkRbacConfig {
   readonly engine: RbacEngine | undefined;
   readonly shadow: RbacEngine | undefined;
   readonly shadowPrefix: string;
+  /** Judges with every piece of data anew, not only with the first. */
+  readonly continuous: boolean;
+  /** How long a connection that is refused is kept waiting before it is closed, in milliseconds. */
+  readonly delayMs: number;
 }
 
 const NAMESPACE = 'envoy.filters.network.rbac';
 
 /**
- * Lets connections pass by who opens them, or closes them. It judges as soon as the connection is there, and its peer
- * admitted, so that nothing behind it, such as a server that speaks first, is reached by one who must not.
+ * Lets connections pass by who opens them, or closes them. As Envoy's it judges with the first that the client sends,
+ * or when it ends: a server behind that speaks first is heard before.
  */
 export class NetworkRbacFilter implements NetworkFilter {
   readonly #config: NetworkRbacConfig;
   readonly #callbacks: NetworkFilterCallbacks;
-  /** Set for rules that are to be tried with every piece of data anew. */
-  readonly onData: (() => NetworkStatus) | undefined;
+  #delay: Timer | undefined = undefined;
+  /** Undefined when there is nothing more to judge. */
+  onData: (() => NetworkStatus) | undefined;
 
-  constructor(config: NetworkRbacConfig, continuous: boolean, callbacks: NetworkFilterCallbacks) {
+  constructor(config: NetworkRbacConfig, callbacks: NetworkFilterCallbacks) {
     this.#config = config;
     this.#callbacks = callbacks;
-    this.onData = continuous ? () => this.#judge() : undefined;
-  }
-
-  onNewConnection(): NetworkStatus {
-    return this.#judge();
+    this.onData = () => this.#judge();
   }
 
   #judge(): NetworkStatus {
-    const { engine, shadow, stats, shadowPrefix } = this.#config;
-    const { connection, info } = this.#callbacks;
+    const { engine, shadow, stats, shadowPrefix, continuous, delayMs } = this.#config;
+    const { connection, info, worker } = this.#callbacks;
     const subject = { connection, headers: undefined, info };
+    if (!continuous) this.onData = undefined;
     if (shadow !== undefined) {
       const verdict = shadow.judge(subject);
       stats.countShadow(verdict.allowed, verdict.policy);
@@ -47,7 +50,13 @@ export class NetworkRbacFilter implements NetworkFilter {
     stats.countEnforced(verdict.allowed, verdict.policy);
     if (verdict.allowed) return NetworkStatus.Continue;
     info.connectionTerminationDetails = refusalDetails(verdict.policy);
-    connection.close('rbac_deny_close');
+    const close = () => connection.close('rbac_deny_close');
+    if (delayMs > 0) this.#delay = worker.timers.start(delayMs, close);
+    else close();
     return NetworkStatus.Stop;
+  }
+
+  onClose(): void {
+    this.#delay?.cancel();
   }
 }

@@ -5,6 +5,7 @@ import {
   DYNAMIC_HOST,
   DYNAMIC_PORT,
   HITS_ADDEND,
+  TCP_PROXY_CLUSTER,
   UPSTREAM_ALPN,
   UPSTREAM_SANS,
   UPSTREAM_SNI,
@@ -46,7 +47,7 @@ const asCount: ObjectFactory = (text) => (/^\d+$/.test(text) && Number(text) < 2
 const FACTORIES: Readonly<Record<string, ObjectFactory>> = {
   'envoy.string': asText,
   'envoy.hashable_string': asText,
-  'envoy.tcp_proxy.cluster': asText,
+  [TCP_PROXY_CLUSTER]: asText,
   [DYNAMIC_HOST]: asText,
   [DYNAMIC_PORT]: asCount,
   [UPSTREAM_SNI]: asText,

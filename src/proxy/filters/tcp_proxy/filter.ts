@@ -12,7 +12,7 @@ import type { Host, Metadata } from '../../cluster/host.ts';
 import { CloseReason, type Connection, type ConnectionHandler } from '../../net/connection.ts';
 import type { NetworkFilterCallbacks } from '../../net/network-filter.ts';
 import type { AccessLog } from '../../observe/access-log/access-log.ts';
-import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
+import { TCP_PROXY_CLUSTER, UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import { StatGroup } from '../../observe/stats.ts';
 import type { StreamInfo, UpstreamConnectionInfo } from '../../observe/stream-info.ts';
@@ -66,9 +66,6 @@ export interface TcpProxyConfig {
   readonly tunnel: TunnelConfig | undefined;
 }
 
-/** Cluster that a filter before this one chose, such as sni_cluster. */
-export const CLUSTER_OVERRIDE = 'envoy.tcp_proxy.cluster';
-
 /** What a client may send before there is an upstream connection. */
 const MAX_EARLY = 1024 * 1024;
 
@@ -115,6 +112,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
     const cluster = clusters.get(chosen.name);
     if (cluster === undefined) {
       this.#config.stats.downstream_cx_no_route++;
+      info.upstreamCluster = '';
       this.#giveUp(ResponseFlag.NoClusterFound);
       return;
     }
@@ -125,7 +123,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
   }
 
   #choose(): { readonly name: string; readonly metadataMatch: Metadata | undefined } {
-    const override = this.#callbacks.info.getFilterState(CLUSTER_OVERRIDE);
+    const override = this.#callbacks.info.getFilterState(TCP_PROXY_CLUSTER);
     if (typeof override === 'string') return { name: override, metadataMatch: undefined };
     const { clusters } = this.#config;
     if (clusters.length === 1) return clusters[0];
@@ -243,7 +241,6 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
     const { stats } = this.#config;
     const { info, worker } = this.#callbacks;
     stats.downstream_cx_rx_bytes_total += end - start;
-    info.bytesReceived += end - start;
     this.#lastActivity = worker.timers.now();
     const chunk = Buffer.from(bytes.subarray(start, end));
     if (this.#upstream !== undefined) {
@@ -287,10 +284,10 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
   upstreamData(bytes: Uint8Array, start: number, end: number): void {
     const { info, worker } = this.#callbacks;
     this.#config.stats.downstream_cx_tx_bytes_total += end - start;
-    info.bytesSent += end - start;
     info.upstreamBytesReceived += end - start;
     this.#lastActivity = worker.timers.now();
     this.#client.write(Buffer.from(bytes.subarray(start, end)));
+    info.bytesSent = this.#client.bytesSent;
   }
 
   upstreamEnded(): void {
