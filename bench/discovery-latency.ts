@@ -9,6 +9,7 @@ import type net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { VANILLA } from '../test/support/mesh-yaml.ts';
 import { freePort } from './proxy/machine.ts';
 
 const { values } = parseArgs({
@@ -92,19 +93,7 @@ metadata: {name: gw, namespace: istio-system}
 spec:
   selector: {istio: ingressgateway}
   servers: [{port: {number: ${port}, name: web, protocol: HTTP}, hosts: ["*"]}]
----
-apiVersion: networking.istio.io/v1alpha3
-kind: EnvoyFilter
-metadata: {name: vanilla, namespace: istio-system}
-spec:
-  configPatches:
-  - applyTo: HTTP_FILTER
-    match: {listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: istio.alpn}}}}}
-    patch: {operation: REMOVE}
-  - applyTo: HTTP_FILTER
-    match: {listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: istio.stats}}}}}
-    patch: {operation: REMOVE}
-`;
+---${VANILLA}`;
 
 function bootstrap(grpc: number, admin: number): string {
   const protocol = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';

@@ -3,12 +3,11 @@
 # with "ok" or with what differed, and ends with 1 if one did. It needs curl. The mesh is left as its files say.
 #   ISTHMUS   how isthmus is run; "npx isthmus" unless told
 #   ADDRESS   where the gateways are published; 127.0.0.1 unless told
-ISTHMUS=${ISTHMUS:-npx isthmus}
+. "$(dirname "$0")/../check-lib.sh"
 SITE=http://${ADDRESS:-127.0.0.1}:8080
 ENROUTE=http://${ADDRESS:-127.0.0.1}:8081
 
 jar=$(mktemp) || exit 1
-failed=0
 
 # Leaves the mesh as its files say.
 clean_up() {
@@ -19,22 +18,6 @@ clean_up() {
   rm -f "$jar"
 }
 trap clean_up EXIT
-trap 'exit 1' INT TERM
-
-# step NAME EXPECTED ACTUAL: whether a step gave what it should.
-step() {
-  if [ "$2" = "$3" ]; then
-    echo "ok    $1"
-  else
-    failed=1
-    printf 'FAIL  %s\n      expected: %s\n      got:      %s\n' "$1" "$2" "$3"
-  fi
-}
-
-# Whether a text has another in it.
-has() {
-  case $1 in *"$2"*) echo yes ;; *) echo "no: $1" ;; esac
-}
 
 get() { curl -sS -m 20 --noproxy '*' "$@" 2>&1; }
 page() { get "$SITE/productpage"; }

@@ -1,12 +1,11 @@
 #!/bin/sh
 # Goes through the steps of the article against the mesh that "isthmus up examples/cargo" runs, prints each with "ok" or
 # with what differed, and ends with 1 if one did. It needs curl and openssl. ISTHMUS is how to run isthmus.
-ISTHMUS=${ISTHMUS:-npx isthmus}
+. "$(dirname "$0")/../check-lib.sh"
 HOST=cargo.example.com
 
 here=$(cd "$(dirname "$0")" && pwd)
 certs=$(mktemp -d) || exit 1
-failed=0
 
 # Leaves the mesh as its files say.
 clean_up() {
@@ -14,30 +13,8 @@ clean_up() {
   rm -rf "$certs"
 }
 trap clean_up EXIT
-trap 'exit 1' INT TERM
 
-# step NAME EXPECTED ACTUAL: whether a step gave what it should.
-step() {
-  if [ "$2" = "$3" ]; then
-    echo "ok    $1"
-  else
-    failed=1
-    printf 'FAIL  %s\n      expected: %s\n      got:      %s\n' "$1" "$2" "$3"
-  fi
-}
-
-# Whether a text has another in it.
-has() {
-  case $1 in *"$2"*) echo yes ;; *) echo "no: $1" ;; esac
-}
-
-gateway=$($ISTHMUS status | awk '$1 == "istio-ingressgateway" && $2 == 443 { sub("https://", "", $3); print $3 }')
-if [ -z "$gateway" ]; then
-  echo 'FAIL  no mesh with a gateway on port 443 runs: start it with "isthmus up examples/cargo"'
-  exit 1
-fi
-address=${gateway%:*}
-port=${gateway##*:}
+find_gateway cargo
 
 # fetch PATH [OPTIONS]: through the gateway, by its name, trusting only the authority made here.
 fetch() {

@@ -1,48 +1,13 @@
 #!/bin/sh
 # Goes through the steps of the article against the mesh that "isthmus up examples/egress-mtls" runs, prints each with
 # "ok" or with what differed, and ends with 1 if one did. It needs curl and nginx. ISTHMUS is how to run isthmus.
-ISTHMUS=${ISTHMUS:-npx isthmus}
+. "$(dirname "$0")/../check-lib.sh"
 HOST=external-service.apps.e5dd.opentlc.com
 
 certs=$(mktemp -d) || exit 1
-failed=0
 trap 'rm -rf "$certs"' EXIT
-trap 'exit 1' INT TERM
 
-# step NAME EXPECTED ACTUAL: whether a step gave what it should.
-step() {
-  if [ "$2" = "$3" ]; then
-    echo "ok    $1"
-  else
-    failed=1
-    printf 'FAIL  %s\n      expected: %s\n      got:      %s\n' "$1" "$2" "$3"
-  fi
-}
-
-# Whether a text has another in it.
-has() {
-  case $1 in *"$2"*) echo yes ;; *) echo "no: $1" ;; esac
-}
-
-# eventually EXPECTED COMMAND: what the command prints, when that is what is expected, or after half a minute.
-eventually() {
-  wanted=$1
-  shift
-  tries=0
-  while got=$("$@" || true) && [ "$got" != "$wanted" ] && [ "$tries" -lt 30 ]; do
-    tries=$((tries + 1))
-    sleep 1
-  done
-  echo "$got"
-}
-
-gateway=$($ISTHMUS status | awk '$1 == "istio-ingressgateway" && $2 == 443 { sub("https://", "", $3); print $3 }')
-if [ -z "$gateway" ]; then
-  echo 'FAIL  no mesh with a gateway on port 443 runs: start it with "isthmus up examples/egress-mtls"'
-  exit 1
-fi
-address=${gateway%:*}
-port=${gateway##*:}
+find_gateway egress-mtls
 
 # code [OPTIONS]: the status of the external service as a terminal outside of the mesh gets it.
 code() {

@@ -8,6 +8,7 @@ import { AdsClient } from '../../src/xds/client/ads-client.ts';
 import type { RawResource, Rejection, SubscriptionSink } from '../../src/xds/client/config-source.ts';
 import { Resource } from '../../src/xds/session/resource-types.ts';
 import { encodedNode, startIsthmus, startIstiod, type TestedControlPlane } from '../support/mesh.ts';
+import { clusterOf, service } from '../support/mesh-yaml.ts';
 import { until, withoutReference } from '../support/reference.ts';
 import { SocketTransport } from '../support/socket-transport.ts';
 
@@ -22,19 +23,6 @@ spec:
   servers: [{port: {number: 8080, name: http, protocol: HTTP}, hosts: ["*"]}]
 `;
 
-const service = (name: string, ports: number[]) => `
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: ${name}, namespace: default}
-spec:
-  hosts: [${name}.default.svc.cluster.local]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  endpoints: [${ports.map((port) => `{address: 127.0.0.1, ports: {http: ${port}}}`).join(', ')}]
-`;
-
 const route = (name: string) => `
 ---
 apiVersion: networking.istio.io/v1
@@ -45,8 +33,6 @@ spec:
   gateways: [istio-system/gw]
   http: [{route: [{destination: {host: ${name}.default.svc.cluster.local}}]}]
 `;
-
-const cluster = (name: string) => `outbound|80||${name}.default.svc.cluster.local`;
 
 /** Keeps what it gets, and accepts it unless told otherwise. */
 class Sink implements SubscriptionSink {
@@ -121,7 +107,7 @@ const servers = [
 for (const { name, start, skip } of servers) {
   for (const delta of [false, true]) {
     describe(`${name}, ${delta ? 'delta' : 'state of the world'}`, { skip, concurrency: true }, () => {
-      const config = { 'gateway.yaml': GATEWAY + service('a', [9001]) + service('b', [9002]) + route('a') };
+      const config = { 'gateway.yaml': GATEWAY + service('a', 9001) + service('b', 9002) + route('a') };
 
       test('gives clusters, endpoints and routes, and their changes', async (t) => {
         const server = await start(t, config);
@@ -130,25 +116,25 @@ for (const { name, start, skip } of servers) {
         client.subscribe(Resource.Cluster, undefined, clusters);
         await until(
           'clusters come',
-          () => clusters.resources.has(cluster('a')) && clusters.resources.has(cluster('b')),
+          () => clusters.resources.has(clusterOf('a')) && clusters.resources.has(clusterOf('b')),
         );
 
-        const followed = client.subscribe(Resource.Endpoint, [cluster('a'), cluster('b')], endpoints);
+        const followed = client.subscribe(Resource.Endpoint, [clusterOf('a'), clusterOf('b')], endpoints);
         await until('endpoints come', () => endpoints.resources.size === 2);
-        assert.deepEqual(portsOf(endpoints.resources.get(cluster('a'))), [9001]);
+        assert.deepEqual(portsOf(endpoints.resources.get(clusterOf('a'))), [9001]);
 
         client.subscribe(Resource.Route, ['http.8080'], routes);
         await until('the route comes', () => routes.resources.get('http.8080'));
-        assert.deepEqual(clustersOf(routes.resources.get('http.8080')), [cluster('a')]);
+        assert.deepEqual(clustersOf(routes.resources.get('http.8080')), [clusterOf('a')]);
 
-        server.write('gateway.yaml', GATEWAY + service('a', [9001, 9003]) + service('c', [9004]) + route('c'));
-        await until('the new cluster comes', () => clusters.resources.has(cluster('c')));
-        followed.setNames([cluster('a'), cluster('c')]);
-        await until('its endpoints come', () => endpoints.resources.get(cluster('c')));
-        assert.deepEqual(portsOf(endpoints.resources.get(cluster('c'))), [9004]);
-        await until('a changed endpoint comes', () => portsOf(endpoints.resources.get(cluster('a'))).length === 2);
-        await until('the route follows', () => clustersOf(routes.resources.get('http.8080')).includes(cluster('c')));
-        await until('the old cluster goes', () => !clusters.resources.has(cluster('b')));
+        server.write('gateway.yaml', GATEWAY + service('a', 9001, 9003) + service('c', 9004) + route('c'));
+        await until('the new cluster comes', () => clusters.resources.has(clusterOf('c')));
+        followed.setNames([clusterOf('a'), clusterOf('c')]);
+        await until('its endpoints come', () => endpoints.resources.get(clusterOf('c')));
+        assert.deepEqual(portsOf(endpoints.resources.get(clusterOf('c'))), [9004]);
+        await until('a changed endpoint comes', () => portsOf(endpoints.resources.get(clusterOf('a'))).length === 2);
+        await until('the route follows', () => clustersOf(routes.resources.get('http.8080')).includes(clusterOf('c')));
+        await until('the old cluster goes', () => !clusters.resources.has(clusterOf('b')));
       });
 
       test('goes on after a NACK, and tells the client what is good later', async (t) => {
@@ -156,15 +142,15 @@ for (const { name, start, skip } of servers) {
         const { client } = connect(t, server, delta);
         const [clusters, endpoints] = [new Sink(), new Sink()];
         client.subscribe(Resource.Cluster, undefined, clusters);
-        await until('clusters come', () => clusters.resources.has(cluster('a')));
+        await until('clusters come', () => clusters.resources.has(clusterOf('a')));
         endpoints.reject = (r) => (portsOf(r).includes(9666) ? 'the test does not like 9666' : undefined);
-        client.subscribe(Resource.Endpoint, [cluster('a')], endpoints);
-        await until('endpoints come', () => endpoints.resources.get(cluster('a')));
-        server.write('gateway.yaml', GATEWAY + service('a', [9666]) + service('b', [9002]) + route('a'));
+        client.subscribe(Resource.Endpoint, [clusterOf('a')], endpoints);
+        await until('endpoints come', () => endpoints.resources.get(clusterOf('a')));
+        server.write('gateway.yaml', GATEWAY + service('a', 9666) + service('b', 9002) + route('a'));
         await until('the bad update comes', () => endpoints.updates.length >= 2);
-        assert.deepEqual(portsOf(endpoints.resources.get(cluster('a'))), [9001], 'the last good one stays');
-        server.write('gateway.yaml', GATEWAY + service('a', [9005]) + service('b', [9002]) + route('a'));
-        await until('the good update comes', () => portsOf(endpoints.resources.get(cluster('a')))[0] === 9005);
+        assert.deepEqual(portsOf(endpoints.resources.get(clusterOf('a'))), [9001], 'the last good one stays');
+        server.write('gateway.yaml', GATEWAY + service('a', 9005) + service('b', 9002) + route('a'));
+        await until('the good update comes', () => portsOf(endpoints.resources.get(clusterOf('a')))[0] === 9005);
       });
 
       test('takes a client back that was cut off', async (t) => {
@@ -172,33 +158,33 @@ for (const { name, start, skip } of servers) {
         const { client, transport, states } = connect(t, server, delta);
         const [clusters, endpoints] = [new Sink(), new Sink()];
         client.subscribe(Resource.Cluster, undefined, clusters);
-        await until('clusters come', () => clusters.resources.has(cluster('a')));
-        client.subscribe(Resource.Endpoint, [cluster('a')], endpoints);
+        await until('clusters come', () => clusters.resources.has(clusterOf('a')));
+        client.subscribe(Resource.Endpoint, [clusterOf('a')], endpoints);
         await until('endpoints come', () => endpoints.resources.size === 1);
         transport.cut();
         await until('the client is back', () => states.filter(Boolean).length >= 2);
-        server.write('gateway.yaml', GATEWAY + service('a', [9001, 9009]) + service('b', [9002]) + route('a'));
-        await until('a change comes', () => portsOf(endpoints.resources.get(cluster('a'))).length === 2);
-        assert.ok(clusters.resources.has(cluster('b')));
+        server.write('gateway.yaml', GATEWAY + service('a', 9001, 9009) + service('b', 9002) + route('a'));
+        await until('a change comes', () => portsOf(endpoints.resources.get(clusterOf('a'))).length === 2);
+        assert.ok(clusters.resources.has(clusterOf('b')));
       });
     });
   }
 }
 
 test('ours sends a client that comes back only what it does not have', async (t) => {
-  const config = { 'gateway.yaml': GATEWAY + service('a', [9001]) + service('b', [9002]) + route('a') };
+  const config = { 'gateway.yaml': GATEWAY + service('a', 9001) + service('b', 9002) + route('a') };
   const server = await startIsthmus(t, config);
   const { client, transport, states } = connect(t, server, true);
   const [clusters, endpoints] = [new Sink(), new Sink()];
   client.subscribe(Resource.Cluster, undefined, clusters);
-  await until('clusters come', () => clusters.resources.has(cluster('a')));
-  client.subscribe(Resource.Endpoint, [cluster('a'), cluster('b')], endpoints);
+  await until('clusters come', () => clusters.resources.has(clusterOf('a')));
+  client.subscribe(Resource.Endpoint, [clusterOf('a'), clusterOf('b')], endpoints);
   await until('endpoints come', () => endpoints.resources.size === 2);
   const before = [clusters.updates.length, endpoints.updates.length];
   transport.cut();
   await until('the client is back', () => states.filter(Boolean).length >= 2);
-  server.write('more.yaml', service('c', [9003]));
-  await until('a change comes', () => clusters.resources.has(cluster('c')));
-  assert.deepEqual(clusters.updates.slice(before[0]), [cluster('c')]);
+  server.write('more.yaml', service('c', 9003));
+  await until('a change comes', () => clusters.resources.has(clusterOf('c')));
+  assert.deepEqual(clusters.updates.slice(before[0]), [clusterOf('c')]);
   assert.equal(endpoints.updates.length, before[1]);
 });

@@ -9,6 +9,7 @@ import { takeSlot } from '../../src/local/slot.ts';
 import { NetworkNamespace } from '../../src/process/network-namespace.ts';
 import { within } from '../../src/process/within.ts';
 import { execute, isthmusProgram } from '../support/local-mesh.ts';
+import { VANILLA } from '../support/mesh-yaml.ts';
 import { TestPki } from '../support/pki.ts';
 import { referenceProgram, scratch, until, withoutReference } from '../support/reference.ts';
 import { CASES, type CaptureRequest, type Places } from './capture/cases.ts';
@@ -19,20 +20,6 @@ import { Istiod } from './translation/istiod.ts';
  * once with Envoy in its place. Everything in the pod is captured by our rules; the programs are curl and plain servers.
  */
 
-/** Envoy as it is built by others has none of Istio's own filters. */
-const VANILLA = `
-apiVersion: networking.istio.io/v1alpha3
-kind: EnvoyFilter
-metadata: {name: vanilla, namespace: istio-system}
-spec:
-  configPatches:
-  - applyTo: HTTP_FILTER
-    match: {listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: istio.alpn}}}}}
-    patch: {operation: REMOVE}
-  - applyTo: HTTP_FILTER
-    match: {listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: istio.stats}}}}}
-    patch: {operation: REMOVE}
-`;
 const MESH = { enableAutoMtls: false, accessLogFile: '/dev/stdout', defaultProviders: {}, extensionProviders: [] };
 const SERVERS = ['http:v1:9001', 'http:v2:9002', 'first:t1:7001', 'first:t2:7002', 'tls:a:8443', 'tls:b:8444'];
 const OWN = ['http:app:8080', 'first:db:8081'];

@@ -12,23 +12,10 @@ import { generatePrivateKey, privateKeyPem } from '../../src/ca/x509/keys.ts';
 import { createRequest } from '../../src/ca/x509/request.ts';
 import { Resource } from '../../src/xds/session/resource-types.ts';
 import { nodeJson, startEnvoy, startIsthmus } from '../support/mesh.ts';
+import { service, VANILLA } from '../support/mesh-yaml.ts';
 import { freePorts, referenceProgram, scratch, until, withoutReference } from '../support/reference.ts';
 
 const GATEWAY_NODE = nodeJson('router', 'gateway', 'istio-system');
-
-const VANILLA = `
-apiVersion: networking.istio.io/v1alpha3
-kind: EnvoyFilter
-metadata: {name: vanilla, namespace: istio-system}
-spec:
-  configPatches:
-  - applyTo: HTTP_FILTER
-    match: {listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: istio.alpn}}}}}
-    patch: {operation: REMOVE}
-  - applyTo: HTTP_FILTER
-    match: {listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: istio.stats}}}}}
-    patch: {operation: REMOVE}
-`;
 
 const gateway = (port: number, tls = '') => `
 apiVersion: networking.istio.io/v1
@@ -37,19 +24,6 @@ metadata: {name: gw, namespace: istio-system}
 spec:
   selector: {istio: ingressgateway}
   servers: [{port: {number: ${port}, name: web, protocol: ${tls ? 'HTTPS' : 'HTTP'}}, hosts: ["*"]${tls}}]
-`;
-
-const service = (name: string, port: number) => `
----
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: ${name}, namespace: default}
-spec:
-  hosts: [${name}.default.svc.cluster.local]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  endpoints: [{address: 127.0.0.1, ports: {http: ${port}}}]
 `;
 
 const route = (name: string) => `

@@ -4,7 +4,7 @@ import type { JsonObject } from '@bufbuild/protobuf';
 import { any, cluster, HTTP2, httpListener, named } from '../support/envoy-config.ts';
 import { exchange, type RawResponse } from '../support/raw-http.ts';
 import { withoutReference } from '../support/reference.ts';
-import { LIBRARY_PB, Library } from '../support/transcoding/library.ts';
+import { LIBRARY_PB, type Library, libraryServers } from '../support/transcoding/library.ts';
 import {
   type Observation,
   observe,
@@ -69,14 +69,7 @@ async function start(t: TestContext) {
   const libraries = new Map<number, Library>();
   const twins = await twinProxies(t, {
     listeners: Object.keys(LISTENERS),
-    servers: {
-      async library(t) {
-        const library = new Library();
-        const port = await library.start(t);
-        libraries.set(port, library);
-        return port;
-      },
-    },
+    servers: libraryServers(libraries),
     bootstrap: (env) => ({
       static_resources: {
         clusters: [

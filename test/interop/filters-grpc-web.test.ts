@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { cluster, HTTP2, httpListener, named } from '../support/envoy-config.ts';
 import { encodeMessage } from '../support/raw-http.ts';
 import { withoutReference } from '../support/reference.ts';
-import { Library } from '../support/transcoding/library.ts';
+import { type Library, libraryServers } from '../support/transcoding/library.ts';
 import { observe, type RequestSpec, type Twin, twinProxies } from '../support/twin-proxies.ts';
 
 const frame = (message: Buffer): Buffer => {
@@ -64,14 +64,7 @@ async function start(t: TestContext) {
           ? encodeMessage('HTTP/1.1 403 Forbidden', [['content-type', 'text/plain']], 'not for you é\n')
           : encodeMessage('HTTP/1.1 200 OK', [['content-type', 'text/html']], '<p>'),
     }),
-    servers: {
-      async library(t) {
-        const library = new Library();
-        const port = await library.start(t);
-        libraries.set(port, library);
-        return port;
-      },
-    },
+    servers: libraryServers(libraries),
     bootstrap: (env) => ({
       static_resources: {
         clusters: [

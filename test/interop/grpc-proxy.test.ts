@@ -5,6 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { any, cluster, HTTP2, httpListener } from '../support/envoy-config.ts';
+import { INTEROP_CASES } from '../support/grpc-testing.ts';
 import { TestPki } from '../support/pki.ts';
 import { accepts, freePorts, referenceProgram, run, scratch, until, withoutReference } from '../support/reference.ts';
 import { start, type Twin } from '../support/twin-proxies.ts';
@@ -12,26 +13,7 @@ import { start, type Twin } from '../support/twin-proxies.ts';
 /** gRPC's own client and server, with our proxy between them, in the clear and over TLS on both sides. */
 
 // Not among them: pick_first_unary, for which gRPC's Go server does not say who it is.
-const CASES = [
-  'empty_unary',
-  'large_unary',
-  'client_streaming',
-  'server_streaming',
-  'ping_pong',
-  'empty_stream',
-  'timeout_on_sleeping_server',
-  'cancel_after_begin',
-  'cancel_after_first_response',
-  'status_code_and_message',
-  'special_status_message',
-  'custom_metadata',
-  'unimplemented_method',
-  'unimplemented_service',
-  'orca_per_rpc',
-  'orca_oob',
-  'rpc_soak',
-  'channel_soak',
-];
+const CASES = [...INTEROP_CASES, 'orca_per_rpc', 'orca_oob', 'channel_soak'];
 
 /** The ORCA cases want a client whose load balancer reads what servers report. */
 const LOAD_REPORTS = ['-service_config_json', '{"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}'];

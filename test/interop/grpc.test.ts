@@ -15,6 +15,7 @@ import {
   aggregatedSize,
   echoStatus,
   encodeFields,
+  INTEROP_CASES,
   payload,
   payloadSize,
   simpleRequest,
@@ -27,24 +28,7 @@ const skip =
   bin === undefined ? 'REFERENCE_BIN is not set: the gRPC interoperability programs are looked for there' : false;
 
 describe("our server, gRPC's own client", { skip }, () => {
-  const cases = [
-    'empty_unary',
-    'large_unary',
-    'client_streaming',
-    'server_streaming',
-    'ping_pong',
-    'empty_stream',
-    'timeout_on_sleeping_server',
-    'cancel_after_begin',
-    'cancel_after_first_response',
-    'status_code_and_message',
-    'special_status_message',
-    'custom_metadata',
-    'unimplemented_method',
-    'unimplemented_service',
-    'rpc_soak',
-  ];
-  for (const name of cases) {
+  for (const name of INTEROP_CASES) {
     test(name, async (t) => {
       const grpc = new GrpcServer(TEST_SERVICE);
       const errors: string[] = [];

@@ -9,22 +9,9 @@ import { AdsClient } from '../../src/xds/client/ads-client.ts';
 import type { SubscriptionSink } from '../../src/xds/client/config-source.ts';
 import { Resource } from '../../src/xds/session/resource-types.ts';
 import { encodedNode, startIsthmus } from '../support/mesh.ts';
+import { clusterOf, service } from '../support/mesh-yaml.ts';
 import { scratch, until } from '../support/reference.ts';
 import { SocketTransport } from '../support/socket-transport.ts';
-
-const service = (name: string, port = 9001) => `
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: ${name}, namespace: default}
-spec:
-  hosts: [${name}.default.svc.cluster.local]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  endpoints: [{address: 127.0.0.1, ports: {http: ${port}}}]
-`;
-
-const cluster = (name: string) => `outbound|80||${name}.default.svc.cluster.local`;
 
 /** A proxy that follows clusters and endpoints, and takes or refuses what it gets. */
 function connect(t: TestContext, address: string, name = 'gateway') {
@@ -54,38 +41,44 @@ function connect(t: TestContext, address: string, name = 'gateway') {
 }
 
 test('a change is waited for until every affected proxy has it, and laggards are named with the line', async (t) => {
-  const server = await startIsthmus(t, { 'a.yaml': service('a') });
+  const server = await startIsthmus(t, { 'a.yaml': service('a', 9001) });
   const { controlPlane } = server.running;
   const [one, two] = [connect(t, server.grpc, 'one'), connect(t, server.grpc, 'two')];
-  await until('both have the first cluster', () => one.clusters.has(cluster('a')) && two.clusters.has(cluster('a')));
+  await until(
+    'both have the first cluster',
+    () => one.clusters.has(clusterOf('a')) && two.clusters.has(clusterOf('a')),
+  );
 
   const next = (name: string, text: string) => {
     const { number } = controlPlane.source.snapshot;
     server.write(name, text);
     return until('the snapshot is made', () => (controlPlane.source.snapshot.number > number ? number + 1 : undefined));
   };
-  const good = await next('b.yaml', service('b'));
+  const good = await next('b.yaml', service('b', 9001));
   const report = await controlPlane.convergence.waitFor(good, 10_000);
   assert.deepEqual(
     [report.converged, [...report.affected].sort(), report.laggards],
     [true, ['one.istio-system', 'two.istio-system'], []],
   );
-  assert.ok(one.clusters.has(cluster('b')) && two.clusters.has(cluster('b')));
+  assert.ok(one.clusters.has(clusterOf('b')) && two.clusters.has(clusterOf('b')));
 
   two.refuse.because = 'the test says so';
-  const bad = await next('c.yaml', service('c'));
+  const bad = await next('c.yaml', service('c', 9001));
   const refused = await controlPlane.convergence.waitFor(bad, 10_000);
   assert.equal(refused.converged, false);
   assert.deepEqual(refused.synced, ['one.istio-system']);
   const [laggard] = refused.laggards;
   assert.equal(laggard.proxy, 'two.istio-system');
   const file = path.join(server.configDir, 'c.yaml');
-  assert.ok(laggard.reason.startsWith(`two.istio-system rejected CDS ${cluster('c')} (from ${file}:`), laggard.reason);
+  assert.ok(
+    laggard.reason.startsWith(`two.istio-system rejected CDS ${clusterOf('c')} (from ${file}:`),
+    laggard.reason,
+  );
   assert.match(laggard.reason, /Error adding\/updating cluster\(s\) .*: the test says so$/);
 
   two.refuse.because = undefined;
   one.refuse.silent = true;
-  const slow = await next('d.yaml', service('d'));
+  const slow = await next('d.yaml', service('d', 9001));
   const late = await controlPlane.convergence.waitFor(slow, 100);
   assert.deepEqual(late.synced, ['two.istio-system']);
   assert.match(late.laggards[0].reason, /^it has not answered CDS of snapshot \d+ for \d+\.\d s$/);
@@ -93,18 +86,18 @@ test('a change is waited for until every affected proxy has it, and laggards are
 
 test('what is not valid is told with file, line and column, and the last good version stays', async (t) => {
   const lines: string[] = [];
-  const server = await startIsthmus(t, { 'a.yaml': service('a') }, { lines });
+  const server = await startIsthmus(t, { 'a.yaml': service('a', 9001) }, { lines });
   const { clusters } = connect(t, server.grpc);
-  await until('the cluster comes', () => clusters.has(cluster('a')));
-  server.write('a.yaml', service('a').replace('resolution: STATIC', 'resolution: SOMEHOW'));
-  server.write('b.yaml', service('b'));
-  await until('the good change comes', () => clusters.has(cluster('b')));
+  await until('the cluster comes', () => clusters.has(clusterOf('a')));
+  server.write('a.yaml', service('a', 9001).replace('resolution: STATIC', 'resolution: SOMEHOW'));
+  server.write('b.yaml', service('b', 9001));
+  await until('the good change comes', () => clusters.has(clusterOf('b')));
   const line = await until('the refusal is told', () => lines.find((text) => text.includes('resolution')));
   assert.match(
     line,
     new RegExp(`${path.join(server.configDir, 'a.yaml')}:8:\\d+: ServiceEntry/default/a: spec.resolution`),
   );
-  assert.ok(clusters.has(cluster('a')));
+  assert.ok(clusters.has(clusterOf('a')));
   assert.match(lines.join(''), /ServiceEntry\/default\/a is not in force; its last good version stays/);
 });
 
@@ -127,10 +120,10 @@ test('debug endpoints, metrics and readiness', async (t) => {
     httpAddr: '127.0.0.1:0',
     monitoringAddr: '127.0.0.1:0',
   };
-  const server = await startIsthmus(t, { 'a.yaml': service('a') }, { addresses });
+  const server = await startIsthmus(t, { 'a.yaml': service('a', 9001) }, { addresses });
   const { http: address = '', monitoring = '' } = server.running.addresses;
   const { clusters } = connect(t, server.grpc);
-  await until('the cluster comes', () => clusters.has(cluster('a')));
+  await until('the cluster comes', () => clusters.has(clusterOf('a')));
   const page = async (name: string) => {
     const { status, body } = await get(address, `/debug/${name}`);
     assert.equal(status, 200, name);
@@ -155,7 +148,7 @@ test('debug endpoints, metrics and readiness', async (t) => {
   const types = dump.configs.map((config: Record<string, string>) => config['@type'].split('.').pop());
   assert.deepEqual(types.slice(0, 3), ['BootstrapConfigDump', 'ClustersConfigDump', 'ListenersConfigDump']);
   const names = dump.configs[1].dynamicActiveClusters.map((c: { cluster: { name: string } }) => c.cluster.name);
-  assert.ok(names.includes(cluster('a')));
+  assert.ok(names.includes(clusterOf('a')));
   assert.equal((await get(address, '/debug/config_dump?proxyID=nobody')).status, 404);
   assert.equal((await get(address, '/debug/edsz')).status, 400);
 
@@ -200,7 +193,7 @@ test('debug information is not given to pages in a browser, nor to other machine
 test('the command: flags of pilot-discovery, a line when it is ready, and an end without remains', async (t) => {
   const folder = scratch(t);
   fs.mkdirSync(path.join(folder, 'config'));
-  fs.writeFileSync(path.join(folder, 'config', 'a.yaml'), service('a'));
+  fs.writeFileSync(path.join(folder, 'config', 'a.yaml'), service('a', 9001));
   const main = path.join(import.meta.dirname, '../../src/cli/main.ts');
   const args = ['discovery', '--configDir', 'config', '--registries=', '--meshConfig', 'mesh.yaml', '--httpsAddr', ''];
   args.push('--secureGRPCAddr', '127.0.0.1:0', '--grpcAddr', '127.0.0.1:0', '--httpAddr', '', '--monitoringAddr', '');

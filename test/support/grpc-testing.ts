@@ -155,3 +155,22 @@ export const TEST_SERVICE: ReadonlyMap<string, GrpcMethod> = new Map([
   ['/grpc.testing.TestService/StreamingOutputCall', outputCall],
   ['/grpc.testing.TestService/FullDuplexCall', outputCall],
 ]);
+
+/** Cases of gRPC's interoperability tests that every server is to pass (grpc/grpc `doc/interop-test-descriptions.md`). */
+export const INTEROP_CASES: readonly string[] = [
+  'empty_unary',
+  'large_unary',
+  'client_streaming',
+  'server_streaming',
+  'ping_pong',
+  'empty_stream',
+  'timeout_on_sleeping_server',
+  'cancel_after_begin',
+  'cancel_after_first_response',
+  'status_code_and_message',
+  'special_status_message',
+  'custom_metadata',
+  'unimplemented_method',
+  'unimplemented_service',
+  'rpc_soak',
+];

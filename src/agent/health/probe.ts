@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import net from 'node:net';
 import type { ReadinessProbe } from '../environment/proxy-config.ts';
 import type { HostPort } from '../environment/values.ts';
 import { GrpcChannel } from '../grpc-channel.ts';
 import { httpCall } from '../http/client.ts';
+import { tryConnect } from '../net/try-connect.ts';
 import { checkHealth } from '../status/app-probes.ts';
 
 /** Where the program is, for a port of its own. */
@@ -18,7 +18,7 @@ export async function tryProbe(probe: ReadinessProbe, destination: Destination):
   const { httpGet, tcpSocket, exec, grpc } = probe;
   const at = (port = 0, host?: string): HostPort => (host ? { host, port } : destination(port));
   if (httpGet) await tryHttp(httpGet, at(httpGet.port, httpGet.host), timeoutMs);
-  else if (tcpSocket) await tryTcp(at(tcpSocket.port, tcpSocket.host), timeoutMs);
+  else if (tcpSocket) await tryConnect(at(tcpSocket.port, tcpSocket.host), timeoutMs);
   else if (exec) await tryCommand(exec.command ?? [], timeoutMs);
   else if (grpc) await tryGrpc(at(grpc.port), grpc.service ?? '', timeoutMs);
 }
@@ -36,19 +36,6 @@ async function tryHttp(get: NonNullable<ReadinessProbe['httpGet']>, at: HostPort
     truncate: true,
   });
   if (status < 200 || status >= 400) throw new Error(`status code was not from [200,400), bad code ${status}`);
-}
-
-async function tryTcp(at: HostPort, timeoutMs: number): Promise<void> {
-  const socket = net.connect(at);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.setTimeout(timeoutMs, () => reject(new Error(`no connection within ${timeoutMs} ms`)));
-      socket.once('connect', resolve);
-      socket.once('error', reject);
-    });
-  } finally {
-    socket.destroy();
-  }
 }
 
 function tryCommand([program, ...args]: readonly string[], timeoutMs: number): Promise<void> {

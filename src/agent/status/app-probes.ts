@@ -1,4 +1,4 @@
-import net, { isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { codeOf, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
@@ -6,6 +6,7 @@ import { GrpcCode } from '../../wire/grpc/transport.ts';
 import { GrpcChannel } from '../grpc-channel.ts';
 import { type HttpCall, type HttpResult, httpCall } from '../http/client.ts';
 import type { HttpReply, HttpRequest } from '../http/server.ts';
+import { tryConnect } from '../net/try-connect.ts';
 import type { AppProber, AppProbers } from './app-probers.ts';
 
 export interface AppProbesOptions {
@@ -104,18 +105,7 @@ export class AppProbes {
 
   async #tcp({ port, timeoutMs }: AppProber): Promise<void> {
     const at = this.#options.destination(port);
-    await withSource(at.host, async (localAddress) => {
-      const socket = net.connect({ ...at, localAddress });
-      try {
-        await new Promise<void>((resolve, reject) => {
-          socket.setTimeout(timeoutMs, () => reject(new Error(`no connection within ${timeoutMs} ms`)));
-          socket.once('connect', resolve);
-          socket.once('error', reject);
-        });
-      } finally {
-        socket.destroy();
-      }
-    });
+    await withSource(at.host, (localAddress) => tryConnect({ ...at, localAddress }, timeoutMs));
   }
 
   async #grpc(request: HttpRequest, prober: AppProber & { readonly kind: 'grpc' }): Promise<void> {

@@ -30,8 +30,8 @@ export function validateClientTls(tls: ClientTls | undefined, report: Report): v
   }
 }
 
-/** Ciphers of BoringSSL that Envoy accepts in `cipherSuites`, by their OpenSSL names. */
-const CIPHERS = new Set([
+/** Ciphers of BoringSSL that Envoy knows, by their OpenSSL names. */
+export const CIPHER_SUITES: ReadonlySet<string> = new Set([
   'ECDHE-ECDSA-AES128-GCM-SHA256',
   'ECDHE-RSA-AES128-GCM-SHA256',
   'ECDHE-ECDSA-AES256-GCM-SHA384',
@@ -47,8 +47,10 @@ const CIPHERS = new Set([
   'AES128-SHA',
   'AES256-SHA',
   'DES-CBC3-SHA',
-  'ALL',
 ]);
+
+/** What Istio takes in `cipherSuites`. */
+const CIPHERS: ReadonlySet<string> = new Set([...CIPHER_SUITES, 'ALL']);
 
 const OWN_CERTIFICATES = 'cannot be set for mode ISTIO_MUTUAL, whose certificates are those of the mesh';
 

@@ -1,3 +1,4 @@
+import { CONFIG_SOURCE } from '../config/config-source-fields.ts';
 import type { SupportTable } from '../config/supported.ts';
 import { SUPPORTED as PROTOCOL_OPTIONS } from '../http/protocol-options.ts';
 import { SUPPORTED as BALANCING } from '../lb/supported.ts';
@@ -172,29 +173,7 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.core.v3.Metadata': ['filter_metadata', 'typed_filter_metadata'],
   'envoy.config.core.v3.RuntimeDouble': ['default_value', 'runtime_key'],
   'envoy.type.v3.Percent': ['value'],
-  'envoy.config.core.v3.ConfigSource': [
-    'path',
-    'path_config_source',
-    'api_config_source',
-    'ads',
-    'self',
-    'initial_fetch_timeout',
-    'resource_api_version',
-  ],
-  'envoy.config.core.v3.PathConfigSource': ['path', 'watched_directory'],
-  'envoy.config.core.v3.WatchedDirectory': ['path'],
-  'envoy.config.core.v3.AggregatedConfigSource': [],
-  'envoy.config.core.v3.SelfConfigSource': ['transport_api_version'],
-  'envoy.config.core.v3.ApiConfigSource': [
-    'api_type',
-    'transport_api_version',
-    'grpc_services',
-    'set_node_on_first_message_only',
-    'request_timeout',
-  ],
-  'envoy.config.core.v3.GrpcService': ['envoy_grpc', 'timeout', 'initial_metadata'],
-  'envoy.config.core.v3.GrpcService.EnvoyGrpc': ['cluster_name', 'authority'],
-  'envoy.config.core.v3.HeaderValue': ['key', 'value'],
+  ...CONFIG_SOURCE,
   'envoy.config.core.v3.Address': ['socket_address', 'pipe'],
   'envoy.config.core.v3.Pipe': ['path', 'mode'],
   'envoy.config.core.v3.SocketAddress': ['protocol', 'address', 'port_value', 'named_port', 'ipv4_compat'],

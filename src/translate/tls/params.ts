@@ -7,6 +7,7 @@ import {
 import type { CommonTlsContext } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
 import type { MeshConfig } from '../../config/kinds/mesh-config/schema.ts';
 import type { ServerTls } from '../../config/kinds/shared/tls.ts';
+import { CIPHER_SUITES } from '../../config/validation/tls.ts';
 
 /** Protocols that mutual TLS inside the mesh offers. */
 export const ALPN_MESH = ['istio'];
@@ -73,24 +74,6 @@ export function applyServerTls(context: CommonTlsContext, tls: ServerTls): void 
     paramsOf(context).tlsMaximumProtocolVersion = tlsProtocol(maxProtocolVersion);
   }
 }
-
-const CIPHER_SUITES: ReadonlySet<string> = new Set([
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-  'ECDHE-ECDSA-AES128-SHA',
-  'ECDHE-RSA-AES128-SHA',
-  'ECDHE-ECDSA-AES256-SHA',
-  'ECDHE-RSA-AES256-SHA',
-  'AES128-GCM-SHA256',
-  'AES256-GCM-SHA384',
-  'AES128-SHA',
-  'AES256-SHA',
-  'DES-CBC3-SHA',
-]);
 
 /** Suites that Envoy knows, each once: one that it does not know would make it refuse the whole listener. */
 function knownCipherSuites(suites: readonly string[]): string[] {

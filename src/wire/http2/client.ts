@@ -125,11 +125,7 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
   #response(stream: Http2Stream, endStream: boolean): void {
     const { message } = this;
     if (!message.finish()) {
-      if (message.tooLarge) {
-        this.endStream(stream, ErrorCode.InternalError, ResetReason.Overflow, message.problem);
-      } else {
-        this.malformed(stream, message.problem);
-      }
+      this.refuseMessage(stream);
       return;
     }
     const { headers, contentLength } = message;

@@ -172,6 +172,13 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
     this.fail(ErrorCode.ProtocolError, details);
   }
 
+  /** The message that was decoded last cannot be used: it broke a limit of ours, or a rule. */
+  protected refuseMessage(stream: Http2Stream): void {
+    const { tooLarge, problem } = this.message;
+    if (tooLarge) this.endStream(stream, ErrorCode.InternalError, ResetReason.Overflow, problem);
+    else this.malformed(stream, problem || Details.MessagingRule);
+  }
+
   /** Ends a stream before its time, with RST_STREAM if there is a code: the handler hears why. */
   protected endStream(stream: Http2Stream, code: ErrorCode | undefined, reason: ResetReason, details: string): void {
     this.#remove(stream, code);
@@ -367,10 +374,8 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
     const { message } = this;
     const fine = message.finish();
     const asPromised = (length: number) => length < 0 || length === stream.received;
-    if (message.tooLarge) {
-      this.endStream(stream, ErrorCode.InternalError, ResetReason.Overflow, message.problem);
-    } else if (!fine || !endStream || !asPromised(stream.contentLength) || !asPromised(message.contentLength)) {
-      this.malformed(stream, message.problem || Details.MessagingRule);
+    if (!fine || !endStream || !asPromised(stream.contentLength) || !asPromised(message.contentLength)) {
+      this.refuseMessage(stream);
     } else {
       stream.remoteEnd = true;
       stream.takeTrailers(message.headers);

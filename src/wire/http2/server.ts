@@ -94,11 +94,7 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     this.streams.set(id, stream);
     stream.handler = this.#callbacks.newStream(stream);
     if (!message.finish()) {
-      if (message.tooLarge) {
-        this.endStream(stream, ErrorCode.InternalError, ResetReason.Overflow, message.problem);
-      } else {
-        this.malformed(stream, message.problem);
-      }
+      this.refuseMessage(stream);
       return;
     }
     const { headers, contentLength } = message;

@@ -168,3 +168,15 @@ export class Library {
     return this.calls.splice(0);
   }
 }
+
+/** Makes the `library` of each twin, and keeps them by their ports. */
+export function libraryServers(libraries: Map<number, Library>) {
+  return {
+    async library(t: TestContext): Promise<number> {
+      const library = new Library();
+      const port = await library.start(t);
+      libraries.set(port, library);
+      return port;
+    },
+  };
+}
