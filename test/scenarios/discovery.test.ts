@@ -95,7 +95,7 @@ test('what is not valid is told with file, line and column, and the last good ve
   const line = await until('the refusal is told', () => lines.find((text) => text.includes('resolution')));
   assert.match(
     line,
-    new RegExp(`${path.join(server.configDir, 'a.yaml')}:8:\\d+: ServiceEntry/default/a: spec.resolution`),
+    new RegExp(`${path.join(server.configDir, 'a.yaml')}:9:\\d+: ServiceEntry/default/a: spec.resolution`),
   );
   assert.ok(clusters.has(clusterOf('a')));
   assert.match(lines.join(''), /ServiceEntry\/default\/a is not in force; its last good version stays/);
