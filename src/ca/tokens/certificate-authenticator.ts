@@ -34,6 +34,9 @@ export class CertificateAuthenticator implements Authenticator {
    */
   readonly #known = new Map<string, Certificate>();
 
+  /** What a connection presented, which is the same for all of its calls: read once, and its signatures verified once. */
+  readonly #presented = new WeakMap<readonly Uint8Array[], readonly [Certificate, ...Certificate[]]>();
+
   constructor(options: CertificateAuthenticatorOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -41,10 +44,7 @@ export class CertificateAuthenticator implements Authenticator {
 
   async authenticate({ peerCertificates }: Credentials): Promise<Caller | null> {
     if (!peerCertificates?.length) return null;
-    if (peerCertificates.length > MAX_CERTIFICATES)
-      throw new AuthenticationError(`the peer presented more than ${MAX_CERTIFICATES} certificates`);
-    const leaf = read(peerCertificates[0]!);
-    const intermediates = peerCertificates.slice(1).map((der) => this.#known.get(keyOf(der)) ?? read(der));
+    const [leaf, ...intermediates] = this.#read(peerCertificates);
     const { path, problem } = verifyChain(leaf, {
       intermediates,
       roots: this.#trusted(),
@@ -64,6 +64,18 @@ export class CertificateAuthenticator implements Authenticator {
     if (!this.#options.trustDomains.has(identity.trustDomain))
       throw new AuthenticationError(`the trust domain "${identity.trustDomain}" is not one of this mesh`);
     return { identity, via: 'certificate', expiresAt: leaf.notAfter };
+  }
+
+  #read(presented: readonly Uint8Array[]): readonly [Certificate, ...Certificate[]] {
+    let certificates = this.#presented.get(presented);
+    if (certificates === undefined) {
+      if (presented.length > MAX_CERTIFICATES)
+        throw new AuthenticationError(`the peer presented more than ${MAX_CERTIFICATES} certificates`);
+      const others = presented.slice(1).map((der) => this.#known.get(keyOf(der)) ?? read(der));
+      certificates = [read(presented[0]!), ...others];
+      this.#presented.set(presented, certificates);
+    }
+    return certificates;
   }
 
   #keep(certificate: Certificate): void {

@@ -15,6 +15,7 @@ import { type NameConstraints, readNameConstraints } from './name-constraints.ts
 import { formatName } from './names.ts';
 import { Oid } from './oids.ts';
 import { formatPem, parsePem } from './pem.ts';
+import { verifySignature } from './signature.ts';
 import { NO_NAMES, readSubjectAltNames, type SubjectAltNames } from './subject-alt-names.ts';
 
 /** Extensions of RFC 5280 that matter to a mesh; the others only by whether they are critical. */
@@ -51,6 +52,10 @@ export class Certificate {
   readonly extensions: CertificateExtensions;
   /** Dotted object identifier. */
   readonly signatureAlgorithm: string;
+  /** The bytes that are signed, and the signature with the octet before it that counts unused bits. */
+  readonly #signed: { readonly data: Uint8Array; readonly signature: Uint8Array };
+  /** Whether the algorithm stands in the signed part as it stands beside the signature. */
+  readonly #isConsistent: boolean;
   #publicKey: KeyObject | undefined;
   /** What is known of signatures: neither certificate ever changes. */
   readonly #signedBy = new WeakMap<Certificate, boolean>();
@@ -61,13 +66,14 @@ export class Certificate {
     const outer = new DerReader(der);
     const certificate = outer.enter(Tag.Sequence, 'the certificate');
     outer.end('the certificate');
-    const tbs = certificate.enter(Tag.Sequence, 'the signed part');
-    const algorithm = certificate.enter(Tag.Sequence, 'the signature algorithm');
+    const signed = certificate.next(Tag.Sequence, 'the signed part');
+    const tbs = new DerReader(signed.content);
+    const algorithm = certificate.next(Tag.Sequence, 'the signature algorithm');
     this.signatureAlgorithm = readOid(
-      algorithm.next(Tag.ObjectIdentifier, 'the signature algorithm'),
+      new DerReader(algorithm.content).next(Tag.ObjectIdentifier, 'the signature algorithm'),
       'the signature algorithm',
     );
-    certificate.next(Tag.BitString, 'the signature');
+    this.#signed = { data: signed.bytes, signature: certificate.next(Tag.BitString, 'the signature').content };
     certificate.end('the certificate');
 
     const version = tbs.optional(contextTag(0, true), 'the version');
@@ -77,7 +83,8 @@ export class Certificate {
     this.serial = Buffer.from(tbs.next(Tag.Integer, 'the serial number').content)
       .toString('hex')
       .replace(/^(00)+(?=.)/, '');
-    tbs.next(Tag.Sequence, 'the signature algorithm');
+    const inside = tbs.next(Tag.Sequence, 'the signature algorithm');
+    this.#isConsistent = Buffer.compare(inside.bytes, algorithm.bytes) === 0;
     this.issuer = tbs.next(Tag.Sequence, 'the issuer').bytes;
     const validity = tbs.enter(Tag.Sequence, 'the validity');
     this.notBefore = readTime(validity.any('notBefore'), 'notBefore');
@@ -140,8 +147,11 @@ export class Certificate {
   }
 
   #verify(issuer: Certificate): boolean {
+    const { data, signature } = this.#signed;
+    if (!this.#isConsistent || signature[0] !== 0) return false;
     try {
-      return new X509Certificate(this.der).verify(issuer.publicKey);
+      const verdict = verifySignature(this.signatureAlgorithm, data, issuer.publicKey, signature.subarray(1));
+      return verdict ?? new X509Certificate(this.der).verify(issuer.publicKey);
     } catch {
       return false;
     }

@@ -1,4 +1,4 @@
-import crypto, { type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import {
   contextTag,
   DerError,
@@ -19,6 +19,7 @@ import { encodeName, type NameAttribute } from './names.ts';
 import { Oid } from './oids.ts';
 import { formatPem, parsePem } from './pem.ts';
 import { readPublicKey } from './public-key.ts';
+import { verifySignature } from './signature.ts';
 import { NO_NAMES, readSubjectAltNames, type SubjectAltNames } from './subject-alt-names.ts';
 
 /** A PKCS#10 request (RFC 2986) whose signature has been verified, so that whoever made it holds the private key. */
@@ -40,22 +41,6 @@ export class RequestError extends Error {
 /** An RSA 8192 request with a long list of names is about 6 KB in PEM. */
 const MAX_REQUEST_BYTES = 16384;
 const LABELS = new Set(['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']);
-
-interface Verification {
-  readonly keyType: string;
-  readonly hash: string | null;
-}
-
-/** Signature algorithms that are accepted on a request: none with SHA-1. */
-const ALGORITHMS: Readonly<Record<string, Verification>> = {
-  [Oid.ecdsaWithSha256]: { keyType: 'ec', hash: 'sha256' },
-  [Oid.ecdsaWithSha384]: { keyType: 'ec', hash: 'sha384' },
-  [Oid.ecdsaWithSha512]: { keyType: 'ec', hash: 'sha512' },
-  [Oid.sha256WithRsa]: { keyType: 'rsa', hash: 'sha256' },
-  [Oid.sha384WithRsa]: { keyType: 'rsa', hash: 'sha384' },
-  [Oid.sha512WithRsa]: { keyType: 'rsa', hash: 'sha512' },
-  [Oid.ed25519]: { keyType: 'ed25519', hash: null },
-};
 
 /**
  * Reads and verifies one request. Throws a {@link RequestError} for anything but a single well-formed PKCS#10 of
@@ -103,13 +88,12 @@ function verified(der: Buffer): Omit<CertificationRequest, 'pem'> {
   const publicKey = readPublicKey(spki);
   const weak = weakKeyProblem(publicKey);
   if (weak) throw new RequestError(weak);
-  const verification = ALGORITHMS[oid];
-  if (!verification || verification.keyType !== publicKey.asymmetricKeyType)
+  const verdict = verifySignature(oid, info.bytes, publicKey, signature);
+  if (verdict === undefined)
     throw new RequestError(
       `the signature algorithm ${oid} is not accepted with a key of type ${publicKey.asymmetricKeyType}`,
     );
-  if (!crypto.verify(verification.hash, info.bytes, publicKey, signature))
-    throw new RequestError('the signature of the certificate signing request does not verify');
+  if (!verdict) throw new RequestError('the signature of the certificate signing request does not verify');
   return { publicKey, publicKeyInfo: spki, names };
 }
 
