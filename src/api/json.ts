@@ -6,22 +6,26 @@ import { registry, schemaOf, typeNameOf } from './registry.ts';
 export interface JsonProblem {
   readonly path: readonly (string | number)[];
   readonly message: string;
+  /** A key that is no field: all that is wrong is that it has no effect. */
+  readonly unknown?: true;
 }
 
 /**
  * Reads a message from JSON, strictly: a key that is no field is a problem with its path, inside of Any as well. Both
  * spellings of a field are taken, `typed_config` and `typedConfig`. Collects every problem; the message is there only
- * if there are none.
+ * if there are none, or with `allowUnknown` none but keys that are no fields, which are told beside it.
  */
 export function messageFromJson<Desc extends DescMessage>(
   schema: Desc,
   json: JsonValue,
-): { message: MessageShape<Desc> } | { problems: JsonProblem[] } {
+  { allowUnknown = false }: { readonly allowUnknown?: boolean } = {},
+): { message: MessageShape<Desc>; unknown: JsonProblem[] } | { problems: JsonProblem[] } {
   const problems: JsonProblem[] = [];
   checkMessage(schema, json, [], problems);
-  if (problems.length > 0) return { problems };
+  const fatal = allowUnknown ? problems.filter(({ unknown }) => !unknown) : problems;
+  if (fatal.length > 0) return { problems: fatal };
   try {
-    return { message: fromJson(schema, json, { registry }) };
+    return { message: fromJson(schema, json, { registry, ignoreUnknownFields: allowUnknown }), unknown: problems };
   } catch (error) {
     return { problems: [{ path: [], message: messageOf(error) }] };
   }
@@ -43,7 +47,7 @@ function checkMessage(schema: DescMessage, json: JsonValue, path: Path, problems
     if (key === '@type') continue;
     const field = schema.fields.find((f) => f.jsonName === key || f.name === key);
     if (field === undefined) {
-      problems.push({ path: [...path, key], message: `unknown field${suggest(key, schema)}` });
+      problems.push({ path: [...path, key], message: `unknown field${suggest(key, schema)}`, unknown: true });
     } else if (value !== null) {
       checkField(field, value, [...path, key], problems);
     }

@@ -1,3 +1,5 @@
+import type { LogLine, LogPattern } from './log-pattern.ts';
+
 /** From most to least talkative; Envoy's names. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -31,8 +33,9 @@ export interface Logger {
  * - `envoy`: `[2026-01-01 12:00:00.000][PID][warning][config] message`, local time
  * - `istio`: `2026-01-01T12:00:00.000000Z  info  ads  message  key=value`, tabs between, no scope when it is `default`
  * - `json`: one object a line with Istio's keys `level`, `time`, `scope`, `msg`
+ * - a pattern of the user's, in which fields follow the message as in `envoy`
  */
-export type LogFormat = 'envoy' | 'istio' | 'json';
+export type LogFormat = 'envoy' | 'istio' | 'json' | LogPattern;
 
 /** Where lines go: the part of a Node stream that is used. */
 export interface LogStream {
@@ -130,15 +133,23 @@ export class Logging {
     try {
       const { format, stream, now = Date.now, pid = process.pid } = this.#options;
       const time = new Date(now());
-      const line =
-        format === 'json'
-          ? jsonLine(time, scope, level, message, fields)
-          : format === 'istio'
-            ? istioLine(time, scope, this.#painted(level, ISTIO_NAMES[level] ?? level), message, fields)
-            : envoyLine(time, pid, scope, this.#painted(level, level), message, fields);
-      stream.write(line + '\n');
+      stream.write(`${this.#line(format, { time, pid, scope, level, message }, fields)}\n`);
     } catch {
       // Logging is never a reason to fail.
+    }
+  }
+
+  #line(format: LogFormat, line: LogLine & { readonly level: LogLevel }, fields?: LogFields): string {
+    const { time, pid, scope, level, message } = line;
+    switch (format) {
+      case 'json':
+        return jsonLine(time, scope, level, message, fields);
+      case 'istio':
+        return istioLine(time, scope, this.#painted(level, ISTIO_NAMES[level] ?? level), message, fields);
+      case 'envoy':
+        return envoyLine(time, pid, scope, this.#painted(level, level), message, fields);
+      default:
+        return format({ ...line, message: `${safe(message)}${textFields(fields, ' ')}` });
     }
   }
 

@@ -1,8 +1,10 @@
 import fs from 'node:fs';
-import type { JsonValue } from '@bufbuild/protobuf';
+import { fromBinary, type JsonValue } from '@bufbuild/protobuf';
 import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import { type Bootstrap, BootstrapSchema } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
+import { FileAccessLogSchema } from '../api/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts';
 import { type JsonProblem, messageFromJson } from '../api/json.ts';
+import { typeNameOf } from '../api/registry.ts';
 import { formatLocation, messageOf, UserError } from '../base/errors.ts';
 import { SUPPORTED as CLUSTER } from './cluster/supported.ts';
 import { ConfigErrors } from './config/errors.ts';
@@ -96,13 +98,19 @@ const SUPPORTED: SupportTable = {
 /** A bootstrap that was read, with where its fields stand. */
 export interface LoadedBootstrap {
   readonly bootstrap: Bootstrap;
+  /** A sentence with the place for every field that there is none of; none unless they are allowed. */
+  readonly unknown: readonly string[];
 }
 
 /**
  * Reads a bootstrap in YAML or JSON. Everything that is unknown or not supported is an error that names the place; all
  * of them come in one UserError.
  */
-export function loadBootstrap(path: string | undefined, inline: string | undefined): LoadedBootstrap {
+export function loadBootstrap(
+  path: string | undefined,
+  inline: string | undefined,
+  allowUnknown = false,
+): LoadedBootstrap {
   const base = path === undefined ? undefined : parse(readFile(path), path);
   const extra = inline === undefined ? undefined : parse(inline, '--config-yaml');
   if (base === undefined && extra === undefined) {
@@ -111,20 +119,37 @@ export function loadBootstrap(path: string | undefined, inline: string | undefin
   const source = base ?? extra!;
   // Envoy merges the inline text over the file.
   const json = base && extra ? merge(base.json, extra.json) : source.json;
-  const read = messageFromJson(BootstrapSchema, json ?? {});
-  if ('problems' in read) throw new UserError(describe(read.problems, source));
+  const read = messageFromJson(BootstrapSchema, json ?? {}, { allowUnknown });
+  if ('problems' in read) throw new UserError(describe(read.problems, source).join('\n'));
   const errors = new ConfigErrors();
   checkSupported(BootstrapSchema, read.message, SUPPORTED, errors);
+  checkValues(read.message, errors);
   if (errors.any) {
-    throw new UserError(
-      describe(
-        errors.list.map((e) => ({ path: pathOf(e.path), message: e.message })),
-        source,
-      ),
-    );
+    const problems = errors.list.map((e) => ({ path: pathOf(e.path), message: e.message }));
+    throw new UserError(describe(problems, source).join('\n'));
   }
-  return { bootstrap: read.message };
+  return { bootstrap: read.message, unknown: describe(read.unknown, source) };
 }
+
+/** Fields of which we have one value only. */
+function checkValues({ admin, defaultRegexEngine }: Bootstrap, errors: ConfigErrors): void {
+  const engine = typeNameOf(defaultRegexEngine?.typedConfig?.typeUrl ?? '');
+  if (defaultRegexEngine && engine !== 'envoy.extensions.regex_engines.v3.GoogleRE2') {
+    errors.at('default_regex_engine').add('typed_config', 'only GoogleRE2 is supported');
+  }
+  const at = errors.at('admin');
+  admin?.accessLog.forEach(({ configType }, i) => {
+    const { typeUrl = '', value = new Uint8Array(0) } = configType.case === 'typedConfig' ? configType.value : {};
+    const file =
+      typeNameOf(typeUrl) === FileAccessLogSchema.typeName ? fromBinary(FileAccessLogSchema, value) : undefined;
+    if (file?.path !== NOWHERE) at.at('access_log').at(i).add('', `${ADMIN_LOG}, but to the file ${NOWHERE}`);
+  });
+  const path = admin?.accessLogPath ?? '';
+  if (path !== '' && path !== NOWHERE) at.add('access_log_path', `${ADMIN_LOG}, but to ${NOWHERE}`);
+}
+
+const NOWHERE = '/dev/null';
+const ADMIN_LOG = 'requests to the admin interface are not logged';
 
 function readFile(path: string): string {
   try {
@@ -166,14 +191,12 @@ function isPlain(json: JsonValue): json is Record<string, JsonValue> {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
-function describe(problems: readonly JsonProblem[], source: Source): string {
-  return problems
-    .map(({ path, message }) => {
-      const at = locate(source, path);
-      const field = formatPath(path);
-      return `${formatLocation({ file: source.name, ...at })}: ${field ? `${field}: ` : ''}${message}`;
-    })
-    .join('\n');
+function describe(problems: readonly JsonProblem[], source: Source): string[] {
+  return problems.map(({ path, message }) => {
+    const at = locate(source, path);
+    const field = formatPath(path);
+    return `${formatLocation({ file: source.name, ...at })}: ${field ? `${field}: ` : ''}${message}`;
+  });
 }
 
 function formatPath(path: readonly (string | number)[]): string {

@@ -1,9 +1,10 @@
+import fs from 'node:fs';
 import path from 'node:path';
-import { toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import type { Bootstrap } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
-import { type Node, NodeSchema } from '../api/gen/envoy/config/core/v3/base_pb.ts';
+import { LocalitySchema, type Node, NodeSchema } from '../api/gen/envoy/config/core/v3/base_pb.ts';
 import { ApiConfigSource_ApiType } from '../api/gen/envoy/config/core/v3/config_source_pb.ts';
-import { UserError } from '../base/errors.ts';
+import { messageOf, UserError } from '../base/errors.ts';
 import type { Logging } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
 import { daysUntilFirstExpiry } from './admin/certs.ts';
@@ -13,6 +14,7 @@ import { PrometheusWriter } from './admin/stats/prometheus.ts';
 import { ClusterManager } from './cluster/cluster-manager.ts';
 import { clusterDefaults } from './cluster/defaults.ts';
 import { ConfigErrors } from './config/errors.ts';
+import { type UnknownFieldPolicy, UnknownFields } from './config/unknown-fields.ts';
 import { configSourceSpec, durationMs } from './config/values.ts';
 import { HTTP_FILTERS, NETWORK_FILTERS } from './filters/index.ts';
 import { httpConnectionManagerDefinition } from './http/definition.ts';
@@ -20,6 +22,7 @@ import { ExtensionConfigs } from './http/extension-config.ts';
 import { HttpFilterRegistry } from './http/filter-registry.ts';
 import { RouteSubscriptions } from './http/rds.ts';
 import type { AddressMap } from './net/address-map.ts';
+import { formatAddress } from './net/connection.ts';
 import { ListenerManager } from './net/listener-manager.ts';
 import { NetworkFilterRegistry } from './net/network-filter-registry.ts';
 import { buildAccessLog } from './observe/access-log/build.ts';
@@ -43,12 +46,21 @@ export interface ProxyOptions {
   readonly logging: Logging;
   readonly serviceNode?: string;
   readonly serviceCluster?: string;
+  readonly serviceZone?: string;
+  /** Family of the address that this machine goes by; 4 unless told. */
+  readonly localAddressFamily?: 4 | 6;
+  /** What becomes of resources with fields that our copy of the API does not have; `warn` unless told. */
+  readonly unknownFields?: UnknownFieldPolicy;
+  /** How many such fields the bootstrap had, which was taken without them. */
+  readonly staticUnknownFields?: number;
+  /** File that the address of the admin interface is written to. */
+  readonly adminAddressPath?: string;
   /** `--drain-time-s`: how long connections of a listener that goes have to end. */
   readonly drainMs: number;
   /** `--file-flush-interval-msec`: how long a line of an access log may wait for others. */
   readonly accessLogFlushMs?: number;
   /** What `/server_info` says about how the process was started. */
-  readonly commandLine: Readonly<Record<string, string | number | boolean>>;
+  readonly commandLine: Readonly<Record<string, unknown>>;
   /** Configuration sources that stand in for gRPC clusters by name. */
   readonly sources?: ReadonlyMap<string, ConfigSource>;
   /** What addresses mean on this machine; as they are unless told. */
@@ -87,7 +99,13 @@ export class ProxyServer implements AdminProxy {
     const { bootstrap, logging } = options;
     this.options = options;
     const log = logging.scope('main');
-    const worker = new Worker(nodeIdentity(bootstrap, options), log, options.addresses);
+    const worker = new Worker({
+      node: nodeIdentity(bootstrap, options),
+      log,
+      unknownFields: new UnknownFields(options.unknownFields ?? 'warn', this.stats, logging.scope('config')),
+      addresses: options.addresses,
+    });
+    this.stats.static_unknown_fields = options.staticUnknownFields ?? 0;
     this.worker = worker;
     this.stats.show(worker.stats);
     this.runtime = new Runtime(bootstrap.layeredRuntime);
@@ -157,11 +175,11 @@ export class ProxyServer implements AdminProxy {
   /** Who this proxy is, as it tells the control plane. */
   get nodeMessage(): Node {
     const { node } = this.options.bootstrap;
-    const { id, cluster } = this.worker.node;
+    const { id, cluster, region, zone, subZone } = this.worker.node;
     return {
       $typeName: 'envoy.config.core.v3.Node',
       metadata: node?.metadata,
-      locality: node?.locality,
+      locality: region || zone || subZone ? create(LocalitySchema, { region, zone, subZone }) : undefined,
       dynamicParameters: {},
       id,
       cluster,
@@ -196,9 +214,10 @@ export class ProxyServer implements AdminProxy {
     if (admin?.address) {
       this.#admin = new AdminServer(this);
       await this.#admin.listen(admin.address);
+      this.#tellAdminAddress();
     }
     staticResources?.clusters.forEach((cluster, i) => this.clusters.addStatic(cluster, at.at('clusters').at(i)));
-    if (errors.any) throw new UserError(errors.list.map((e) => `${e.path}: ${e.message}`).join('\n'));
+    this.#throwErrors();
     this.state = 'INITIALIZING';
     const cds =
       dynamicResources?.cdsConfig &&
@@ -206,7 +225,7 @@ export class ProxyServer implements AdminProxy {
     const lds =
       dynamicResources?.ldsConfig &&
       configSourceSpec(dynamicResources.ldsConfig, errors.at('dynamic_resources').at('lds_config'));
-    if (errors.any) throw new UserError(errors.list.map((e) => `${e.path}: ${e.message}`).join('\n'));
+    this.#throwErrors();
     await new Promise<void>((resolve) => this.clusters.whenPrimaryInitialized(resolve));
     if (cds) this.clusters.subscribe(cds);
     await new Promise<void>((resolve) => this.clusters.whenInitialized(resolve));
@@ -216,7 +235,7 @@ export class ProxyServer implements AdminProxy {
     ).catch((error: Error) => {
       throw new UserError(error.message);
     });
-    if (errors.any) throw new UserError(errors.list.map((e) => `${e.path}: ${e.message}`).join('\n'));
+    this.#throwErrors();
     if (lds) this.listeners.subscribe(lds);
     await new Promise<void>((resolve) => this.listeners.whenInitialized(resolve));
     this.state = 'LIVE';
@@ -227,6 +246,39 @@ export class ProxyServer implements AdminProxy {
     this.worker.log.info('all dependencies initialized. starting workers');
     for (const callback of this.#whenLive) callback();
     this.#whenLive = [];
+  }
+
+  /** Compiles the whole bootstrap and starts nothing of it. Throws a UserError with everything that is wrong. */
+  async validate(): Promise<void> {
+    const { staticResources, dynamicResources } = this.options.bootstrap;
+    const errors = this.#errors;
+    this.worker.setSources(() => NO_SOURCE);
+    await this.#addOwnFilters();
+    const resources = errors.at('static_resources');
+    staticResources?.clusters.forEach((cluster, i) => this.clusters.check(cluster, resources.at('clusters').at(i)));
+    const { cdsConfig, ldsConfig } = dynamicResources ?? {};
+    if (cdsConfig) configSourceSpec(cdsConfig, errors.at('dynamic_resources').at('cds_config'));
+    if (ldsConfig) configSourceSpec(ldsConfig, errors.at('dynamic_resources').at('lds_config'));
+    staticResources?.listeners.forEach((listener, i) =>
+      this.listeners.check(listener, resources.at('listeners').at(i)),
+    );
+    this.#throwErrors();
+  }
+
+  #throwErrors(): void {
+    if (!this.#errors.any) return;
+    throw new UserError(this.#errors.list.map(({ path, message }) => `${path}: ${message}`).join('\n'));
+  }
+
+  #tellAdminAddress(): void {
+    const { adminAddressPath: file } = this.options;
+    const at = this.#admin?.socketAddress;
+    if (file === undefined || at === undefined) return;
+    try {
+      fs.writeFileSync(file, formatAddress(at));
+    } catch (error) {
+      throw new UserError(`cannot write the admin address to ${file}: ${messageOf(error)}`);
+    }
   }
 
   /** Filters of the user's own, before anything names them. */
@@ -242,10 +294,17 @@ export class ProxyServer implements AdminProxy {
 
   /** Ends an interval of histograms, and begins the next. */
   #tick(): void {
+    if (this.#flushOnAdmin) return;
     this.#nextTick = this.worker.timers.start(durationMs(this.options.bootstrap.statsFlushInterval, 5000), () => {
       this.worker.stats.tick();
       this.#tick();
     });
+  }
+
+  /** Whether intervals end when statistics are asked for, and at no other time (`stats_flush_on_admin`). */
+  get #flushOnAdmin(): boolean {
+    const { statsFlush } = this.options.bootstrap;
+    return statsFlush.case === 'statsFlushOnAdmin' && statsFlush.value;
   }
 
   /** Calls back when the server is live, or now if it is. */
@@ -281,6 +340,7 @@ export class ProxyServer implements AdminProxy {
   /** Brings the gauges of the process up to date. */
   refreshStats(): void {
     const { stats } = this;
+    if (this.#flushOnAdmin) this.worker.stats.tick();
     const { heapUsed, heapTotal, rss, external } = process.memoryUsage();
     stats.memory_allocated = heapUsed + external;
     stats.memory_heap_size = heapTotal + external;
@@ -315,6 +375,9 @@ export class ProxyServer implements AdminProxy {
     this.sinks.flush();
   }
 }
+
+/** Where nothing ever comes from: a configuration that is only looked at asks nobody. */
+const NO_SOURCE: ConfigSource = { subscribe: () => ({ setNames() {}, close() {} }) };
 
 /** In the order of the numbers that `server.state` shows. */
 const STATES: readonly ServerState[] = ['LIVE', 'DRAINING', 'PRE_INITIALIZING', 'INITIALIZING'];

@@ -3,12 +3,20 @@ import type { Bootstrap } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_p
 import type { Logger } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
 import type { DnsCacheSource } from './cluster/dns/cache-source.ts';
+import type { UnknownFieldSink } from './config/errors.ts';
 import { ipFamily } from './config/values.ts';
 import type { ConfigSourceSpec, NodeIdentity, ServerHealth, WorkerContext } from './context.ts';
 import { type AddressMap, OWN_NETWORK } from './net/address-map.ts';
 import { FlushQueue } from './net/flush-queue.ts';
 import { StatsStore } from './observe/stats.ts';
 import { TimerWheel } from './timers.ts';
+
+export interface WorkerOptions extends Pick<WorkerContext, 'node' | 'log' | 'unknownFields'> {
+  /** As they are unless told. */
+  readonly addresses?: AddressMap;
+  /** Uniform in [0, 1); `Math.random` unless told. */
+  readonly random?: () => number;
+}
 
 /** The context of a worker; where resources come from is told once the clusters stand that they come through. */
 export class Worker implements WorkerContext {
@@ -18,19 +26,16 @@ export class Worker implements WorkerContext {
   readonly timers: TimerWheel;
   readonly stats = new StatsStore();
   readonly log: Logger;
+  readonly unknownFields: UnknownFieldSink;
   readonly random: () => number;
   readonly addresses: AddressMap;
   #dnsCaches: DnsCacheSource | undefined = undefined;
   #sources: ((spec: ConfigSourceSpec) => ConfigSource) | undefined = undefined;
 
-  constructor(
-    node: NodeIdentity,
-    log: Logger,
-    addresses: AddressMap = OWN_NETWORK,
-    random: () => number = Math.random,
-  ) {
+  constructor({ node, log, unknownFields, addresses = OWN_NETWORK, random = Math.random }: WorkerOptions) {
     this.node = node;
     this.log = log;
+    this.unknownFields = unknownFields;
     this.addresses = addresses;
     this.random = random;
     const fault = faultLog(log);
@@ -71,27 +76,33 @@ function faultLog(log: Logger): (error: unknown) => void {
   };
 }
 
+/** What the command line says of who this proxy is. */
+export interface NodeFlags {
+  readonly serviceNode?: string;
+  readonly serviceCluster?: string;
+  readonly serviceZone?: string;
+  /** Family of the address that this machine goes by. */
+  readonly localAddressFamily?: 4 | 6;
+}
+
 /** The bootstrap's `node`, with what the command line says over it. */
-export function nodeIdentity(
-  bootstrap: Bootstrap,
-  flags: { readonly serviceNode?: string; readonly serviceCluster?: string },
-): NodeIdentity {
+export function nodeIdentity(bootstrap: Bootstrap, flags: NodeFlags): NodeIdentity {
   const { node } = bootstrap;
   return {
     id: flags.serviceNode || node?.id || '',
     cluster: flags.serviceCluster || node?.cluster || '',
     metadata: node?.metadata ?? {},
     region: node?.locality?.region ?? '',
-    zone: node?.locality?.zone ?? '',
+    zone: flags.serviceZone || node?.locality?.zone || '',
     subZone: node?.locality?.subZone ?? '',
-    localAddress: localAddress(),
+    localAddress: localAddress(flags.localAddressFamily ?? 4),
   };
 }
 
 /** First address of an interface that is not loopback, as Envoy's local info has it; loopback if there is none. */
-function localAddress(): string {
+function localAddress(family: 4 | 6): string {
   for (const addresses of Object.values(os.networkInterfaces())) {
-    for (const { address, internal } of addresses ?? []) if (!internal && ipFamily(address) === 4) return address;
+    for (const { address, internal } of addresses ?? []) if (!internal && ipFamily(address) === family) return address;
   }
-  return '127.0.0.1';
+  return family === 4 ? '127.0.0.1' : '::1';
 }

@@ -23,7 +23,7 @@ export interface AdminProxy {
   readonly options: {
     readonly bootstrap: Bootstrap;
     readonly logging: Logging;
-    readonly commandLine: Readonly<Record<string, string | number | boolean>>;
+    readonly commandLine: Readonly<Record<string, unknown>>;
   };
   readonly worker: WorkerContext;
   readonly clusters: ClusterManager;

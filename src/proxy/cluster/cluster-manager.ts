@@ -140,6 +140,11 @@ export class ClusterManager implements ClusterSource {
     if (active) this.#warm({ active, version: '', lastUpdated: this.#worker.timers.wallClock(), dynamic: false });
   }
 
+  /** Compiles a cluster of the bootstrap, and starts nothing of it. */
+  check(proto: ClusterProto, errors: ConfigErrors): void {
+    this.#compile(proto, () => proto, errors)?.close();
+  }
+
   /** Subscribes to CDS. */
   subscribe(source: Parameters<WorkerContext['configSource']>[0]): void {
     this.#worker.stats.add('cluster_manager.cds.', this.#cdsStats);
@@ -205,7 +210,7 @@ export class ClusterManager implements ClusterSource {
   #update(resources: readonly RawResource[], removed: readonly string[]): Rejection[] {
     const rejections: Rejection[] = [];
     for (const { name, version, bytes } of resources) {
-      const errors = new ConfigErrors();
+      const errors = new ConfigErrors(this.#worker.unknownFields);
       let active: ActiveCluster | undefined;
       try {
         const proto = fromBinary(ClusterSchema, bytes);

@@ -103,7 +103,7 @@ class SourceSubscription {
   }
 
   #take({ name, version, bytes }: RawResource): Rejection[] {
-    const errors = new ConfigErrors();
+    const errors = new ConfigErrors(this.#worker.unknownFields);
     try {
       const proto = fromBinary(ClusterLoadAssignmentSchema, bytes);
       checkSupported(ClusterLoadAssignmentSchema, proto, SUPPORTED, errors);

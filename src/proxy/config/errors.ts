@@ -1,23 +1,38 @@
+/** Told of the fields of resources that are newer than our copy of the API. */
+export interface UnknownFieldSink {
+  /** Field `number` of message `typeName`, found at `path`. Returns why the resource is refused for it, or undefined. */
+  note(path: string, typeName: string, number: number): string | undefined;
+}
+
 /** Collects everything that is wrong with a resource or a bootstrap, each with the path of its field. */
 export class ConfigErrors {
-  readonly list: { readonly path: string; readonly message: string }[] = [];
+  readonly list: { readonly path: string; readonly message: string }[];
+  readonly #unknown: UnknownFieldSink | undefined;
   readonly #prefix: string;
 
-  constructor(prefix = '', list?: ConfigErrors) {
+  /** The second and third parameters are for views ({@link at}). */
+  constructor(unknown?: UnknownFieldSink, prefix = '', list: { path: string; message: string }[] = []) {
+    this.#unknown = unknown;
     this.#prefix = prefix;
-    if (list) this.list = list.list;
+    this.list = list;
   }
 
   /** A view that puts `path` before the paths of what is added through it. */
   at(path: string | number): ConfigErrors {
     const step =
       typeof path === 'number' ? `[${path}]` : this.#prefix === '' || path.startsWith('[') ? path : `.${path}`;
-    return new ConfigErrors(this.#prefix + step, this);
+    return new ConfigErrors(this.#unknown, this.#prefix + step, this.list);
   }
 
   add(path: string, message: string): void {
     const full = path === '' ? this.#prefix : this.#prefix === '' ? path : `${this.#prefix}.${path}`;
     this.list.push({ path: full, message });
+  }
+
+  /** A field of the message here that our copy of the API does not have. */
+  addUnknown(typeName: string, number: number): void {
+    const refusal = this.#unknown?.note(this.#prefix, typeName, number);
+    if (refusal !== undefined) this.add('', refusal);
   }
 
   get any(): boolean {

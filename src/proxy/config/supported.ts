@@ -16,11 +16,12 @@ function fieldsOf(table: SupportTable, typeName: string): ReadonlySet<string> | 
 
 /**
  * Adds an error for every field that is set and not supported: a resource that asks for what we do not do is refused,
- * not half obeyed. Does not look into Any: whoever compiles an extension checks its configuration with a table of its
+ * not half obeyed. Fields that our copy of the API does not have are told apart ({@link ConfigErrors.addUnknown}). Does not look into Any: whoever compiles an extension checks its configuration with a table of its
  * own. A message that stands in no table is not supported at all.
  */
 export function checkSupported(schema: DescMessage, message: Message, table: SupportTable, errors: ConfigErrors): void {
   if (schema.typeName.startsWith('google.protobuf.')) return;
+  for (const { no } of message.$unknown ?? []) errors.addUnknown(schema.typeName, no);
   const fields = fieldsOf(table, schema.typeName);
   if (fields === undefined) {
     errors.add('', `${schema.typeName} is not supported`);
@@ -47,18 +48,4 @@ export function checkSupported(schema: DescMessage, message: Message, table: Sup
       }
     }
   }
-}
-
-/** Counts the fields of a message, at any depth, that are newer than our copy of the API. */
-export function countUnknownFields(schema: DescMessage, message: Message): number {
-  let count = message.$unknown?.length ?? 0;
-  const values = message as unknown as Record<string, unknown>;
-  for (const field of schema.fields) {
-    if (field.message === undefined || !isFieldSet(message, field)) continue;
-    const nested = field.message;
-    const value = field.oneof ? (values[field.oneof.localName] as { value: unknown }).value : values[field.localName];
-    const items = field.fieldKind === 'message' ? [value] : Object.values(value as object);
-    for (const item of items) count += countUnknownFields(nested, item as Message);
-  }
-  return count;
 }

@@ -208,7 +208,7 @@ class ExtensionSource {
     const entry = this.#entries.get(name);
     if (entry === undefined) return [];
     const stats = entry.stats.group;
-    const errors = new ConfigErrors();
+    const errors = new ConfigErrors(this.#worker.unknownFields);
     const prepared: [DiscoveredFilter, HttpFilterFactory][] = [];
     stats.attempt();
     let proto: TypedExtensionConfig | undefined;

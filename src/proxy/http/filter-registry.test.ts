@@ -13,7 +13,7 @@ import { defineFilter } from './user-filter.ts';
 const context = {} as FilterBuildContext;
 
 function compile(registry: HttpFilterRegistry, name: string, any: Any | undefined): string {
-  const errors = new ConfigErrors('http_filters[0]');
+  const errors = new ConfigErrors().at('http_filters[0]');
   const factory = registry.compileFilter(name, any, context, errors);
   assert.equal(factory === undefined, errors.any);
   return errors.toString();

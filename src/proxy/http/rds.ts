@@ -158,7 +158,7 @@ class SourceRoutes {
   }
 
   #take({ name, version, bytes }: RawResource): Rejection[] {
-    const errors = new ConfigErrors();
+    const errors = new ConfigErrors(this.#worker.unknownFields);
     const routes = this.#routes.get(name);
     if (routes === undefined) return [];
     const stats = routes.stats.group;

@@ -167,6 +167,12 @@ export class ListenerManager implements ListenerLookup {
     });
   }
 
+  /** Compiles a listener of the bootstrap, and opens nothing of it. */
+  check(proto: ListenerProto, errors: ConfigErrors): void {
+    const config = compileListener(proto, this.#environment, undefined, errors);
+    for (const chain of config?.chains ?? []) disposeChain(chain);
+  }
+
   /** Subscribes to LDS. */
   subscribe(source: ConfigSourceSpec): void {
     const { worker } = this.#environment;
@@ -239,7 +245,7 @@ export class ListenerManager implements ListenerLookup {
    * on its way: `bound` is called when its sockets listen, which is all that an ACK waits for.
    */
   #take(name: string, version: string, bytes: Uint8Array, bound: (error?: Error) => void): string | undefined {
-    const errors = new ConfigErrors();
+    const errors = new ConfigErrors(this.#environment.worker.unknownFields);
     try {
       const proto = fromBinary(ListenerSchema, bytes);
       const key = proto.name || name;

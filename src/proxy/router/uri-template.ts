@@ -8,56 +8,54 @@ export interface UriTemplate {
   capture(path: string): ReadonlyMap<string, string> | undefined;
 }
 
-const LITERAL = "[a-zA-Z0-9-._~%!$&'()+,;:@=]";
-const ONE = `${LITERAL}+`;
-const ANY = `${LITERAL.slice(0, -1)}/]*`;
+/** What a segment of a path is made of: pchar of RFC 3986. */
+const SEGMENT = "a-zA-Z0-9-._~%!$&'()*+,;:@=";
+const ONE = `[${SEGMENT}]+`;
+const ANY = `[${SEGMENT}/]*`;
+/** An asterisk in a literal would be an operator of Envoy's regular expression; nobody means that. */
+const LITERAL = new RegExp(`^[${SEGMENT.replace('*', '')}]+$`);
+const MAX_VARIABLES = 5;
+/** What stands between slashes: text, or a variable `{name}` or `{name=pattern}` with text around it. */
+const TOKEN = /\/([^/{}]*)(?:\{([^{}=]*)(?:=([^{}]*))?\}([^/]*))?/gy;
 
 /** Compiles Envoy's URI template syntax (envoy.path.match.uri_template). */
 export function compileUriTemplate(template: string, errors: ConfigErrors): UriTemplate | undefined {
-  const bad = (message: string) => {
-    errors.add('', `${JSON.stringify(template)}: ${message}`);
-    return undefined;
-  };
-  if (!template.startsWith('/')) return bad('must begin with /');
   const names: string[] = [];
   let pattern = '';
+  let problem: string | undefined;
   let sawAny = false;
-  const segment = (text: string): string | undefined => {
-    if (sawAny) return undefined;
-    if (text === '*') return ONE;
-    if (text === '**') {
-      sawAny = true;
-      return ANY;
-    }
-    return new RegExp(`^(?:${LITERAL})*$`).test(text) ? RE2JS.quote(text) : undefined;
+  const operator = (text: string): string => {
+    if (sawAny) problem ??= `${text} after **`;
+    if (text === '**') sawAny = true;
+    return text === '**' ? ANY : ONE;
   };
-  for (let i = 0; i < template.length; ) {
-    if (template[i] !== '/') return bad(`expected / at ${i}`);
+  /** Text beside a variable. */
+  const literal = (text: string): string => (text === '' ? '' : segment(text));
+  const segment = (text: string): string => {
+    const [, glob, suffix] = /^(\*{1,2})(.*)$/.exec(text) ?? [];
+    if (glob !== undefined) return operator(glob) + (suffix === '' ? '' : segment(suffix));
+    if (!LITERAL.test(text)) problem ??= text === '' ? 'an empty segment' : `bad segment ${JSON.stringify(text)}`;
+    return RE2JS.quote(text);
+  };
+  const variable = (name: string, value: string): string => {
+    if (!/^[a-zA-Z]\w{0,15}$/.test(name)) problem ??= `bad variable name ${JSON.stringify(name)}`;
+    if (names.includes(name)) problem ??= `variable ${name} twice`;
+    if (names.push(name) > MAX_VARIABLES) problem ??= `more than ${MAX_VARIABLES} variables`;
+    return `(${value.split('/').map(segment).join('/')})`;
+  };
+  let end = 0;
+  for (const [whole, before, name, value = '*', after = ''] of template.matchAll(TOKEN)) {
+    end += whole.length;
     pattern += '/';
-    i++;
-    if (template[i] === '{') {
-      const end = template.indexOf('}', i);
-      if (end < 0) return bad('unclosed {');
-      const [name, value = '*'] = template.slice(i + 1, end).split(/=(.*)/s);
-      if (!/^[a-zA-Z]\w{0,15}$/.test(name)) return bad(`bad variable name ${JSON.stringify(name)}`);
-      if (names.includes(name)) return bad(`variable ${name} twice`);
-      names.push(name);
-      const inner = value.split('/').map(segment);
-      if (inner.some((part) => part === undefined)) return bad(`bad pattern of variable ${name}`);
-      pattern += `(${inner.join('/')})`;
-      i = end + 1;
-      if (i < template.length && template[i] !== '/') {
-        pattern += RE2JS.quote(template.slice(i));
-        i = template.length;
-      }
-      continue;
-    }
-    const next = template.indexOf('/', i);
-    const text = template.slice(i, next < 0 ? undefined : next);
-    const part = segment(text);
-    if (part === undefined) return bad(`bad segment ${JSON.stringify(text)}`);
-    pattern += part;
-    i += text.length;
+    // A slash at the end stands for itself.
+    if (name === undefined) pattern += before === '' && end === template.length ? '' : segment(before);
+    else pattern += literal(before) + variable(name, value) + literal(after);
+  }
+  if (end < template.length) problem ??= `bad segment ${JSON.stringify(template.slice(end))}`;
+  if (!template.startsWith('/')) problem = 'must begin with /';
+  if (problem !== undefined) {
+    errors.add('', `${JSON.stringify(template)}: ${problem}`);
+    return undefined;
   }
   const regex = RE2JS.compile(pattern);
   return {

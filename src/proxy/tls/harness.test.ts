@@ -91,7 +91,8 @@ export function bench(t: TestContext, ticketSecret?: Uint8Array): Bench {
   const clock = { skewMs: 0 };
   const timers = new TimerWheel();
   timers.wallClock = () => Date.now() + clock.skewMs;
-  const context = { configSource: () => fake, timers, log: silentLogger };
+  const unknownFields = { note: () => undefined };
+  const context = { configSource: () => fake, timers, log: silentLogger, unknownFields };
   const secrets = new SecretManager({ context, ticketSecret });
   t.after(() => secrets.close());
   return { sds: fake, secrets, timers, clock };

@@ -91,7 +91,7 @@ const FIELDS: Readonly<Record<Case, string>> = {
 const TICKET_KEY_BYTES = 80;
 
 export interface SecretManagerOptions {
-  readonly context: Pick<WorkerContext, 'configSource' | 'timers' | 'log'>;
+  readonly context: Pick<WorkerContext, 'configSource' | 'timers' | 'log' | 'unknownFields'>;
   /** Shared by the workers of a process, so that a TLS session resumes at any of them. Random if left out. */
   readonly ticketSecret?: Uint8Array;
 }
@@ -254,7 +254,7 @@ export class SecretManager {
     const { slot } = shared;
     for (const resource of resources) {
       if (resource.name !== slot.name) continue;
-      const errors = new ConfigErrors();
+      const errors = new ConfigErrors(this.#context.unknownFields);
       this.#offer(shared, resource, errors);
       if (!errors.any) continue;
       this.log.warn(`the secret ${slot.name} was refused${slot.value ? ', keeping the last one' : ''}: ${errors}`);
