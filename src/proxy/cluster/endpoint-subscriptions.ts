@@ -52,12 +52,14 @@ export class EndpointSubscriptions {
 const NOT_COUNTED = { attempt() {}, success() {}, rejected() {}, failure() {} };
 
 class SourceSubscription {
+  readonly #worker: WorkerContext;
   readonly #services = new Map<string, Service>();
   readonly #subscription: NameSubscription;
   #timedOut = false;
 
   constructor(worker: WorkerContext, source: ConfigSourceSpec) {
     const { flushQueue } = worker;
+    this.#worker = worker;
     this.#subscription = new NameSubscription(worker, {
       source,
       typeUrl: TYPE,
