@@ -1,11 +1,13 @@
 // What fails when a virtual machine, its network, its certificate or the east-west gateway does, and how fast the mesh
 // notices and recovers:
-//   node bench/reliability.ts [--only killed,cut,expired,gateway]
+//   node bench/reliability.ts [--only killed,cut,away,expired,gateway]
 // Needs root on Linux: the machine is a network namespace. A caller asks 20 times a second through its sidecar.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
+import tls from 'node:tls';
 import { parseArgs } from 'node:util';
 import { ControlClient } from '../src/config/control/client.ts';
 import { whyNoNamespaces } from '../src/local/capture/mesh-network.ts';
@@ -17,7 +19,7 @@ import { type Answer, describe, outageOf } from '../test/support/outage.ts';
 import { scratch, until } from '../test/support/reference.ts';
 import { Endings } from './endings.ts';
 
-const { values } = parseArgs({ options: { only: { type: 'string', default: 'killed,cut,expired,gateway' } } });
+const { values } = parseArgs({ options: { only: { type: 'string', default: 'killed,cut,away,expired,gateway' } } });
 const wanted = new Set(values.only.split(','));
 /** Long enough for the control plane to miss a machine that went without a word. */
 const CUT_MS = 75_000;
@@ -49,7 +51,9 @@ class Caller {
       const lately = this.answers.filter(({ at }) => at > since).slice(-15);
       return lately.length === 15 && lately.every(({ result }) => result === '200');
     };
-    await until('requests go well', isWell, NOTICE_MS);
+    await until('requests go well', isWell, NOTICE_MS).catch((error) => {
+      throw new Error(`${error}: ${JSON.stringify(this.answers.at(-1))}`);
+    });
   }
 }
 
@@ -65,13 +69,16 @@ class MachineScene {
   readonly #namespace = `machine-${process.pid}`;
   readonly #link = `mach${process.pid}`.slice(0, 15);
   readonly #ip: string;
+  /** This machine's address for it. */
+  readonly gateway: string;
   #machine: ChildProcess | undefined;
 
-  private constructor(endings: Endings, folder: string, mesh: TestedMesh, ip: string) {
+  private constructor(endings: Endings, folder: string, mesh: TestedMesh, prefix: string) {
     this.#endings = endings;
     this.#folder = folder;
     this.mesh = mesh;
-    this.#ip = ip;
+    this.#ip = `${prefix}.254.1`;
+    this.gateway = `${prefix}.255.253`;
     const [node, main] = isthmusProgram();
     const args = [
       main,
@@ -98,12 +105,11 @@ class MachineScene {
     const mesh = await TestedMesh.start(endings, { 'mesh.yaml': yaml }, { args: ['--capture', 'netns'] });
     const { discovery } = meshRecord(mesh);
     const prefix = discovery.grpc.split('.').slice(0, 2).join('.');
-    const ip = `${prefix}.254.1`;
-    const scene = new MachineScene(endings, folder, mesh, ip);
-    await scene.#cable(`isth${Number(prefix.split('.')[1]) - 64}`, `${prefix}.255.253`);
+    const scene = new MachineScene(endings, folder, mesh, prefix);
+    await scene.#cable(`isth${Number(prefix.split('.')[1]) - 64}`);
     const { code, stderr } = await mesh.isthmus([
       ...['workload', 'entry', 'configure', '--name', 'legacy', '-n', 'vms', '--autoregister'],
-      ...['--internalIP', ip, '-o', scene.#files],
+      ...['--internalIP', scene.#ip, '-o', scene.#files],
     ]);
     if (code !== 0) throw new Error(stderr);
     return scene;
@@ -113,7 +119,8 @@ class MachineScene {
     return path.join(this.#folder, 'files');
   }
 
-  async #cable(bridge: string, gateway: string): Promise<void> {
+  async #cable(bridge: string): Promise<void> {
+    const { gateway } = this;
     const [name, link] = [this.#namespace, this.#link];
     this.#endings.after(async () => {
       await removeLink(link);
@@ -129,7 +136,7 @@ class MachineScene {
     const lines = fs
       .readFileSync(file, 'utf8')
       .split('\n')
-      .filter((line) => !line.startsWith('SECRET_TTL='));
+      .filter((line) => !/^(SECRET_TTL|CA_ADDR)=/.test(line));
     for (const [variable, value] of Object.entries(env)) lines.push(`${variable}='${value}'`);
     fs.writeFileSync(file, `${lines.filter(Boolean).join('\n')}\n`);
     const [program = '', ...rest] = NetworkNamespace.entrance(this.#namespace);
@@ -148,6 +155,20 @@ class MachineScene {
     const ended = new Promise((resolve) => machine.once('close', resolve));
     process.kill(-machine.pid, 'SIGKILL');
     await ended;
+  }
+
+  /** When the certificate expires that the machine presents, milliseconds since 1970. */
+  expiry(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const socket = tls.connect(
+        { host: this.#ip, port: 9000, ALPNProtocols: ['istio'], rejectUnauthorized: false },
+        () => {
+          resolve(Date.parse(socket.getPeerCertificate().valid_to));
+          socket.destroy();
+        },
+      );
+      socket.once('error', reject);
+    });
   }
 
   /** Pulls the network cable out, or plugs it in. */
@@ -220,7 +241,9 @@ async function machineScenes(endings: Endings): Promise<void> {
     console.log(`  plugged in again: the first good answer after ${outageOf(caller.answers, back).to?.toFixed(1)} s`);
   }
 
-  if (wanted.has('expired')) {
+  if (wanted.has('expired')) await expired(scene, endings);
+
+  if (wanted.has('away')) {
     await scene.off();
     scene.on({ SECRET_TTL });
     await caller.well();
@@ -231,8 +254,90 @@ async function machineScenes(endings: Endings): Promise<void> {
     await scene.cable('up');
     await caller.well();
     const { to } = outageOf(caller.answers, back);
-    console.log(`certificate expired: valid for ${SECRET_TTL}, the network cut for ${seconds(back - event)}`);
+    console.log(
+      `certificate expired while away: valid for ${SECRET_TTL}, the network cut for ${seconds(back - event)}`,
+    );
     console.log(`  plugged in again: the first good answer after ${to?.toFixed(1)} s, with a new certificate`);
+  }
+}
+
+/** Every request on a connection of its own, which needs a handshake. */
+const NO_REUSE = `{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: legacy, namespace: vms},
+  spec: {host: legacy, trafficPolicy: {connectionPool: {http: {maxRequestsPerConnection: 1}}}}}`;
+
+/** The authority does not answer until the certificate has expired, and then it does; all else is well. */
+async function expired(scene: MachineScene, endings: Endings): Promise<void> {
+  const { caller, mesh } = scene;
+  const authority = await Relay.open(endings, scene.gateway, meshRecord(mesh).discovery.secureGrpc);
+  await scene.off();
+  scene.on({ SECRET_TTL, CA_ADDR: authority.address });
+  await caller.well();
+  const { code, stderr } = await mesh.isthmus(['apply', '--wait', '-f', '-'], NO_REUSE);
+  if (code !== 0) throw new Error(stderr);
+  authority.cut();
+  const event = await scene.expiry();
+  await pause(event - Date.now());
+  const notice = (await scene.noticed(false)) + Date.now() - event;
+  const entry = await mesh.isthmus(['get', 'workloadentry', '-n', 'vms', '-o', 'json']);
+  await pause(5000);
+  const back = Date.now();
+  const before = outageOf(
+    caller.answers.filter(({ at }) => at < back),
+    event,
+  );
+  await authority.mend();
+  await caller.well();
+  await mesh.isthmus(['delete', 'destinationrule', 'legacy', '-n', 'vms']);
+  console.log(`certificate expired, the authority away: it is no endpoint any more after ${seconds(notice)}`);
+  console.log(`  until the authority was back: ${describe(before)}`);
+  console.log(`  the entry: ${/there is no valid certificate[^"]*/.exec(entry.stdout)?.[0]}`);
+  console.log(`  the authority back: the first good answer after ${outageOf(caller.answers, back).to?.toFixed(1)} s`);
+}
+
+/** A way to a place, that can be cut. */
+class Relay {
+  readonly #sockets = new Set<net.Socket>();
+  readonly #server: net.Server;
+  #port = 0;
+  readonly #host: string;
+
+  private constructor(host: string, target: string) {
+    const [to = '', port] = target.split(':');
+    this.#host = host;
+    this.#server = net.createServer((socket) => {
+      const other = net.connect(Number(port), to);
+      for (const one of [socket, other]) {
+        this.#sockets.add(one);
+        one.on('error', () => {});
+        one.on('close', () => {
+          this.#sockets.delete(one);
+          socket.destroy();
+          other.destroy();
+        });
+      }
+      socket.pipe(other).pipe(socket);
+    });
+  }
+
+  static async open(endings: Endings, host: string, target: string): Promise<Relay> {
+    const relay = new Relay(host, target);
+    await relay.mend();
+    endings.after(() => relay.cut());
+    return relay;
+  }
+
+  get address(): string {
+    return `${this.#host}:${this.#port}`;
+  }
+
+  async mend(): Promise<void> {
+    await new Promise<void>((resolve) => this.#server.listen(this.#port, this.#host, resolve));
+    this.#port = (this.#server.address() as net.AddressInfo).port;
+  }
+
+  cut(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
   }
 }
 
@@ -271,7 +376,7 @@ async function main(): Promise<void> {
   const interrupted = new Promise<void>((resolve) => process.once('SIGINT', resolve));
   const work = async () => {
     if (wanted.has('gateway')) await gatewayScenes(endings);
-    if (['killed', 'cut', 'expired'].some((name) => wanted.has(name))) {
+    if (['killed', 'cut', 'away', 'expired'].some((name) => wanted.has(name))) {
       const reason = await whyNoNamespaces();
       if (reason !== undefined) console.log(`the machine's scenes are left out: ${reason}`);
       else await machineScenes(endings);

@@ -3,6 +3,7 @@ import tls from 'node:tls';
 import { Backoff } from '../base/backoff.ts';
 import { type Cancel, type Clock, systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
+import { askForSignsOfLife } from '../base/keepalive.ts';
 import { GrpcClientCall } from '../wire/grpc/client.ts';
 import { type GrpcCall, type GrpcCallHandler, GrpcCode, type GrpcTransport } from '../wire/grpc/transport.ts';
 import { Http2ClientCodec } from '../wire/http2/client.ts';
@@ -33,10 +34,10 @@ export interface GrpcChannelOptions {
   readonly random?: () => number;
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 const IDLE_MS = 30_000;
 /** gRPC's connection back-off (grpc/grpc `doc/connection-backoff.md`), but for a longest delay that suits a sidecar. */
-const BACKOFF = { initialMs: 1000, maxMs: 30_000, multiplier: 1.6, minMs: 100 };
+const BACKOFF = { initialMs: 1000, maxMs: 5_000, multiplier: 1.6, minMs: 100 };
 /** Calls that wait for a connection; more fail at once. */
 const MAX_WAITING = 100;
 const USER_AGENT = 'isthmus-agent';
@@ -251,6 +252,7 @@ export class GrpcChannel implements GrpcTransport {
       socket.destroy();
       return;
     }
+    askForSignsOfLife(socket);
     const io = new CodecSocket(socket);
     const codec: Http2ClientCodec = new Http2ClientCodec(io, {
       onConnectionError: () => io.close(),

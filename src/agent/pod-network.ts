@@ -49,6 +49,11 @@ export interface Publication {
   readonly ports: Readonly<Record<string, number>>;
   /** Ports that stay inside. */
   readonly skip: readonly number[];
+  /**
+   * Where pods find it that have networks of their own: an address of the machine on their bridge, and port of a listener
+   * -> port there; undefined where there are none.
+   */
+  readonly inside?: { readonly address: string; readonly ports: Readonly<Record<string, number>> };
   /** Whether pods of the same gateway may be published at the same time, such as one and its successor. */
   readonly shared: boolean;
 }
@@ -122,7 +127,12 @@ export function podAddressMap(network: PodNetwork, listen?: (port: number) => Pr
       if (publish === undefined || publish.skip.includes(port)) return [within];
       const outside = at(publish.address, publish.ports[port] ?? publishedPort(port));
       configured.set(formatAddress(outside), called);
-      return [within, outside];
+      const { address: bridge, ports = {} } = publish.inside ?? {};
+      const front = ports[port];
+      if (bridge === undefined || front === undefined) return [within, outside];
+      const inner = at(bridge, front);
+      configured.set(formatAddress(inner), called);
+      return [within, outside, inner];
     },
     connect(target) {
       const { address, port } = target;
@@ -136,7 +146,8 @@ export function podAddressMap(network: PodNetwork, listen?: (port: number) => Pr
       return target;
     },
     source: (target) => (target.address.startsWith(podPrefix) ? pod : undefined),
-    isShared: ({ address }) => publish?.shared === true && address === publish.address,
+    isShared: ({ address }) =>
+      publish?.shared === true && (address === publish.address || address === publish.inside?.address),
     accepted: (local) => configured.get(formatAddress(local)) ?? local,
   };
 }

@@ -126,6 +126,8 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
         clusterId: options.clusterId,
         network: '',
         allocateAddresses: env.PILOT_ENABLE_IP_AUTOALLOCATE !== 'false',
+        // Who applies objects here has no other API server.
+        allocateClusterIps: options.control !== undefined,
       },
       clock,
       logging,

@@ -59,11 +59,13 @@ function loopback({ loadBalancerIP, externalIPs = [] }: ServiceSpec): string | u
 
 /**
  * What the agent of a gateway must know; undefined for one that nobody reaches from outside. `others` are the ports of
- * all gateways: where another Service wants the same, the first one has it.
+ * all gateways: where another Service wants the same, the first one has it. `bridge` is the address by which pods with
+ * networks of their own find gateways that are published where it is usual.
  */
 export function publicationOf(
   ports: readonly PublishedPort[],
   others: readonly PublishedPort[],
+  bridge?: string,
 ): Publication | undefined {
   const [first] = ports;
   if (first === undefined) return undefined;
@@ -74,6 +76,9 @@ export function publicationOf(
     // The proxy's own ports stay inside, but for the one that load balancers probe.
     skip: [15090, ...(status ? [] : [STATUS_PORT])],
     shared: !ports.some((own) => others.some((other) => isContested(own, other))),
+    ...(bridge !== undefined && {
+      inside: { address: bridge, ports: Object.fromEntries(ports.map(({ targetPort, port }) => [targetPort, port])) },
+    }),
   };
 }
 

@@ -4,7 +4,7 @@ import type { TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import type { Capture, PublishedUrl } from '../config/control/mesh-api.ts';
 import { isEnrouteGateway } from '../config/enroute-gateway.ts';
 import type { Guard } from '../process/guard.ts';
-import type { MeshNetwork } from './capture/mesh-network.ts';
+import { type MeshNetwork, OUTSIDE_ADDRESS } from './capture/mesh-network.ts';
 import { AddressedSpace, NamespaceSpace, UserNamespaceSpace } from './capture/spaces.ts';
 import type { Installation } from './install.ts';
 import type { MeshFolder, MeshRecord } from './mesh-folder.ts';
@@ -47,9 +47,6 @@ export interface MeshParts {
   readonly publishedUrls: () => readonly PublishedUrl[];
 }
 
-/** The end of the address that stands for the load balancer of the gateways; no pod gets it. */
-const OUTSIDE_ADDRESS = '255.254';
-
 export interface PodToBe {
   readonly desired: DesiredPod;
   readonly injection: Injection;
@@ -69,7 +66,10 @@ export function surroundingsOf(parts: MeshParts, key: string, pod: PodToBe, onCh
   const addresses = slot.pool.acquire(key);
   const file = key.replace('/', '.');
   const services = view.list('Service', namespace);
+  const outside = `${podPrefix}${OUTSIDE_ADDRESS}`;
   const space = spaceOf(parts, pod, addresses);
+  const own = publishedBy(parts, desired);
+  const isUsual = parts.network !== undefined && own[0]?.address === publishAddress;
   return {
     guard: parts.guard,
     addresses,
@@ -100,9 +100,9 @@ export function surroundingsOf(parts: MeshParts, key: string, pod: PodToBe, onCh
     proxyPort: Number(meshConfig.proxyHttpPort ?? 0),
     domain,
     publish: isGateway(desired, injection)
-      ? publicationOf(publishedBy(parts, desired), parts.publishedPorts())
+      ? publicationOf(own, parts.publishedPorts(), isUsual ? outside : undefined)
       : undefined,
-    outside: { address: `${podPrefix}${OUTSIDE_ADDRESS}`, published: publishAddress },
+    outside: { address: outside, published: publishAddress },
     outsideHosts: () => outsideHosts(parts),
     links: serviceLinks(
       services,

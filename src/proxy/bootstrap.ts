@@ -45,6 +45,10 @@ const SUPPORTED: SupportTable = {
   [`${V3}.Bootstrap.StaticResources`]: ['listeners', 'clusters', 'secrets'],
   [`${V3}.Bootstrap.DynamicResources`]: ['lds_config', 'cds_config', 'ads_config'],
   [`${V3}.Admin`]: ['access_log', 'access_log_path', 'profile_path', 'address', 'ignore_global_conn_limit'],
+  // How soon a stream of configuration is opened again; streams that a proxy is told of by discovery have Envoy's delays.
+  'envoy.config.core.v3.GrpcService.EnvoyGrpc': ['cluster_name', 'authority', 'retry_policy'],
+  'envoy.config.core.v3.RetryPolicy': ['retry_back_off'],
+  'envoy.config.core.v3.BackoffStrategy': ['base_interval', 'max_interval'],
   [`${V3}.ClusterManager`]: [
     'local_cluster_name',
     'outlier_detection',

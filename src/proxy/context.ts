@@ -45,6 +45,11 @@ export interface WorkerContext {
   configSource(source: ConfigSourceSpec): ConfigSource;
 }
 
+export interface StreamBackoff {
+  readonly initialMs: number;
+  readonly maxMs: number;
+}
+
 /** The cases of `envoy.config.core.v3.ConfigSource` that a proxy meets. */
 export type ConfigSourceSpec =
   /** The time is Envoy's 15 s unless told. */
@@ -54,5 +59,7 @@ export type ConfigSourceSpec =
       readonly clusterName: string;
       readonly delta: boolean;
       readonly initialFetchTimeoutMs: number;
+      /** Milliseconds before a stream that ended is opened again; Envoy's 500 to 30,000 unless told. */
+      readonly backoff?: StreamBackoff;
     }
   | { readonly kind: 'path'; readonly path: string };

@@ -5,7 +5,7 @@ import { AdsClient } from '../xds/client/ads-client.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
 import { SdsClient } from '../xds/client/sds-client.ts';
 import type { ClusterSource } from './cluster/cluster.ts';
-import { durationMs } from './config/values.ts';
+import { durationMs, streamBackoff } from './config/values.ts';
 import type { ConfigSourceSpec } from './context.ts';
 import { ClusterGrpcTransport } from './grpc/cluster-transport.ts';
 import { StatGroup, type StatsStore } from './observe/stats.ts';
@@ -55,6 +55,7 @@ export class Sources {
       client = new SdsClient({
         ...this.#common(),
         transport: new ClusterGrpcTransport(this.#options.clusters, spec.clusterName),
+        ...(spec.backoff && { backoff: spec.backoff }),
         delta: spec.delta,
         initialFetchTimeoutMs: spec.initialFetchTimeoutMs,
       });
@@ -83,6 +84,7 @@ export class Sources {
         metadata: ads.service.initialMetadata.map(({ key, value }) => [key, value] as const),
         timeoutMs: ads.service.timeout && durationMs(ads.service.timeout, 0),
       }),
+      ...(grpc && streamBackoff(grpc)),
       delta: ads.delta,
       nodeOnFirstMessageOnly: ads.nodeOnFirstOnly,
       stats: {

@@ -1,5 +1,4 @@
 import { type Service, serviceKey } from './service.ts';
-import { wantsAddress } from './service-entry.ts';
 
 /** 254 values of each of the last two bytes: 0 and 255 are left out, which some stacks take for networks and broadcasts. */
 const PER_BYTE = 254;
@@ -10,11 +9,14 @@ const POOL = PER_BYTE * PER_BYTE;
  * address while others come and go. Where two names collide, the one that is earlier in the list has it. A service
  * for which nothing is left gets none.
  */
-export function allocateAddresses(services: readonly Service[]): ReadonlyMap<string, { ipv4: string; ipv6: string }> {
+export function allocateAddresses(
+  services: readonly Service[],
+  wants: (service: Service) => boolean,
+): ReadonlyMap<string, { ipv4: string; ipv6: string }> {
   const taken = new Set<number>();
   const result = new Map<string, { ipv4: string; ipv6: string }>();
   for (const service of services) {
-    if (!wantsAddress(service)) continue;
+    if (!wants(service)) continue;
     const key = serviceKey(service);
     if (result.has(key)) continue;
     const slot = freeSlot(hash(key), taken);

@@ -59,6 +59,11 @@ export function serviceOfKubernetes(object: ConfigObject<ServiceSpec>, options: 
   };
 }
 
+/** Whether an API server would give it a cluster IP that it does not ask for. */
+export function wantsClusterIp({ address, resolution, ports }: Service): boolean {
+  return address === UNSPECIFIED && resolution === 'STATIC' && ports.length > 0;
+}
+
 function list(text: string | undefined): string[] | undefined {
   return text === undefined || text.trim() === '' ? undefined : text.split(',').map((item) => item.trim());
 }

@@ -8,6 +8,8 @@ export interface RegistryOptions {
   readonly network: string;
   /** Whether services without an address get one out of 240.240.0.0/16. */
   readonly allocateAddresses: boolean;
+  /** Whether Kubernetes services without a cluster IP do as well: there is no API server that would have seen to it. */
+  readonly allocateClusterIps: boolean;
 }
 
 export const DEFAULT_REGISTRY_OPTIONS: RegistryOptions = {
@@ -16,4 +18,5 @@ export const DEFAULT_REGISTRY_OPTIONS: RegistryOptions = {
   trustDomain: 'cluster.local',
   network: '',
   allocateAddresses: true,
+  allocateClusterIps: false,
 };

@@ -1,11 +1,11 @@
 import type { ConfigSnapshot } from '../config/store/snapshot.ts';
 import { aliasesByTarget } from './aliases.ts';
 import { allocateAddresses } from './allocate.ts';
-import { serviceOfKubernetes } from './kubernetes-service.ts';
+import { serviceOfKubernetes, wantsClusterIp } from './kubernetes-service.ts';
 import type { RegistryOptions } from './options.ts';
 import { perObject, reuseList, sameItems } from './reuse.ts';
 import { type Service, serviceKey } from './service.ts';
-import { servicesOfServiceEntry } from './service-entry.ts';
+import { servicesOfServiceEntry, wantsAddress } from './service-entry.ts';
 
 /** All services of a mesh, oldest first, and ways to find them. */
 export class ServiceIndex {
@@ -65,7 +65,11 @@ export class ServiceBuilder {
     if (this.#before !== undefined && sameItems(this.#before.inputs, inputs)) return this.#before.index;
     const declared = [...kubernetes.map(this.#fromKubernetes), ...entries.flatMap(this.#fromEntry)];
     declared.sort(byAge);
-    const addresses = this.#options.allocateAddresses ? allocateAddresses(declared) : new Map();
+    const addresses = allocateAddresses(declared, (service) =>
+      service.origin === 'Kubernetes'
+        ? this.#options.allocateClusterIps && wantsClusterIp(service)
+        : this.#options.allocateAddresses && wantsAddress(service),
+    );
     const aliases = aliasesByTarget(declared);
     const services = declared.map((service) => {
       const allocated = addresses.get(serviceKey(service));

@@ -117,12 +117,18 @@ export class ProxyView {
     return service && this.destinationRule(service, direction);
   }
 
+  /** Addresses that were made up for a service. A cluster IP is of use only where every address gets to the proxy. */
+  allocatedOf({ origin, allocated }: Service): Service['allocated'] {
+    return origin === 'Kubernetes' && this.node.interceptionMode === 'NONE' ? undefined : allocated;
+  }
+
   /** Addresses of a service that the proxy's own addresses can reach; `0.0.0.0` if it has none. */
   addressesOf(service: Service): readonly string[] {
     const { node } = this;
     const all = [service.address, ...service.extraAddresses];
-    if (service.address === '0.0.0.0' && service.allocated && node.dnsCapture && node.dnsAutoAllocate) {
-      const { ipv4, ipv6 } = service.allocated;
+    const allocated = this.allocatedOf(service);
+    if (service.address === '0.0.0.0' && allocated && node.dnsCapture && node.dnsAutoAllocate) {
+      const { ipv4, ipv6 } = allocated;
       if (this.ipMode === 'IPv6') return [ipv6];
       return this.ipMode === 'Dual' && this.features.dualStack ? [ipv4, ipv6] : [ipv4];
     }

@@ -42,7 +42,21 @@ spec:
 ---
 `;
 
+/** Two services with the same port and no addresses of their own, each before one port of the server. */
+const SERVICES = ['first', 'second']
+  .map(
+    (name, i) => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: shop}
+spec: {selector: {app: server}, ports: [{name: tcp-db, port: 5432, targetPort: ${[7000, 7002][i]}}]}
+---
+`,
+  )
+  .join('');
+
 const mesh = (program: string) => `
+${SERVICES}
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: installed, namespace: istio-system}
@@ -180,6 +194,14 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
     );
   });
 
+  await t.test('services without addresses get some, so that each is told from the others on its port', async () => {
+    const names = ['first', 'second.shop.svc.cluster.local', 'first.shop', 'second'];
+    assert.deepEqual(
+      await greet('client', ...names.map((name) => `${name}:5432`)),
+      [7000, 7002, 7000, 7002].map((port) => `server:${port} to 127.0.0.6\nheard hi`),
+    );
+  });
+
   await t.test('names are answered: of services, of ServiceEntries with and without addresses', async () => {
     const names = ['server', 'db.example.com', 'cache.example.com'];
     const look = `for (const n of ${JSON.stringify(names)}) require('dns').lookup(n, 4, (e, a) => console.log(n, e?.code ?? a))`;
@@ -206,6 +228,10 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
   await t.test('a gateway leads to them', async () => {
     const { stdout } = await tested.curl(['-H', 'host: shop.example', `http://${tested.gateway(80)}/`]);
     assert.match(stdout, /^server to spiffe:\/\/cluster\.local\/ns\/istio-system\//);
+  });
+
+  await t.test('names that a gateway serves lead programs to it, as they would from outside', async () => {
+    assert.match(await from('client', [...CURL, 'http://shop.example/']), /^server to .*\/ns\/istio-system\//);
   });
 
   await t.test('a program at a terminal, captured like the others or told of its sidecar', async () => {

@@ -24,6 +24,9 @@ export interface BootstrapJson {
 
 const V3 = 'V3';
 
+/** Soon enough for a machine that was away; Envoy's own longest delay is 30 s. */
+const RETURN = { base_interval: '0.5s', max_interval: '5s' };
+
 /** The bootstrap of a proxy in Envoy's JSON, in the structure of the one that pilot-agent writes. */
 export function buildBootstrap(options: BootstrapOptions): BootstrapJson {
   const { environment, proxyConfig, podAnnotations, forEnvoy, role } = options;
@@ -76,7 +79,7 @@ export function buildBootstrap(options: BootstrapOptions): BootstrapJson {
         api_type: environment.delta ? 'DELTA_GRPC' : 'GRPC',
         set_node_on_first_message_only: true,
         transport_api_version: V3,
-        grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc' } }],
+        grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc', retry_policy: { retry_back_off: RETURN } } }],
       },
     },
     static_resources: {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { SIGN_OF_LIFE } from '../../base/keepalive.ts';
 import type { ProxyConfig } from '../environment/proxy-config.ts';
 import type { Discovery } from './discovery.ts';
 
@@ -46,6 +47,13 @@ function base(name: string, connectTimeout: string): object {
   return { name, type: 'STATIC', connect_timeout: connectTimeout, lb_policy: 'ROUND_ROBIN' };
 }
 
+/** Istio's Envoy has its agent beside it, and asks every 300 s; ours talks to the control plane itself. */
+const KEEPALIVE = {
+  keepalive_time: SIGN_OF_LIFE.idle,
+  keepalive_interval: SIGN_OF_LIFE.interval,
+  keepalive_probes: SIGN_OF_LIFE.probes,
+};
+
 function discoveryCluster(options: ClusterOptions): object {
   const { discovery, lookupFamily } = options;
   const { host, port, serverName } = discovery;
@@ -62,7 +70,7 @@ function discoveryCluster(options: ClusterOptions): object {
         { priority: 'HIGH', ...UNBOUNDED },
       ],
     },
-    upstream_connection_options: { tcp_keepalive: { keepalive_time: 300 } },
+    upstream_connection_options: { tcp_keepalive: KEEPALIVE },
     max_requests_per_connection: 1,
   };
 }

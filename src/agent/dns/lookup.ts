@@ -24,18 +24,18 @@ export class NameLookup {
     this.#search = search.map((suffix) => `.${suffix.toLowerCase().replace(/\.$/, '')}`);
   }
 
-  /** The answer to a question; undefined where somebody else has to be asked. */
-  answer(query: Packet): Packet | undefined {
+  /** The answer to a question, by the mesh or else by `hosts` (hosts(5)); undefined where somebody else has to be asked. */
+  answer(query: Packet, hosts?: ReadonlyMap<string, readonly string[]>): Packet | undefined {
     const question = query.questions?.[0];
     if (question === undefined || query.questions?.length !== 1) return undefined;
     const asked = question.name.toLowerCase().replace(/\.$/, '');
     const name = this.#known(asked);
-    const info = name === undefined ? undefined : this.#find(name);
-    if (name === undefined || info === undefined) return undefined;
+    const ips = (name === undefined ? undefined : this.#find(name)?.ips) ?? hosts?.get(asked);
+    if (ips === undefined) return undefined;
     const answers: Answer[] = [];
-    if (name !== asked) answers.push({ type: 'CNAME', name: question.name, ttl: TTL_S, data: name });
-    const owner = name === asked ? question.name : name;
-    answers.push(...addresses(question, owner, info));
+    const isLonger = name !== undefined && name !== asked;
+    if (isLonger) answers.push({ type: 'CNAME', name: question.name, ttl: TTL_S, data: name });
+    answers.push(...addresses(question, isLonger ? name : question.name, ips));
     return {
       type: 'response',
       id: query.id ?? 0,
@@ -69,7 +69,7 @@ export class NameLookup {
 }
 
 /** None where the service has only addresses of the other family: that is an answer as well. */
-function addresses({ type }: Question, name: string, { ips }: NameInfo): Answer[] {
+function addresses({ type }: Question, name: string, ips: readonly string[]): Answer[] {
   const family = type === 'A' ? 4 : type === 'AAAA' ? 6 : 0;
   return ips
     .filter((ip) => isIP(ip) === family)

@@ -1,6 +1,8 @@
 import fs from 'node:fs/promises';
+import path from 'node:path';
 import { decodeNameTable, type NameTable } from '../../api/name-table.ts';
 import { messageOf, UserError } from '../../base/errors.ts';
+import { hostsFile, SYSTEM_HOSTS } from '../../proxy/cluster/dns/hosts-file.ts';
 import { AdsClient } from '../../xds/client/ads-client.ts';
 import { type ControlChannelOptions, openControlChannel } from '../control-channel.ts';
 import { parseHostPort } from '../environment/values.ts';
@@ -16,7 +18,7 @@ const RESOLV_CONF = '/etc/resolv.conf';
  * servers for all others. Returns how to end it.
  */
 export async function openDns(options: ControlChannelOptions): Promise<() => void> {
-  const { environment, network, clock, logging } = options;
+  const { environment, network, paths, clock, logging } = options;
   const log = logging.scope('dns');
   const address = parseHostPort(environment.dnsAddress);
   if (address === undefined)
@@ -27,10 +29,12 @@ export async function openDns(options: ControlChannelOptions): Promise<() => voi
   // A machine may have been told to ask us.
   const nameServers = resolver.nameServers.filter(({ host, port }) => host !== at.host || port !== at.port);
   const { inside } = network;
+  // The pod's own. Programs that look into a file of hosts find the machine's, without asking us.
+  const hosts = environment.sharesFiles ? path.join(paths.dir, SYSTEM_HOSTS) : undefined;
   let lookup = new NameLookup(new Map(), environment.podNamespace, resolver.search);
   const server = await DnsServer.listen({
     at,
-    answer: (query) => lookup.answer(query),
+    answer: async (query) => lookup.answer(query, hosts === undefined ? undefined : await hostsFile(hosts)),
     nameServers,
     timeoutMs: environment.dnsTimeoutMs,
     sockets: inside && { tcp: await inside.listenTcp(at.port), udp: await inside.listenUdp(at.port) },

@@ -17,7 +17,7 @@ async function setUp(t: TestContext, ...ports: number[]): Promise<number> {
   const nameServers = [...ports, await upstream.listen(t)].map((port) => ({ host: '127.0.0.1', port }));
   const server = await DnsServer.listen({
     at: { host: '127.0.0.1', port: 0 },
-    answer: own,
+    answer: async (query) => own(query),
     nameServers,
     timeoutMs: 200,
   });
@@ -72,7 +72,12 @@ test('a name server that is silent is passed over', async (t) => {
 });
 
 test('where nobody answers, that is said', async (t) => {
-  const options = { at: { host: '127.0.0.1', port: 0 }, answer: own, nameServers: [], timeoutMs: 200 };
+  const options = {
+    at: { host: '127.0.0.1', port: 0 },
+    answer: async (query: Packet) => own(query),
+    nameServers: [],
+    timeoutMs: 200,
+  };
   const server = await DnsServer.listen(options);
   t.after(() => server.close());
   const reply = await askUdp(server.port, question('outside'));

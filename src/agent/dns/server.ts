@@ -6,8 +6,8 @@ import { DnsListener, type DnsListenerOptions, FramedMessages, framed } from './
 
 export interface DnsServerOptions {
   readonly at: HostPort;
-  /** The answer of the mesh; undefined where it has none. */
-  readonly answer: (query: Packet) => Packet | undefined;
+  /** The answer of the mesh; undefined where it has none. Does not reject. */
+  readonly answer: (query: Packet) => Promise<Packet | undefined>;
   /** Who is asked for everything else, one after the other. */
   readonly nameServers: readonly HostPort[];
   /** For each of them, milliseconds. */
@@ -63,7 +63,7 @@ export class DnsServer {
       return undefined;
     }
     if (query.type !== 'query') return undefined;
-    const own = this.#options.answer(query);
+    const own = await this.#options.answer(query);
     if (own) return dnsPacket.encode(own);
     return (await this.#forward(bytes, stream)) ?? failure(query);
   }

@@ -1,3 +1,4 @@
+import type { WorkloadState } from '../../ca/client/state.ts';
 import { type ControlChannelOptions, openControlChannel } from '../control-channel.ts';
 import { HealthChecker } from './checker.ts';
 import { tryProbe } from './probe.ts';
@@ -5,26 +6,48 @@ import { HealthReporter } from './reporter.ts';
 
 /**
  * Probes the program as ProxyConfig's `readinessProbe` says and tells the control plane, which takes a workload that is
- * not well out of its services. Undefined without a probe. Returns how to end it.
+ * not well out of its services; so it does, at once, with one whose certificate has expired, which nobody will talk to.
+ * Undefined without a probe. Returns how to end it.
  */
 export function openHealth(options: ControlChannelOptions): (() => void) | undefined {
-  const { proxyConfig, network, clock, logging } = options;
+  const { proxyConfig, network, clock, logging, certificates } = options;
   const { readinessProbe: probe } = proxyConfig;
   if (probe === undefined) return undefined;
   const log = logging.scope('healthcheck');
   const reporter = new HealthReporter({ ...openControlChannel(options), clock, log });
+  /** What the checker said last; undefined is well, null that it has said nothing. */
+  let ofProgram: string | undefined | null = null;
+  let ofCertificate = certificates && certificateProblem(certificates.state);
+  const tell = () => {
+    if (ofCertificate !== undefined) reporter.tell(ofCertificate);
+    else if (ofProgram !== null) reporter.tell(ofProgram);
+  };
+  const unsubscribe = certificates?.subscribe((state) => {
+    const problem = certificateProblem(state);
+    if ((problem === undefined) === (ofCertificate === undefined)) return;
+    ofCertificate = problem;
+    if (problem !== undefined) log.warn(problem);
+    tell();
+  });
   const checker = new HealthChecker({
     probe,
     attempt: () => tryProbe(probe, (port) => network.program(port)),
     onChange: (problem) => {
       if (problem === undefined) log.info('the program is well');
       else log.warn(`the program is not well: ${problem}`);
-      reporter.tell(problem);
+      ofProgram = problem;
+      tell();
     },
     clock,
   });
   return () => {
+    unsubscribe?.();
     checker.close();
     reporter.close();
   };
+}
+
+function certificateProblem({ certificate, lastError }: WorkloadState): string | undefined {
+  if (certificate !== undefined) return undefined;
+  return `there is no valid certificate${lastError ? `: ${lastError.message}` : ''}`;
 }

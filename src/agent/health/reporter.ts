@@ -18,7 +18,7 @@ const METHOD = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAgg
 const HEALTH = 'type.googleapis.com/istio.v1.HealthInformation';
 /** HTTP's, as pilot-agent has it. */
 const UNHEALTHY = 500;
-const RECONNECT = { initialMs: 500, maxMs: 10_000 };
+const RECONNECT = { initialMs: 500, maxMs: 5_000 };
 
 /**
  * Tells the control plane how the program is (istio.v1.HealthInformation over ADS): at every change, and again on every

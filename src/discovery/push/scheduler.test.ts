@@ -15,7 +15,13 @@ import { ProxyRegistry } from '../proxies/proxy-registry.ts';
 import { MeshSource } from '../snapshot/mesh-source.ts';
 import { PushScheduler } from './scheduler.ts';
 
-const REGISTRY = { domain: 'cluster.local', clusterId: 'Kubernetes', network: '', allocateAddresses: false };
+const REGISTRY = {
+  domain: 'cluster.local',
+  clusterId: 'Kubernetes',
+  network: '',
+  allocateAddresses: false,
+  allocateClusterIps: false,
+};
 
 /** Namespaces are the configuration here: a proxy is affected by those that begin with its own name. */
 const translator: Translator<MeshSnapshot, ProxyNode> = {

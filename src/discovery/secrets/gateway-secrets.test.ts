@@ -19,7 +19,13 @@ import { type ConnectedProxy, newProgress } from '../proxies/connected-proxy.ts'
 import { MeshSource } from '../snapshot/mesh-source.ts';
 import { GatewaySecrets } from './gateway-secrets.ts';
 
-const REGISTRY = { domain: 'cluster.local', clusterId: 'Kubernetes', network: '', allocateAddresses: false };
+const REGISTRY = {
+  domain: 'cluster.local',
+  clusterId: 'Kubernetes',
+  network: '',
+  allocateAddresses: false,
+  allocateClusterIps: false,
+};
 
 async function certificate(t: TestContext) {
   const dir = await mkdtemp(path.join(tmpdir(), 'isthmus-secrets-'));

@@ -1,6 +1,7 @@
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import { codeOf, messageOf, UserError } from '../../base/errors.ts';
+import { askForSignsOfLife } from '../../base/keepalive.ts';
 import { formatAddress } from './address.ts';
 
 /** A listener whose connections end with it. */
@@ -22,6 +23,7 @@ export class Connections {
 
   add(socket: Socket): void {
     this.#sockets.add(socket);
+    askForSignsOfLife(socket);
     // A connection that fails concerns no one else.
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {

@@ -13,6 +13,8 @@ const TOOLS = { ip: 'iproute2', nsenter: 'util-linux', 'iptables-restore': 'ipta
 /** The end of the address that this machine itself has on the bridge. */
 const HOST = '255.253';
 const PREFIX_BITS = 16;
+/** The end of the address that stands for the load balancer of the gateways; no pod gets it. */
+export const OUTSIDE_ADDRESS = '255.254';
 
 /** What is done for every pod, to be tried where it goes with the process that tried it. */
 const TRIALS: readonly [words: readonly string[], input?: string][] = [
@@ -104,6 +106,7 @@ export class MeshNetwork {
     await ip('link', 'add', this.bridge, 'type', 'bridge');
     await ip('addr', 'add', `${this.host}/${PREFIX_BITS}`, 'dev', this.bridge);
     await ip('link', 'set', this.bridge, 'up');
+    await this.addAddress(this.#podPrefix + OUTSIDE_ADDRESS);
     if (this.outward) await runTool('iptables', masqueradeRule('-A', this.#slot));
   }
 

@@ -3,8 +3,9 @@ import type { Duration, UInt32Value } from '@bufbuild/protobuf/wkt';
 import type { Address } from '../../api/gen/envoy/config/core/v3/address_pb.ts';
 import type { Metadata as ProtoMetadata } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import { ApiConfigSource_ApiType, type ConfigSource } from '../../api/gen/envoy/config/core/v3/config_source_pb.ts';
+import type { GrpcService_EnvoyGrpc } from '../../api/gen/envoy/config/core/v3/grpc_service_pb.ts';
 import { type Metadata, NO_METADATA } from '../cluster/host.ts';
-import type { ConfigSourceSpec } from '../context.ts';
+import type { ConfigSourceSpec, StreamBackoff } from '../context.ts';
 import type { SocketAddress } from '../net/connection.ts';
 import type { ConfigErrors } from './errors.ts';
 
@@ -67,16 +68,19 @@ export function configSourceSpec(source: ConfigSource | undefined, errors: Confi
     const delta = apiType === ApiConfigSource_ApiType.DELTA_GRPC;
     if (target?.case === 'envoyGrpc' && (delta || apiType === ApiConfigSource_ApiType.GRPC)) {
       const { clusterName } = target.value;
-      return {
-        kind: 'grpc',
-        clusterName,
-        delta,
-        initialFetchTimeoutMs,
-      };
+      return { kind: 'grpc', clusterName, delta, initialFetchTimeoutMs, ...streamBackoff(target.value) };
     }
     errors.add('api_config_source', 'only GRPC and DELTA_GRPC over envoy_grpc are supported');
     return undefined;
   }
   errors.add('', 'a config source is needed');
   return undefined;
+}
+
+/** `retry_policy` of a stream of configuration: a longest delay that is not given is ten times the first. */
+export function streamBackoff({ retryPolicy }: GrpcService_EnvoyGrpc): { readonly backoff?: StreamBackoff } {
+  if (retryPolicy?.retryBackOff === undefined) return {};
+  const { baseInterval, maxInterval } = retryPolicy.retryBackOff;
+  const initialMs = durationMs(baseInterval, 500);
+  return { backoff: { initialMs, maxMs: durationMs(maxInterval, 10 * initialMs) } };
 }

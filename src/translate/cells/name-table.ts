@@ -39,7 +39,7 @@ function tableOf(proxy: ProxyView): Map<string, NameInfo> {
 function addressesOf(proxy: ProxyView, service: Service): readonly string[] {
   const own = proxy.addressesOf(service).filter((address) => isIp(address) && address !== UNSPECIFIED);
   if (own.length > 0) return own;
-  const { allocated } = service;
+  const allocated = proxy.allocatedOf(service);
   if (allocated) return proxy.ipMode === 'IPv6' ? [allocated.ipv6] : [allocated.ipv4, allocated.ipv6];
   if (service.hostname.startsWith('*')) return [];
   const { endpoints } = proxy.indexes.registry.endpoints(service);
