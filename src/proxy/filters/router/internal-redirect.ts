@@ -2,6 +2,9 @@ import type { Headers } from '../../../wire/headers.ts';
 import type { FilterCallbacks } from '../../http/filter.ts';
 import type { InternalRedirectPolicy, Route, RouteAction } from '../../router/route.ts';
 
+/** An absolute URL: scheme, authority, and path with query, without the fragment. As in Envoy, both want a path. */
+const ABSOLUTE = /^(https?):\/\/([^/?#]+)(?:(\/[^#]*)(?:#.*)?)?$/;
+
 /** A route to a cluster. */
 export interface ForwardingRoute {
   readonly route: Route;
@@ -18,13 +21,13 @@ export function followRedirect(
   request: Headers,
   callbacks: Pick<FilterCallbacks, 'connection' | 'route' | 'clearRouteCache'>,
 ): ForwardingRoute | undefined {
-  const target = /^(https?):\/\/([^/?#]+)([^#]*)$/.exec(response.get('location') ?? '');
+  const target = ABSOLUTE.exec(response.get('location') ?? '');
   if (target === null) return undefined;
   const scheme = callbacks.connection.tls ? 'https' : 'http';
   if (target[1] !== scheme && !policy.allowCrossScheme) return undefined;
   const { authority, path } = request;
   request.authority = target[2];
-  request.path = target[3].startsWith('/') ? target[3] : `/${target[3]}`;
+  request.path = target[3] ?? '/';
   callbacks.clearRouteCache();
   const { route } = callbacks;
   if (route?.action.kind !== 'route') {
