@@ -73,7 +73,9 @@ export class Runtime {
   /** A number that runtime may replace (`RuntimeUInt32`, `RuntimeDouble`). */
   number(key: string, otherwise: number): number {
     if (key === '') return otherwise;
-    const value = this.get(key);
+    // Numbers may be written as text, as istiod's bootstrap does.
+    const given = this.get(key);
+    const value = typeof given === 'string' ? parse(given) : given;
     return typeof value === 'number' && value >= 0 ? value : otherwise;
   }
 

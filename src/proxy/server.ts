@@ -23,6 +23,7 @@ import { HttpFilterRegistry } from './http/filter-registry.ts';
 import { RouteSubscriptions } from './http/rds.ts';
 import type { AddressMap } from './net/address-map.ts';
 import { formatAddress } from './net/connection.ts';
+import { ConnectionLimits } from './net/connection-limits.ts';
 import { ListenerManager } from './net/listener-manager.ts';
 import { NetworkFilterRegistry } from './net/network-filter-registry.ts';
 import { buildAccessLog } from './observe/access-log/build.ts';
@@ -31,6 +32,7 @@ import { FileSinks } from './observe/access-log/file-sink.ts';
 import { Layouts } from './observe/names/layout.ts';
 import { statsSettings } from './observe/names/settings.ts';
 import { Tracers } from './observe/tracing/tracers.ts';
+import { maxDownstreamConnections } from './overload.ts';
 import { Runtime } from './runtime.ts';
 import { ServerStats } from './server-stats.ts';
 import { Sources } from './sources.ts';
@@ -147,6 +149,10 @@ export class ProxyServer implements AdminProxy {
         worker,
         clusters: this.clusters,
         networkFilters,
+        limits: new ConnectionLimits(
+          this.runtime,
+          maxDownstreamConnections(bootstrap.overloadManager, worker.stats, this.#errors.at('overload_manager')),
+        ),
         buildTransport: (socket, statPrefix, errors) => this.transports.downstream(socket, statPrefix, errors),
         buildAccessLogs: (protos, errors) =>
           protos.flatMap((proto, i) => {

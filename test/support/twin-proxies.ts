@@ -41,7 +41,7 @@ export interface TwinOptions {
   readonly backends?: () => Readonly<Record<string, BackendHandler>>;
   /** Servers of another kind: starts one for a twin and returns its port. */
   readonly servers?: Readonly<Record<string, (t: TestContext) => Promise<number>>>;
-  /** The bootstrap without its admin interface. */
+  /** The bootstrap without the address of its admin interface. */
   bootstrap(env: TwinEnv): JsonObject;
   readonly logLevel?: string;
 }
@@ -129,7 +129,9 @@ export async function start(t: TestContext, program: Twin['program'], options: T
     log: (name) => path.join(folder, `${name}.log`),
   };
   const file = path.join(folder, 'bootstrap.json');
-  fs.writeFileSync(file, JSON.stringify({ ...options.bootstrap(env), admin: { address: socketAddress(adminPort) } }));
+  const bootstrap = options.bootstrap(env);
+  const admin = { ...(bootstrap.admin as JsonObject | undefined), address: socketAddress(adminPort) };
+  fs.writeFileSync(file, JSON.stringify({ ...bootstrap, admin }));
   const process = startProgram(t, program, file, folder, options.logLevel ?? 'warning');
   await until(`${program} is ready`, async () => {
     if (process.ended) return true;

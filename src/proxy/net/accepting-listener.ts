@@ -15,9 +15,12 @@ export interface AcceptingListener {
   readonly worker: WorkerContext;
   readonly clusters: ClusterSource;
   readonly lookup: ListenerLookup;
+  /** Counts a connection that has come to a filter chain, and its end. */
+  opened(): void;
+  closed(lengthMs: number): void;
   /** The connection is established and on its way into the chain. */
   track(chain: FilterChain, connection: SocketConnection): void;
-  untrack(chain: FilterChain, connection: SocketConnection, lengthMs: number): void;
+  untrack(chain: FilterChain, connection: SocketConnection): void;
 }
 
 /** Finds the listener that a captured connection belongs to. */

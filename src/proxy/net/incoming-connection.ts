@@ -6,16 +6,25 @@ import { PROXY_PROTOCOL_TLVS } from '../observe/filter-state.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
 import type { Timer } from '../timers.ts';
-import type { Handshake, TlsFailure } from '../tls/transport.ts';
+import type { DownstreamTransport, Handshake, TlsFailure } from '../tls/transport.ts';
 import type { AcceptingListener } from './accepting-listener.ts';
 import type { SocketAddress, TlsInfo } from './connection.ts';
-import { type Findings, Inspector } from './inspect.ts';
+import { type Findings, type InspectionResult, Inspector } from './inspect.ts';
 import type { FilterChain } from './listener-config.ts';
 import { runFilterChain } from './network-filter-chain.ts';
 import { originalDestination } from './original-destination.ts';
 import type { ProxyFindings } from './proxy-protocol.ts';
 import { SocketConnection } from './socket-connection.ts';
 
+/** What of a connection decides about its filter chain, and what the account of it tells. */
+interface Incoming {
+  readonly destination: SocketAddress;
+  readonly source: SocketAddress;
+  /** As a TLS inspector saw it. */
+  readonly hello: ClientHello | undefined;
+}
+
+const HELLO_ONLY = { proxyProtocol: undefined, tls: true, http: false };
 const NOTHING_FOUND: Findings = { skip: 0, proxy: undefined, hello: undefined, httpProtocol: undefined };
 
 /**
@@ -32,6 +41,8 @@ export class IncomingConnection {
   #handshake: Handshake | undefined = undefined;
   #over = false;
   #inspecting = false;
+  #openedAt = 0;
+  #choice: { readonly chain: FilterChain; readonly incoming: Incoming } | undefined = undefined;
   #proxy: ProxyFindings | undefined = undefined;
 
   constructor(listener: AcceptingListener, socket: net.Socket) {
@@ -44,8 +55,17 @@ export class IncomingConnection {
   readonly #onError = (): void =>
     this.#event(() => {
       if (this.#inspecting) this.#listener.stats.downstream_listener_filter_error++;
-      this.#drop();
+      this.#giveUp();
     });
+
+  /** Ends it wherever it has come to, and tells the logs. */
+  #giveUp(): void {
+    if (this.#over) return;
+    if (this.#choice !== undefined)
+      this.#fail(this.#choice.chain, this.#account(this.#choice.incoming, this.#choice.chain));
+    else if (this.#inspecting) this.#dropUnchosen();
+    else this.#drop();
+  }
 
   #event(work: () => void): void {
     const { flushQueue, timers } = this.#listener.worker;
@@ -54,7 +74,7 @@ export class IncomingConnection {
     try {
       work();
     } catch (error) {
-      this.#drop(true);
+      this.#giveUp();
       flushQueue.fault(error);
     } finally {
       flushQueue.leave();
@@ -82,10 +102,10 @@ export class IncomingConnection {
   }
 
   #inspect(): void {
-    const { config, stats, worker } = this.#listener;
+    const { config, stats } = this.#listener;
     const { port } = this.#destination;
-    const tls = config.filters.tls(port) || config.terminatesTls;
-    const wanted = { proxyProtocol: config.filters.proxyProtocol, tls, http: config.filters.http(port) };
+    const { filters } = config;
+    const wanted = { proxyProtocol: filters.proxyProtocol, tls: filters.tls(port), http: filters.http(port) };
     if (!wanted.tls && !wanted.http && wanted.proxyProtocol === undefined) {
       this.#choose(NOTHING_FOUND, EMPTY);
       return;
@@ -93,56 +113,83 @@ export class IncomingConnection {
     stats.downstream_pre_cx_active++;
     this.#inspecting = true;
     const inspector = new Inspector(wanted);
+    const look = this.#look(inspector, (result, rest) => {
+      if (result.kind === 'done') this.#inspected(result.findings, rest);
+      else if (result.kind === 'error') {
+        this.#tellRefusal(this.#peer, () => result.reason);
+        this.#dropUnchosen();
+      } else if (rest.length > 0) {
+        // A client that says little and half-closes is served with what it said.
+        this.#inspected(inspector.giveUp, rest);
+      } else {
+        stats.downstream_listener_filter_remote_close++;
+        this.#dropUnchosen();
+      }
+    });
+    this.#startTimer(config.filtersTimeoutMs, () => {
+      stats.downstream_pre_cx_timeout++;
+      if (config.continueOnTimeout) this.#inspected(inspector.giveUp, look.stop(inspector.giveUp.skip));
+      else this.#dropUnchosen();
+    });
+  }
+
+  /**
+   * Lets an inspector look at what comes, until it has found something (done, error) or the peer has said all
+   * (need-more); tells then what was not consumed, which is to be read again.
+   */
+  #look(
+    inspector: Inspector,
+    told: (result: InspectionResult, rest: Buffer) => void,
+  ): { stop(consumed: number): Buffer } {
+    const socket = this.#socket;
     let bytes: Buffer = EMPTY;
-    const finish = (findings: Findings) => {
-      this.#inspected();
-      this.#timer?.cancel();
-      this.#socket.removeListener('data', onData);
-      this.#socket.removeListener('end', onEnd);
-      this.#socket.pause();
-      const rest = bytes.subarray(findings.skip);
-      if (rest.length > 0) this.#socket.unshift(rest);
-      this.#choose(findings, rest);
+    const stop = (consumed: number): Buffer => {
+      socket.removeListener('data', onData);
+      socket.removeListener('end', onEnd);
+      socket.pause();
+      const rest = bytes.subarray(consumed);
+      if (rest.length > 0) socket.unshift(rest);
+      return rest;
     };
     const onData = (chunk: Buffer) =>
       this.#event(() => {
         if (this.#over) return;
         bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
         const result = inspector.receive(chunk);
-        if (result.kind === 'done') finish(result.findings);
-        else if (result.kind === 'error') {
-          this.#tellRefusal(this.#peer, () => result.reason);
-          this.#logFailure(this.#destination, this.#peer, undefined, '', 0, '');
-          this.#drop();
-        }
+        if (result.kind === 'need-more') return;
+        told(result, stop(result.kind === 'done' ? result.findings.skip : 0));
       });
     const onEnd = () =>
       this.#event(() => {
-        if (this.#over) return;
-        if (bytes.length > 0) {
-          // A client that says little and half-closes is served with what it said.
-          finish(inspector.giveUp);
-          return;
-        }
-        stats.downstream_listener_filter_remote_close++;
-        this.#drop();
+        if (!this.#over) told({ kind: 'need-more' }, stop(inspector.giveUp.skip));
       });
-    if (config.filtersTimeoutMs > 0) {
-      this.#timer = worker.timers.start(config.filtersTimeoutMs, () => {
-        stats.downstream_pre_cx_timeout++;
-        if (config.continueOnTimeout) finish(inspector.giveUp);
-        else this.#drop();
-      });
-    }
-    this.#socket.on('data', onData);
-    this.#socket.on('end', onEnd);
-    this.#socket.resume();
+    socket.on('data', onData);
+    socket.on('end', onEnd);
+    socket.resume();
+    return { stop };
   }
 
-  #inspected(): void {
+  #startTimer(ms: number, onTime: () => void): void {
+    if (ms > 0) this.#timer = this.#listener.worker.timers.start(ms, onTime);
+  }
+
+  #inspected(findings: Findings, rest: Buffer): void {
+    this.#inspectionEnds();
+    this.#timer?.cancel();
+    this.#choose(findings, rest);
+  }
+
+  #inspectionEnds(): void {
     if (!this.#inspecting) return;
     this.#inspecting = false;
     this.#listener.stats.downstream_pre_cx_active--;
+  }
+
+  /** Ends what has not come to a filter chain; the log of the listener tells of it. */
+  #dropUnchosen(): void {
+    const toNowhere: Incoming = { destination: this.#destination, source: this.#peer, hello: undefined };
+    this.#log(this.#account(toNowhere));
+    this.#drop();
   }
 
   /** `start` is what was read and not consumed. */
@@ -150,105 +197,127 @@ export class IncomingConnection {
     const { config, stats, worker } = this.#listener;
     this.#proxy = findings.proxy;
     const told = findings.proxy?.header?.addresses;
-    const source: SocketAddress = told ? toldAddress(told.source) : this.#peer;
-    const destination: SocketAddress = told ? toldAddress(told.destination) : this.#destination;
-    const { hello } = findings;
-    // Without an inspector Envoy does not know at this point what we have read ahead for the handshake.
-    const seen = config.filters.tls(this.#destination.port) ? hello : undefined;
+    const incoming: Incoming = {
+      source: told ? toldAddress(told.source) : this.#peer,
+      destination: told ? toldAddress(told.destination) : this.#destination,
+      hello: findings.hello,
+    };
+    const { source, destination, hello } = incoming;
     const chain =
       config.matcher.find({
         destinationAddress: destination.address,
         destinationPort: destination.port,
-        serverName: seen?.sni ?? '',
-        transportProtocol: seen ? 'tls' : 'raw_buffer',
-        applicationProtocols: seen ? seen.alpn : findings.httpProtocol ? [findings.httpProtocol] : NONE,
+        serverName: hello?.sni ?? '',
+        transportProtocol: hello ? 'tls' : 'raw_buffer',
+        applicationProtocols: hello ? hello.alpn : findings.httpProtocol ? [findings.httpProtocol] : NONE,
         directSourceAddress: this.#peer.address,
         sourceAddress: source.address,
         sourcePort: source.port,
       }) ?? config.defaultChain;
     if (chain === undefined) {
       stats.no_filter_chain_match++;
-      this.#tellRefusal(source, () => `no filter chain of ${this.#listener.name} is for ${describe(seen)}`);
-      this.#logFailure(destination, source, seen, 'filter_chain_not_found', ResponseFlag.NoRouteFound, '');
+      this.#tellRefusal(source, () => `no filter chain of ${this.#listener.name} is for ${describe(hello)}`);
+      const info = this.#account(incoming);
+      info.responseCodeDetails = 'filter_chain_not_found';
+      info.flags = ResponseFlag.NoRouteFound;
+      this.#log(info);
       // With what it has sent unread, as the kernel does it to Envoy's sockets.
       this.#drop(start.length > 0);
       return;
     }
+    this.#choice = { chain, incoming };
+    this.#listener.opened();
+    this.#openedAt = worker.timers.now();
     if (chain.transport === undefined) {
-      this.#establish(chain, this.#socket, undefined, destination, source, seen);
+      this.#establish(chain, this.#socket, undefined, incoming);
       return;
     }
-    if (hello === undefined) {
-      // Plaintext where TLS is spoken. No byte of it goes anywhere.
-      this.#tellRefusal(source, () => `it is plain text, where ${this.#listener.name} speaks TLS`);
-      const reason = chain.transport.refusePlaintext(this.#socket, start, config.filters.tls(destination.port));
-      this.#logFailure(destination, source, seen, '', 0, reason, chain.name);
-      this.#drop();
-      return;
-    }
-    if (chain.transportTimeoutMs > 0) {
-      this.#timer = worker.timers.start(chain.transportTimeoutMs, () => {
-        stats.downstream_cx_transport_socket_connect_timeout++;
-        this.#handshake?.cancel();
-        this.#drop();
-      });
-    }
-    this.#handshake = chain.transport.accept(this.#socket, hello, (outcome) =>
+    this.#startTimer(chain.transportTimeoutMs, () => {
+      stats.downstream_cx_transport_socket_connect_timeout++;
+      this.#handshake?.cancel();
+      const info = this.#account(incoming, chain);
+      info.connectionTerminationDetails = 'transport socket timeout was reached';
+      this.#fail(chain, info);
+    });
+    const inspected = config.filters.tls(this.#destination.port);
+    if (hello !== undefined) this.#shakeHands(chain, hello, incoming);
+    else if (inspected && start.length > 0) this.#refusePlaintext(chain, chain.transport, start, incoming);
+    else this.#awaitHello(chain, chain.transport, incoming);
+  }
+
+  /** No inspector has read ahead: what the client says first is the handshake's business alone. */
+  #awaitHello(chain: FilterChain, transport: DownstreamTransport, incoming: Incoming): void {
+    this.#look(new Inspector(HELLO_ONLY), (result, rest) => {
+      const hello = result.kind === 'done' ? result.findings.hello : undefined;
+      if (hello !== undefined) this.#shakeHands(chain, hello, incoming);
+      else if (result.kind !== 'need-more') this.#refusePlaintext(chain, transport, rest, incoming);
+      else this.#fail(chain, this.#account(incoming, chain));
+    });
+  }
+
+  /** Plaintext where TLS is spoken. No byte of it goes anywhere. */
+  #refusePlaintext(chain: FilterChain, transport: DownstreamTransport, start: Uint8Array, incoming: Incoming): void {
+    this.#tellRefusal(incoming.source, () => `it is plain text, where ${this.#listener.name} speaks TLS`);
+    const inspected = this.#listener.config.filters.tls(incoming.destination.port);
+    const info = this.#account(incoming, chain);
+    info.downstreamTransportFailure = transport.refusePlaintext(this.#socket, start, inspected);
+    this.#fail(chain, info);
+  }
+
+  #shakeHands(chain: FilterChain, hello: ClientHello, incoming: Incoming): void {
+    this.#handshake = chain.transport!.accept(this.#socket, hello, (outcome) =>
       this.#event(() => {
         if (this.#over) return;
         this.#timer?.cancel();
-        if ('failure' in outcome) this.#handshakeFailed(outcome.failure, chain, destination, source, seen);
-        else this.#establish(chain, outcome.socket, outcome.info, destination, source, seen);
+        if ('failure' in outcome) this.#handshakeFailed(outcome.failure, chain, incoming);
+        else this.#establish(chain, outcome.socket, outcome.info, incoming);
       }),
     );
   }
 
-  #handshakeFailed(
-    failure: TlsFailure,
-    chain: FilterChain,
-    destination: SocketAddress,
-    source: SocketAddress,
-    hello: ClientHello | undefined,
-  ): void {
+  #handshakeFailed(failure: TlsFailure, chain: FilterChain, incoming: Incoming): void {
     const { worker, refusals } = this.#listener;
+    const { source } = incoming;
     const tell = () => `TLS handshake with ${source.address}:${source.port} failed: ${failure.explanation}`;
     // Of a secret that is missing the mesh tells elsewhere, and who just goes away was not refused.
     if (failure.secretsMissing || failure.reason === '') worker.log.debug(tell());
     else refusals.refused(tell, worker.timers.now());
-    this.#logFailure(destination, source, hello, '', 0, failure.reason, chain.name);
+    // The handshake sees its last words off by itself.
     this.#over = true;
+    const info = this.#account(incoming, chain);
+    info.downstreamTransportFailure = failure.reason;
+    this.#fail(chain, info);
   }
 
-  /** A connection that never became one has an access log of its own: the listener's. */
-  #logFailure(
-    destination: SocketAddress,
-    source: SocketAddress,
-    hello: ClientHello | undefined,
-    details: string,
-    flags: number,
-    transportFailure: string,
-    filterChainName = '',
-  ): void {
-    const { config, worker } = this.#listener;
-    if (config.accessLogs.length === 0) return;
-    const connection = this.#connection(this.#socket, undefined, destination, source, hello);
-    connection.filterChainName = filterChainName;
-    const info = new StreamInfo(connection, worker.timers.now(), worker.timers.wallClock());
-    info.responseCodeDetails = details;
-    info.flags = flags;
-    info.downstreamTransportFailure = transportFailure;
-    info.end = worker.timers.now();
-    for (const log of config.accessLogs) log.log(info);
+  /** Ends a connection that has come to a filter chain and no further: the last filter of that may log it too. */
+  #fail(chain: FilterChain, info: StreamInfo): void {
+    const { worker, clusters } = this.#listener;
+    this.#listener.closed(info.end - this.#openedAt);
+    const last = chain.filters.at(-1);
+    const { connection } = info;
+    if (last?.terminal) last.refused?.({ connection, info, worker, clusters, continueReading() {} });
+    this.#log(info);
+    this.#drop();
   }
 
-  #connection(
-    socket: net.Socket,
-    tls: TlsInfo | undefined,
-    destination: SocketAddress,
-    source: SocketAddress,
-    hello: ClientHello | undefined,
-  ): SocketConnection {
+  /** The account of a connection that never became one. */
+  #account(incoming: Incoming, chain?: FilterChain): StreamInfo {
+    const { timers } = this.#listener.worker;
+    const connection = this.#connection(this.#socket, undefined, incoming);
+    connection.filterChainName = chain?.name ?? '';
+    const info = new StreamInfo(connection, timers.now(), timers.wallClock());
+    info.end = timers.now();
+    if (this.#proxy?.metadata !== undefined) info.dynamicMetadata = new Map(this.#proxy.metadata);
+    return info;
+  }
+
+  #log(info: StreamInfo): void {
+    for (const log of this.#listener.config.accessLogs) log.log(info);
+  }
+
+  #connection(socket: net.Socket, tls: TlsInfo | undefined, incoming: Incoming): SocketConnection {
     const { config, worker } = this.#listener;
+    const { destination, source, hello } = incoming;
     const connection = new SocketConnection(
       socket,
       worker,
@@ -265,23 +334,17 @@ export class IncomingConnection {
     return connection;
   }
 
-  #establish(
-    chain: FilterChain,
-    socket: net.Socket,
-    tls: TlsInfo | undefined,
-    destination: SocketAddress,
-    source: SocketAddress,
-    hello: ClientHello | undefined,
-  ): void {
+  #establish(chain: FilterChain, socket: net.Socket, tls: TlsInfo | undefined, incoming: Incoming): void {
     this.#over = true;
     const listener = this.#listener;
     if (socket === this.#socket) socket.removeListener('error', this.#onError);
-    const connection = this.#connection(socket, tls, destination, source, hello);
+    const connection = this.#connection(socket, tls, incoming);
     connection.filterChainName = chain.name;
     listener.track(chain, connection);
     const onClosed = (info: StreamInfo) => {
-      listener.untrack(chain, connection, info.end - info.start);
-      for (const log of listener.config.accessLogs) log.log(info);
+      listener.untrack(chain, connection);
+      listener.closed(info.end - this.#openedAt);
+      this.#log(info);
     };
     const { worker, clusters } = listener;
     runFilterChain(connection, chain.filters, worker, clusters, onClosed, this.#proxy?.metadata);
@@ -295,7 +358,7 @@ export class IncomingConnection {
   #drop(reset = false): void {
     if (this.#over) return;
     this.#over = true;
-    this.#inspected();
+    this.#inspectionEnds();
     this.#timer?.cancel();
     this.#handshake?.cancel();
     if (reset) this.#socket.resetAndDestroy();

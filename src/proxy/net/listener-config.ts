@@ -15,6 +15,7 @@ import type { WorkerContext } from '../context.ts';
 import type { AccessLog } from '../observe/access-log/access-log.ts';
 import type { DownstreamTransport } from '../tls/transport.ts';
 import { formatAddress, type SocketAddress } from './connection.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
 import { Drain } from './drain.ts';
 import { FilterChainMatcher } from './filter-chain-match.ts';
 import { compileListenerFilters, type ListenerFilters } from './listener-filters.ts';
@@ -35,6 +36,7 @@ export interface ListenerEnvironment {
   readonly worker: WorkerContext;
   readonly clusters: ClusterSource;
   readonly networkFilters: NetworkFilterRegistry;
+  readonly limits: ConnectionLimits;
   buildTransport: DownstreamTransportBuilder;
   buildAccessLogs(protos: readonly AccessLogProto[], errors: ConfigErrors): AccessLog[];
 }
@@ -66,10 +68,10 @@ export interface ListenerConfig {
   readonly chains: readonly FilterChain[];
   readonly matcher: FilterChainMatcher<FilterChain>;
   readonly defaultChain: FilterChain | undefined;
-  /** A filter chain terminates TLS: the handshake begins with a look at the ClientHello. */
-  readonly terminatesTls: boolean;
   readonly accessLogs: readonly AccessLog[];
   readonly backlog: number;
+  /** `ignore_global_conn_limit`: its connections are taken however many there are, though they count. */
+  readonly ignoreGlobalLimit: boolean;
   /** What has to be there before connections are taken. */
   readonly pending: readonly InitTarget[];
 }
@@ -141,9 +143,9 @@ export function compileListener(
     chains: all,
     matcher,
     defaultChain,
-    terminatesTls: all.some((c) => c.transport !== undefined),
     accessLogs,
     backlog: proto.tcpBacklogSize ?? 511,
+    ignoreGlobalLimit: proto.ignoreGlobalConnLimit,
     pending,
   };
 }

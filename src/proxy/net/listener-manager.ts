@@ -308,7 +308,7 @@ export class ListenerManager implements ListenerLookup {
   }
 
   async #activate(name: string, warming: Warming): Promise<void> {
-    const { worker, clusters } = this.#environment;
+    const { worker, clusters, limits } = this.#environment;
     const { config, proto, version, dynamic } = warming;
     const before = this.#active.get(name);
     const entry = { proto, version, dynamic, lastUpdated: worker.timers.wallClock() };
@@ -319,7 +319,7 @@ export class ListenerManager implements ListenerLookup {
       this.stats.listener_modified++;
       this.#active.set(name, { ...entry, listener: before.listener });
     } else {
-      const listener = new Listener(config, worker, clusters, this);
+      const listener = new Listener(config, worker, clusters, this, limits);
       await listener.bind();
       if (warming.cancelled) {
         listener.closeSockets();

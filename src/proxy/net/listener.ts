@@ -6,6 +6,7 @@ import type { WorkerContext } from '../context.ts';
 import type { StatLease } from '../observe/stats.ts';
 import type { AcceptingListener, ListenerLookup } from './accepting-listener.ts';
 import { formatAddress, type SocketAddress } from './connection.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
 import { IncomingConnection } from './incoming-connection.ts';
 import type { FilterChain, ListenerConfig } from './listener-config.ts';
 import { disposeChain } from './listener-config.ts';
@@ -21,18 +22,28 @@ export class Listener implements AcceptingListener {
   readonly #worker: WorkerContext;
   readonly #clusters: ClusterSource;
   readonly #lookup: ListenerLookup;
+  readonly #limits: ConnectionLimits;
   readonly #statsLease: StatLease<ListenerStats>;
   #servers: net.Server[] = [];
   /** Those whose places others listen at too. */
   readonly #shared = new WeakSet<net.Server>();
   readonly #connections = new Map<FilterChain, Set<SocketConnection>>();
+  /** Sockets that were accepted and are not closed, whatever has become of them. */
+  #openSockets = 0;
 
-  constructor(config: ListenerConfig, worker: WorkerContext, clusters: ClusterSource, lookup: ListenerLookup) {
+  constructor(
+    config: ListenerConfig,
+    worker: WorkerContext,
+    clusters: ClusterSource,
+    lookup: ListenerLookup,
+    limits: ConnectionLimits,
+  ) {
     this.name = config.name;
     this.config = config;
     this.#worker = worker;
     this.#clusters = clusters;
     this.#lookup = lookup;
+    this.#limits = limits;
     this.#statsLease = worker.stats.acquire(config.statPrefix, ListenerStats);
     this.stats = this.#statsLease.group;
     this.refusals = new RefusalLog(worker.log, worker.timers.now());
@@ -108,6 +119,13 @@ export class Listener implements AcceptingListener {
   /** A connection has come, or another listener hands one over that was captured for this one. */
   accept(socket: net.Socket): void {
     const { flushQueue, timers } = this.#worker;
+    if (this.#isFull()) {
+      socket.destroy();
+      return;
+    }
+    this.#openSockets++;
+    this.#limits.take();
+    socket.once('close', this.#onSocketClosed);
     this.stats.connections_accepted_per_socket_event.record(1);
     flushQueue.run(() => {
       timers.newEvent();
@@ -115,19 +133,40 @@ export class Listener implements AcceptingListener {
     });
   }
 
-  /** The connection is established and on its way into the chain. */
-  track(chain: FilterChain, connection: SocketConnection): void {
+  readonly #onSocketClosed = (): void => {
+    this.#openSockets--;
+    this.#limits.free();
+  };
+
+  /** Whether there is no room for one more connection, and counts why. */
+  #isFull(): boolean {
+    if (!this.#limits.hasRoom && !this.config.ignoreGlobalLimit) {
+      this.stats.downstream_global_cx_overflow++;
+      return true;
+    }
+    if (this.#openSockets < this.#limits.ofListener(this.name)) return false;
+    this.stats.downstream_cx_overflow++;
+    return true;
+  }
+
+  opened(): void {
     this.stats.downstream_cx_total++;
     this.stats.downstream_cx_active++;
+  }
+
+  closed(lengthMs: number): void {
+    this.stats.downstream_cx_active--;
+    this.stats.downstream_cx_length_ms.record(lengthMs);
+    this.stats.downstream_cx_destroy++;
+  }
+
+  track(chain: FilterChain, connection: SocketConnection): void {
     let set = this.#connections.get(chain);
     if (set === undefined) this.#connections.set(chain, (set = new Set()));
     set.add(connection);
   }
 
-  untrack(chain: FilterChain, connection: SocketConnection, lengthMs: number): void {
-    this.stats.downstream_cx_active--;
-    this.stats.downstream_cx_length_ms.record(lengthMs);
-    this.stats.downstream_cx_destroy++;
+  untrack(chain: FilterChain, connection: SocketConnection): void {
     const set = this.#connections.get(chain);
     set?.delete(connection);
     if (set?.size === 0) this.#connections.delete(chain);

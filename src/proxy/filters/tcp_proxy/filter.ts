@@ -232,7 +232,6 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
         return;
       }
       this.#config.stats.idle_timeout++;
-      this.#callbacks.info.flags |= ResponseFlag.StreamIdleTimeout;
       this.#client.close();
     });
   }
