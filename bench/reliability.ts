@@ -360,9 +360,17 @@ async function gatewayScenes(endings: Endings): Promise<void> {
 
   const crash = Date.now();
   process.kill((await pod()).containers.find(({ pid }) => pid !== undefined)!.pid!, 'SIGKILL');
-  await pause(1000);
+  await until('the crash is known', async () => (await pod()).restarts > 0, NOTICE_MS);
+  const restarted = Date.now() - crash;
+  const isReady = async () => {
+    const { ready, size } = await pod();
+    return ready === size;
+  };
+  await until('it is ready again', isReady, NOTICE_MS);
+  const ready = Date.now() - crash;
   await caller.well();
   console.log(`east-west gateway killed: ${describe(outageOf(caller.answers, crash))}`);
+  console.log(`  "isthmus status" counts the crash after ${seconds(restarted)}, and says ready after ${seconds(ready)}`);
 
   const restart = Date.now();
   const { code, stderr } = await mesh.isthmus(['restart', '-n', 'istio-system', 'deploy/istio-eastwestgateway']);

@@ -53,6 +53,25 @@ test('a gateway is published, by its service ports where it has some', () => {
   assert.deepEqual(bind('0.0.0.0:15021'), ['127.64.0.3:15021']);
 });
 
+test('pods of a gateway share where it is published, and its place among pods with networks of their own', () => {
+  const publish = {
+    ...{ address: '127.0.0.1', ports: { 8080: 8080 }, skip: [15021], shared: true },
+    inside: { address: '100.64.255.254', ports: { 8080: 80 } },
+  };
+  const network = { ...base, pod: '100.64.0.4', privileged: true, publish };
+  const map = podAddressMap(parsePodNetwork(JSON.stringify(network)));
+  const places = map.bind(at('0.0.0.0:8080'));
+  assert.deepEqual(places.map(show), ['100.64.0.4:8080', '127.0.0.1:8080', '100.64.255.254:80']);
+  assert.deepEqual(
+    places.map((place) => map.isShared?.(place)),
+    [false, true, true],
+  );
+  assert.equal(show(map.accepted(at('100.64.255.254:80'))), '100.64.0.4:8080');
+  assert.deepEqual(map.bind(at('0.0.0.0:81')).map(show), ['100.64.0.4:81', '127.0.0.1:8081']);
+  const alone = podAddressMap(parsePodNetwork(JSON.stringify({ ...network, publish: { ...publish, shared: false } })));
+  assert.equal(alone.isShared?.(places[1]!), false);
+});
+
 test('an accepted connection has the address that the configuration knows', () => {
   const publish = { address: '127.0.0.1', ports: {}, skip: [] };
   const map = podAddressMap(parsePodNetwork(JSON.stringify({ ...base, publish })));

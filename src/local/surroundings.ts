@@ -18,6 +18,7 @@ import type { PodSurroundings } from './pods/pod-surroundings.ts';
 import { serviceLinks } from './pods/program-environment.ts';
 import { programHome } from './program-home.ts';
 import { type PublishedPort, publicationOf, publishedPorts } from './publication.ts';
+import { servedPorts } from './served-ports.ts';
 import type { Slot } from './slot.ts';
 
 /** What all pods of a mesh have in common. */
@@ -134,14 +135,15 @@ function isGateway({ spec, labels }: DesiredPod, injection: Injection): boolean 
 
 /** A gateway serves this machine, and a pod that says so keeps to explicit capture: both are in the machine's network. */
 function spaceOf(
-  { network, slot, folder, capture }: MeshParts,
+  { network, slot, folder, capture, view }: MeshParts,
   { desired, injection, capture: own = capture }: PodToBe,
   addresses: PodSurroundings['addresses'],
 ): PodSpace {
   const explicit = injection === 'sidecar' && (own === 'explicit' || desired.annotations[INTERCEPTION] === 'NONE');
   if (network === undefined) {
     if (own === 'explicit' || explicit || injection !== 'sidecar') return SHARED_SPACE;
-    return new UserNamespaceSpace(desired, addresses, slot.pool.podPrefix, folder.sockets);
+    const ports = servedPorts(desired, view.list('Service', desired.namespace));
+    return new UserNamespaceSpace(desired, addresses, slot.pool.podPrefix, folder.sockets, ports);
   }
   return isGateway(desired, injection) || explicit || desired.spec.hostNetwork === true
     ? new AddressedSpace(network, addresses.pod)

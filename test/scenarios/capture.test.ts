@@ -282,7 +282,7 @@ metadata: {name: default, namespace: istio-system}
 spec: {mtls: {mode: STRICT}}
 ---
 ${pod('server', `[node, ${program}, server, '80', '7000']`, {
-  more: ', ports: [{containerPort: 80}, {containerPort: 7000}], readinessProbe: {httpGet: {path: /, port: 80}}',
+  more: ', ports: [{containerPort: 80}], readinessProbe: {httpGet: {path: /, port: 80}}',
 })}
 ${pod('client', "[sleep, '3600']")}
 apiVersion: v1

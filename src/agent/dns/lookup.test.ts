@@ -53,6 +53,20 @@ describe('names', () => {
   for (const [name, type, expected] of cases) test(`${name} ${type}`, () => assert.equal(ask(name, type), expected));
 });
 
+test('a file of hosts is asked after the mesh', () => {
+  const hosts = new Map([
+    ['shop.example', ['100.64.255.254']],
+    ['web', ['192.0.2.1']],
+  ]);
+  const ask = (name: string) => {
+    const query: Packet = { type: 'query', id: 7, questions: [{ name, type: 'A' }] };
+    return lookup.answer(query, hosts)?.answers?.map((a) => `${a.name} ${'data' in a ? a.data : ''}`);
+  };
+  assert.deepEqual(ask('Shop.example'), ['Shop.example 100.64.255.254']);
+  assert.deepEqual(ask('web'), ['web 10.0.0.1']);
+  assert.equal(ask('www.shop.example'), undefined);
+});
+
 test('a table is read as it was written', () => {
   assert.deepEqual(new Map([...decodeNameTable(encodeNameTable(table))].sort()), new Map([...table].sort()));
   assert.throws(() => decodeNameTable(Buffer.from([0x0a, 0x05])));

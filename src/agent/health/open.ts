@@ -3,6 +3,7 @@ import { type ControlChannelOptions, openControlChannel } from '../control-chann
 import { HealthChecker } from './checker.ts';
 import { tryProbe } from './probe.ts';
 import { HealthReporter } from './reporter.ts';
+import { WellBeing } from './well-being.ts';
 
 /**
  * Probes the program as ProxyConfig's `readinessProbe` says and tells the control plane, which takes a workload that is
@@ -15,28 +16,17 @@ export function openHealth(options: ControlChannelOptions): (() => void) | undef
   if (probe === undefined) return undefined;
   const log = logging.scope('healthcheck');
   const reporter = new HealthReporter({ ...openControlChannel(options), clock, log });
-  /** What the checker said last; undefined is well, null that it has said nothing. */
-  let ofProgram: string | undefined | null = null;
-  let ofCertificate = certificates && certificateProblem(certificates.state);
-  const tell = () => {
-    if (ofCertificate !== undefined) reporter.tell(ofCertificate);
-    else if (ofProgram !== null) reporter.tell(ofProgram);
-  };
-  const unsubscribe = certificates?.subscribe((state) => {
-    const problem = certificateProblem(state);
-    if ((problem === undefined) === (ofCertificate === undefined)) return;
-    ofCertificate = problem;
-    if (problem !== undefined) log.warn(problem);
-    tell();
-  });
+  const being = new WellBeing((problem) => reporter.tell(problem));
+  const noteCertificate = (state: WorkloadState) => being.certificate(certificateProblem(state));
+  if (certificates) noteCertificate(certificates.state);
+  const unsubscribe = certificates?.subscribe(noteCertificate);
   const checker = new HealthChecker({
     probe,
     attempt: () => tryProbe(probe, (port) => network.program(port)),
     onChange: (problem) => {
       if (problem === undefined) log.info('the program is well');
       else log.warn(`the program is not well: ${problem}`);
-      ofProgram = problem;
-      tell();
+      being.program(problem);
     },
     clock,
   });

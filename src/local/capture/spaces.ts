@@ -148,14 +148,23 @@ export class UserNamespaceSpace implements PodSpace {
   readonly enterProgram: readonly string[];
   readonly agentEnv = {};
   readonly #desired: DesiredPod;
+  readonly #ports: readonly number[];
   readonly #others: string;
   readonly #folder: string;
   readonly #link: string;
   #rules = '';
 
-  constructor(desired: DesiredPod, addresses: PodAddresses, podPrefix: string, sockets: string) {
+  /** `ports` are those that its programs are asked at. */
+  constructor(
+    desired: DesiredPod,
+    addresses: PodAddresses,
+    podPrefix: string,
+    sockets: string,
+    ports: readonly number[],
+  ) {
     const [, , high, low] = addresses.pod.split('.');
     this.#desired = desired;
+    this.#ports = ports;
     this.#others = `${podPrefix}0.0/16`;
     this.#folder = sockets;
     this.#link = path.join(sockets, `${Number(high) * 256 + Number(low)}.ns`);
@@ -163,8 +172,7 @@ export class UserNamespaceSpace implements PodSpace {
   }
 
   get inside(): Inside {
-    const ports = this.#desired.spec.containers.flatMap((c) => c.ports ?? []).map(({ containerPort }) => containerPort);
-    return { link: this.#link, rules: this.#rules, ports: [...new Set(ports)] };
+    return { link: this.#link, rules: this.#rules, ports: this.#ports };
   }
 
   get pid(): number | undefined {
