@@ -370,7 +370,9 @@ async function gatewayScenes(endings: Endings): Promise<void> {
   const ready = Date.now() - crash;
   await caller.well();
   console.log(`east-west gateway killed: ${describe(outageOf(caller.answers, crash))}`);
-  console.log(`  "isthmus status" counts the crash after ${seconds(restarted)}, and says ready after ${seconds(ready)}`);
+  console.log(
+    `  "isthmus status" counts the crash after ${seconds(restarted)}, and says ready after ${seconds(ready)}`,
+  );
 
   const restart = Date.now();
   const { code, stderr } = await mesh.isthmus(['restart', '-n', 'istio-system', 'deploy/istio-eastwestgateway']);
