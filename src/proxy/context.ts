@@ -2,6 +2,7 @@ import type { Logger } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
 import type { DnsCacheSource } from './cluster/dns/cache-source.ts';
 import type { UnknownFieldSink } from './config/errors.ts';
+import type { RuntimeSource } from './config/runtime-values.ts';
 import type { AddressMap } from './net/address-map.ts';
 import type { FlushQueue } from './net/flush-queue.ts';
 import type { StatsStore } from './observe/stats.ts';
@@ -33,6 +34,8 @@ export interface WorkerContext {
   readonly flushQueue: FlushQueue;
   readonly stats: StatsStore;
   readonly log: Logger;
+  /** `layered_runtime`. */
+  readonly runtime: RuntimeSource;
   /** Who is told of fields of resources that are newer than our copy of the API. */
   readonly unknownFields: UnknownFieldSink;
   /** What the addresses of a configuration mean on this machine. */

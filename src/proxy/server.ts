@@ -101,16 +101,17 @@ export class ProxyServer implements AdminProxy {
     const { bootstrap, logging } = options;
     this.options = options;
     const log = logging.scope('main');
+    this.runtime = new Runtime(bootstrap.layeredRuntime);
     const worker = new Worker({
       node: nodeIdentity(bootstrap, options),
       log,
+      runtime: this.runtime,
       unknownFields: new UnknownFields(options.unknownFields ?? 'warn', this.stats, logging.scope('config')),
       addresses: options.addresses,
     });
     this.stats.static_unknown_fields = options.staticUnknownFields ?? 0;
     this.worker = worker;
     this.stats.show(worker.stats);
-    this.runtime = new Runtime(bootstrap.layeredRuntime);
     worker.stats.add('runtime.', this.runtime.stats);
     const layouts = new Layouts(statsSettings(bootstrap.statsConfig, this.#errors.at('stats_config')));
     this.statsView = { layouts, prometheus: new PrometheusWriter(worker.stats, layouts) };
@@ -156,9 +157,10 @@ export class ProxyServer implements AdminProxy {
         buildTransport: (socket, statPrefix, errors) => this.transports.downstream(socket, statPrefix, errors),
         buildAccessLogs: (protos, errors) =>
           protos.flatMap((proto, i) => {
+            const { random, node, runtime } = worker;
             const built = buildAccessLog(
               proto,
-              { sinks: this.sinks, collectors: this.#collectors, random: worker.random, node: worker.node },
+              { sinks: this.sinks, collectors: this.#collectors, random, node, runtime },
               errors.at(i),
             );
             return built ? [built] : [];

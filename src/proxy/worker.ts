@@ -4,6 +4,7 @@ import type { Logger } from '../base/log.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
 import type { DnsCacheSource } from './cluster/dns/cache-source.ts';
 import type { UnknownFieldSink } from './config/errors.ts';
+import type { RuntimeSource } from './config/runtime-values.ts';
 import { ipFamily } from './config/values.ts';
 import type { ConfigSourceSpec, NodeIdentity, ServerHealth, WorkerContext } from './context.ts';
 import { type AddressMap, OWN_NETWORK } from './net/address-map.ts';
@@ -11,7 +12,7 @@ import { FlushQueue } from './net/flush-queue.ts';
 import { StatsStore } from './observe/stats.ts';
 import { TimerWheel } from './timers.ts';
 
-export interface WorkerOptions extends Pick<WorkerContext, 'node' | 'log' | 'unknownFields'> {
+export interface WorkerOptions extends Pick<WorkerContext, 'node' | 'log' | 'runtime' | 'unknownFields'> {
   /** As they are unless told. */
   readonly addresses?: AddressMap;
   /** Uniform in [0, 1); `Math.random` unless told. */
@@ -26,15 +27,17 @@ export class Worker implements WorkerContext {
   readonly timers: TimerWheel;
   readonly stats = new StatsStore();
   readonly log: Logger;
+  readonly runtime: RuntimeSource;
   readonly unknownFields: UnknownFieldSink;
   readonly random: () => number;
   readonly addresses: AddressMap;
   #dnsCaches: DnsCacheSource | undefined = undefined;
   #sources: ((spec: ConfigSourceSpec) => ConfigSource) | undefined = undefined;
 
-  constructor({ node, log, unknownFields, addresses = OWN_NETWORK, random = Math.random }: WorkerOptions) {
+  constructor({ node, log, runtime, unknownFields, addresses = OWN_NETWORK, random = Math.random }: WorkerOptions) {
     this.node = node;
     this.log = log;
+    this.runtime = runtime;
     this.unknownFields = unknownFields;
     this.addresses = addresses;
     this.random = random;

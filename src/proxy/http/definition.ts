@@ -22,7 +22,7 @@ import { HttpConnectionManager } from './connection-manager.ts';
 import type { ExtensionConfigs } from './extension-config.ts';
 import type { HttpFilterRegistry } from './filter-registry.ts';
 import { localReplyMapper } from './local-reply-config.ts';
-import { compileRoutes, type RouteSubscriptions } from './rds.ts';
+import { compileRoutes, type RouteSubscriptions, routeEnvironment } from './rds.ts';
 import type { RouteProvider } from './route-provider.ts';
 import { HttpConnectionManagerStats, ListenerResponseStats, TracingStats } from './stats.ts';
 import { SUPPORTED } from './supported.ts';
@@ -162,7 +162,7 @@ function routeProvider(
   const { routes: subscriptions, filters } = environment;
   if (routeSpecifier.case === 'routeConfig') {
     const { value } = routeSpecifier;
-    const table = compileRoutes(value, filters, context.worker.stats, errors.at('route_config'));
+    const table = compileRoutes(value, routeEnvironment(context.worker, filters), errors.at('route_config'));
     const remove = subscriptions.addInline(value);
     return {
       provider: { table },

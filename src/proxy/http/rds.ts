@@ -8,9 +8,9 @@ import { checkSupported } from '../config/supported.ts';
 import type { ConfigSourceSpec, WorkerContext } from '../context.ts';
 import { NameSubscription, PerSource } from '../name-subscription.ts';
 import { FirstAnswer } from '../net/first-answer.ts';
-import type { StatLease, StatsStore } from '../observe/stats.ts';
+import type { StatLease } from '../observe/stats.ts';
 import { ReloadingSubscriptionStats } from '../observe/subscription-stats.ts';
-import { RouteTable } from '../router/route-table.ts';
+import { type RouteEnvironment, RouteTable } from '../router/route-table.ts';
 import type { FilterConfigCompiler } from '../router/scope.ts';
 import { SUPPORTED } from '../router/supported.ts';
 import type { RouteProvider } from './route-provider.ts';
@@ -36,16 +36,19 @@ export class RdsRoutes extends FirstAnswer implements RouteProvider {
   }
 }
 
+export function routeEnvironment({ stats, runtime }: WorkerContext, filters: FilterConfigCompiler): RouteEnvironment {
+  return { filters, stats, runtime };
+}
+
 /** Compiles a route configuration; undefined and errors if it cannot be honoured. */
 export function compileRoutes(
   proto: RouteConfiguration,
-  filters: FilterConfigCompiler,
-  stats: StatsStore,
+  environment: RouteEnvironment,
   errors: ConfigErrors,
 ): RouteTable | undefined {
   checkSupported(RouteConfigurationSchema, proto, SUPPORTED, errors);
   if (errors.any) return undefined;
-  const table = RouteTable.compile(proto, filters, stats, errors);
+  const table = RouteTable.compile(proto, environment, errors);
   if (!errors.any) return table;
   table.dispose();
   return undefined;
@@ -165,7 +168,7 @@ class SourceRoutes {
     stats.attempt();
     try {
       const proto = fromBinary(RouteConfigurationSchema, bytes);
-      const table = compileRoutes(proto, this.#filters, this.#worker.stats, errors);
+      const table = compileRoutes(proto, routeEnvironment(this.#worker, this.#filters), errors);
       if (table !== undefined) {
         routes.table?.dispose();
         routes.table = table;

@@ -7,8 +7,8 @@ import type {
 } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
 import { wireForm } from '../../base/bytes.ts';
 import type { ConfigErrors } from '../config/errors.ts';
+import { type RuntimeSource, runtimeFraction, runtimeInteger } from '../config/runtime-values.ts';
 import { durationMs, metadataOf } from '../config/values.ts';
-import { fraction } from './fraction.ts';
 import { requestHash } from './hash-policy.ts';
 import { headerEdits } from './header-edits.ts';
 import type { PathMatch } from './path-match.ts';
@@ -63,7 +63,7 @@ export function routeAction(
     priority: proto.priority === RoutingPriority.HIGH ? 'high' : 'default',
     hash: requestHash(proto.hashPolicy, errors.at('hash_policy')),
     metadataMatch: proto.metadataMatch && metadataOf(proto.metadataMatch),
-    mirrors: mirrors.map((m, i) => mirror(m, errors.at('request_mirror_policies').at(i))),
+    mirrors: mirrors.map((m, i) => mirror(m, enclosing.context.runtime, errors.at('request_mirror_policies').at(i))),
     upgrades: new Map(proto.upgradeConfigs.map((u) => [u.upgradeType.toLowerCase(), upgradeRule(u)])),
     internalRedirect: internalRedirect(proto, errors),
     rateLimits: rateLimitRules(proto.rateLimits, errors.at('rate_limits')),
@@ -125,14 +125,18 @@ function weighted(proto: WeightedCluster, enclosing: Enclosing, errors: ConfigEr
       metadataMatch: cluster.metadataMatch && metadataOf(cluster.metadataMatch),
       filterConfig: (name: string) => filters.find((f) => f.byName.has(name))?.byName.get(name),
     };
-    return { weight: cluster.weight ?? 0, header, chosen: { ...base, name: cluster.name } };
+    const key = proto.runtimeKeyPrefix === '' ? '' : `${proto.runtimeKeyPrefix}.${cluster.name}`;
+    const weight = runtimeInteger(key, cluster.weight ?? 0, enclosing.context.runtime);
+    return { weight, header, chosen: { ...base, name: cluster.name } };
   });
-  const total = entries.reduce((sum, e) => sum + e.weight, 0);
-  if (total === 0 && entries.length > 0) errors.add('clusters', 'the weights must not all be 0');
+  const sum = () => entries.reduce((all, { weight }) => all + weight.value, 0);
+  const configured = sum();
+  if (configured === 0 && entries.length > 0) errors.add('clusters', 'the weights must not all be 0');
+  const changes = proto.runtimeKeyPrefix !== '';
   return (headers, random) => {
-    let point = random() * total;
+    let point = random() * (changes ? sum() : configured);
     for (const { weight, header, chosen } of entries) {
-      point -= weight;
+      point -= weight.value;
       if (point >= 0) continue;
       if (header === '') return chosen;
       const name = headers.get(header);
@@ -161,12 +165,15 @@ function hostRewrite(proto: RouteActionProto, errors: ConfigErrors): HostRewrite
   }
 }
 
-function mirror(proto: RouteAction_RequestMirrorPolicy, errors: ConfigErrors): MirrorPolicy {
+function mirror(proto: RouteAction_RequestMirrorPolicy, runtime: RuntimeSource, errors: ConfigErrors): MirrorPolicy {
+  const share = runtimeFraction(proto.runtimeFraction, 1, runtime);
   if (proto.cluster === '' && proto.clusterHeader === '') errors.add('cluster', 'is needed');
   return {
     cluster: proto.cluster,
     clusterHeader: proto.clusterHeader.toLowerCase(),
-    share: proto.runtimeFraction ? fraction(proto.runtimeFraction.defaultValue) : 1,
+    get share() {
+      return share.value;
+    },
     traceSampled: proto.traceSampled,
     disableShadowSuffix: proto.disableShadowHostSuffixAppend,
   };

@@ -1,9 +1,9 @@
 import type { RouteMatch, Route as RouteProto } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigErrors } from '../config/errors.ts';
+import { runtimeFraction } from '../config/runtime-values.ts';
 import { metadataOf } from '../config/values.ts';
 import { routeTracing } from '../observe/tracing/config.ts';
-import { fraction } from './fraction.ts';
 import { type HeaderEdits, headerEdits } from './header-edits.ts';
 import { headerTest, parseQuery, queryTest } from './header-match.ts';
 import { metadataTest } from './metadata-match.ts';
@@ -11,7 +11,7 @@ import { type PathMatch, pathMatch } from './path-match.ts';
 import { redirectAction } from './redirect.ts';
 import type { DirectResponseAction, Route } from './route.ts';
 import { routeAction } from './route-action.ts';
-import type { Enclosing, FilterConfigs, MatchContext } from './scope.ts';
+import type { BuildContext, Enclosing, FilterConfigs, MatchContext } from './scope.ts';
 
 /** A route with the test for the requests that it is for. */
 export interface MatchableRoute {
@@ -54,7 +54,7 @@ export function compileRoute(proto: RouteProto, enclosing: Enclosing, errors: Co
     bufferLimit: proto.perRequestBufferLimitBytes ?? enclosing.host.perRequestBufferLimitBytes,
     stats: proto.statPrefix === '' ? undefined : context.stats(`vhost.${info.name}.route.${proto.statPrefix}.`),
   };
-  return { route, matches: matcher(proto.match, path, context.ignorePathParameters, errors.at('match')) };
+  return { route, matches: matcher(proto.match, path, context, errors.at('match')) };
 }
 
 function filterLookup(filters: readonly FilterConfigs[]): Route['filterConfigs'] {
@@ -99,7 +99,7 @@ function directResponse(proto: DirectProto, errors: ConfigErrors): DirectRespons
 function matcher(
   match: RouteMatch | undefined,
   path: PathMatch,
-  ignoreParameters: boolean,
+  { ignorePathParameters, runtime }: BuildContext,
   errors: ConfigErrors,
 ): MatchableRoute['matches'] {
   if (match === undefined) return () => false;
@@ -125,14 +125,14 @@ function matcher(
     );
   }
   if (match.runtimeFraction) {
-    const share = fraction(match.runtimeFraction.defaultValue);
-    conditions.push((_, context) => context.random() < share);
+    const share = runtimeFraction(match.runtimeFraction, 1, runtime);
+    conditions.push((_, context) => context.random() < share.value);
   }
   match.dynamicMetadata.forEach((metadata, i) => {
     const test = metadataTest(metadata, errors.at('dynamic_metadata').at(i));
     conditions.push((_, context) => test(context.dynamicMetadata));
   });
-  const pathMatches = ignoreParameters
+  const pathMatches = ignorePathParameters
     ? (text: string, end: number, headers: Headers) => {
         const parameters = text.indexOf(';');
         return path.matches(text, parameters >= 0 && parameters < end ? parameters : end, headers);

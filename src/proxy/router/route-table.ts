@@ -5,6 +5,7 @@ import {
 import type { RouteConfiguration } from '../../api/gen/envoy/config/route/v3/route_pb.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { ConfigErrors } from '../config/errors.ts';
+import type { RuntimeSource } from '../config/runtime-values.ts';
 import { StatLeases } from '../observe/stat-leases.ts';
 import type { StatsStore } from '../observe/stats.ts';
 import { DomainTable } from './domains.ts';
@@ -15,6 +16,13 @@ import type { Route, VirtualHostInfo } from './route.ts';
 import { compileRoute, type MatchableRoute } from './route-entry.ts';
 import type { BuildContext, FilterConfigCompiler, MatchContext, Scope } from './scope.ts';
 import { RequestStats } from './stats.ts';
+
+/** What routes are compiled with. */
+export interface RouteEnvironment {
+  readonly filters: FilterConfigCompiler;
+  readonly stats: StatsStore;
+  readonly runtime: RuntimeSource;
+}
 
 interface CompiledVirtualHost {
   readonly name: string;
@@ -45,13 +53,9 @@ export class RouteTable {
   }
 
   /** Compiles a route configuration; whatever is wrong goes to `errors`, and the table is then not to be used. */
-  static compile(
-    proto: RouteConfiguration,
-    filters: FilterConfigCompiler,
-    store: StatsStore,
-    errors: ConfigErrors,
-  ): RouteTable {
-    const stats = new StatLeases(store, '');
+  static compile(proto: RouteConfiguration, environment: RouteEnvironment, errors: ConfigErrors): RouteTable {
+    const { filters, runtime } = environment;
+    const stats = new StatLeases(environment.stats, '');
     const filterConfigs: BuildContext['filterConfigs'] = {
       compile: (configs, at) => filters.compile(configs, stats.acquire, at),
     };
@@ -66,6 +70,7 @@ export class RouteTable {
       filterConfigs,
       mostSpecificWins: proto.mostSpecificHeaderMutationsWins,
       mirrors: proto.requestMirrorPolicies,
+      runtime,
       ignorePathParameters: proto.ignorePathParametersInPathMatching,
       stats: (prefix) => stats.acquire(prefix, RequestStats),
     };

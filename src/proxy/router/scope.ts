@@ -4,6 +4,7 @@ import type {
   VirtualHost,
 } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
 import type { ConfigErrors } from '../config/errors.ts';
+import type { RuntimeSource } from '../config/runtime-values.ts';
 import type { AcquireStats } from '../observe/stat-leases.ts';
 import type { HeaderEdits } from './header-edits.ts';
 import type { MetadataSource } from './metadata-match.ts';
@@ -47,6 +48,7 @@ export interface BuildContext {
   readonly mostSpecificWins: boolean;
   readonly mirrors: readonly RouteAction_RequestMirrorPolicy[];
   readonly ignorePathParameters: boolean;
+  readonly runtime: RuntimeSource;
   /** The statistics under a prefix; they are the route configuration's for as long as it is in use. */
   stats(prefix: string): RequestStats;
 }

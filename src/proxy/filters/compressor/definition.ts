@@ -5,6 +5,7 @@ import {
   CompressorPerRouteSchema,
   CompressorSchema,
 } from '../../../api/gen/envoy/extensions/filters/http/compressor/v3/compressor_pb.ts';
+import { type Changing, type RuntimeSource, runtimeFlag } from '../../config/runtime-values.ts';
 import type { HttpFilterDefinition } from '../../http/filter.ts';
 import type { AcquireStats } from '../../observe/stat-leases.ts';
 import { type CompressorConfig, CompressorFilter, type Direction, type RouteCompressor, takesType } from './filter.ts';
@@ -25,10 +26,16 @@ const CONTENT_TYPES = [
 ];
 const MIN_BYTES = 30;
 
-function direction(common: Common | undefined, enabledByDefault: boolean, stats: CompressorStats): Direction {
+function direction(
+  common: Pick<Common, 'minContentLength' | 'contentType'> | undefined,
+  enabled: Changing<boolean>,
+  stats: CompressorStats,
+): Direction {
   const types = common?.contentType ?? [];
   return {
-    enabled: common?.enabled?.defaultValue ?? enabledByDefault,
+    get enabled() {
+      return enabled.value;
+    },
     minBytes: common?.minContentLength ?? MIN_BYTES,
     contentTypes: new Set((types.length > 0 ? types : CONTENT_TYPES).map((type) => type.toLowerCase())),
     stats,
@@ -36,17 +43,18 @@ function direction(common: Common | undefined, enabledByDefault: boolean, stats:
 }
 
 /** The response's settings stand in fields of their own, or in the older ones of the filter itself. */
-function responseDirection(proto: Compressor, acquire: AcquireStats, statName: string): Direction {
+function responseDirection(
+  proto: Compressor,
+  runtime: RuntimeSource,
+  acquire: AcquireStats,
+  statName: string,
+): Direction {
   const own = proto.responseDirectionConfig;
   const stats = acquire(`${statName}${own === undefined ? '' : 'response.'}`, CompressorStats);
-  if (own !== undefined) return direction(own.commonConfig, true, stats);
-  const older = direction(undefined, proto.runtimeEnabled?.defaultValue ?? true, stats);
-  return {
-    ...older,
-    minBytes: proto.contentLength ?? MIN_BYTES,
-    contentTypes:
-      proto.contentType.length > 0 ? new Set(proto.contentType.map((type) => type.toLowerCase())) : older.contentTypes,
-  };
+  const common = own?.commonConfig;
+  if (own !== undefined) return direction(common, runtimeFlag(common?.enabled, true, runtime), stats);
+  const { contentLength: minContentLength, contentType } = proto;
+  return direction({ minContentLength, contentType }, runtimeFlag(proto.runtimeEnabled, true, runtime), stats);
 }
 
 export const compressor: HttpFilterDefinition<Compressor, CompressorPerRoute> = {
@@ -82,7 +90,9 @@ export const compressor: HttpFilterDefinition<Compressor, CompressorPerRoute> = 
     const library = compressorLibrary(proto.compressorLibrary, errors.at('compressor_library'));
     if (library === undefined) return { create: () => undefined };
     const statName = `compressor.${library.statName}`;
-    const response = responseDirection(proto, context.stats, statName);
+    const { flushQueue, runtime } = context.worker;
+    const response = responseDirection(proto, runtime, context.stats, statName);
+    const requestConfig = proto.requestDirectionConfig?.commonConfig;
     const own = proto.responseDirectionConfig;
     const config: CompressorConfig = {
       library,
@@ -92,15 +102,15 @@ export const compressor: HttpFilterDefinition<Compressor, CompressorPerRoute> = 
         takes: (type) => takesType(response.contentTypes, type),
       },
       request: direction(
-        proto.requestDirectionConfig?.commonConfig,
-        false,
+        requestConfig,
+        runtimeFlag(requestConfig?.enabled, false, runtime),
         context.stats(`${statName}request.`, CompressorStats),
       ),
       response,
       disableOnEtag: own?.disableOnEtagHeader ?? proto.disableOnEtagHeader,
       removeAcceptEncoding: own?.removeAcceptEncodingHeader ?? proto.removeAcceptEncodingHeader,
       headerStats: context.stats(statName, CompressorHeaderStats),
-      flushQueue: context.worker.flushQueue,
+      flushQueue,
     };
     return {
       create: (callbacks) => new CompressorFilter(config, callbacks.routeConfig<RouteCompressor>(), callbacks),

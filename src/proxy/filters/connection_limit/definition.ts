@@ -2,6 +2,7 @@ import {
   type ConnectionLimit,
   ConnectionLimitSchema,
 } from '../../../api/gen/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.ts';
+import { runtimeFlag } from '../../config/runtime-values.ts';
 import { durationMs } from '../../config/values.ts';
 import type { NetworkFilterDefinition } from '../../net/network-filter.ts';
 import { StatLeases } from '../../observe/stat-leases.ts';
@@ -30,10 +31,10 @@ export const connectionLimit: NetworkFilterDefinition<ConnectionLimit> = {
       delayMs: durationMs(proto.delay, 0),
       connections: 0,
     };
-    const enabled = proto.runtimeEnabled?.defaultValue ?? true;
+    const enabled = runtimeFlag(proto.runtimeEnabled, true, worker.runtime);
     return {
       terminal: false,
-      create: (callbacks) => (enabled ? new ConnectionLimitFilter(config, callbacks) : {}),
+      create: (callbacks) => (enabled.value ? new ConnectionLimitFilter(config, callbacks) : {}),
       dispose: () => leases.release(),
     };
   },

@@ -4,8 +4,8 @@ import {
   CorsPolicySchema,
   CorsSchema,
 } from '../../../api/gen/envoy/extensions/filters/http/cors/v3/cors_pb.ts';
+import { runtimeFraction } from '../../config/runtime-values.ts';
 import type { HttpFilterDefinition } from '../../http/filter.ts';
-import { fraction } from '../../router/fraction.ts';
 import { stringTest } from '../../router/string-match.ts';
 import { MATCHERS } from '../common/supported.ts';
 import { CorsFilter, type CorsPolicy, CorsStats } from './filter.ts';
@@ -41,7 +41,9 @@ export const cors: HttpFilterDefinition<Cors, CorsPolicyProto> = {
       },
     };
   },
-  compileRoute(proto, _context, errors): CorsPolicy {
+  compileRoute(proto, { worker }, errors): CorsPolicy {
+    const enabled = runtimeFraction(proto.filterEnabled, 1, worker.runtime);
+    const shadowEnabled = runtimeFraction(proto.shadowEnabled, 0, worker.runtime);
     const at = errors.at('allow_origin_string_match');
     const origins = proto.allowOriginStringMatch.map((matcher, i) => stringTest(matcher, at.at(i)));
     return {
@@ -54,8 +56,12 @@ export const cors: HttpFilterDefinition<Cors, CorsPolicyProto> = {
       allowCredentials: proto.allowCredentials,
       allowPrivateNetworkAccess: proto.allowPrivateNetworkAccess,
       forwardNotMatchingPreflights: proto.forwardNotMatchingPreflights,
-      enabled: proto.filterEnabled ? fraction(proto.filterEnabled.defaultValue) : 1,
-      shadowEnabled: proto.shadowEnabled ? fraction(proto.shadowEnabled.defaultValue) : 0,
+      get enabled() {
+        return enabled.value;
+      },
+      get shadowEnabled() {
+        return shadowEnabled.value;
+      },
     };
   },
 };

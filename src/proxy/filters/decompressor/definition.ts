@@ -3,17 +3,23 @@ import {
   type Decompressor,
   DecompressorSchema,
 } from '../../../api/gen/envoy/extensions/filters/http/decompressor/v3/decompressor_pb.ts';
+import { type RuntimeSource, runtimeFlag } from '../../config/runtime-values.ts';
 import type { HttpFilterDefinition } from '../../http/filter.ts';
 import { type DecompressorConfig, DecompressorFilter, DecompressorStats, type Direction } from './filter.ts';
 import { decompressorLibrary } from './libraries.ts';
 
 const V3 = 'envoy.extensions.filters.http.decompressor.v3.Decompressor';
 
-const direction = (common: Common | undefined, stats: DecompressorStats): Direction => ({
-  enabled: common?.enabled?.defaultValue ?? true,
-  ignoreNoTransform: common?.ignoreNoTransformHeader ?? false,
-  stats,
-});
+function direction(common: Common | undefined, runtime: RuntimeSource, stats: DecompressorStats): Direction {
+  const enabled = runtimeFlag(common?.enabled, true, runtime);
+  return {
+    get enabled() {
+      return enabled.value;
+    },
+    ignoreNoTransform: common?.ignoreNoTransformHeader ?? false,
+    stats,
+  };
+}
 
 export const decompressor: HttpFilterDefinition<Decompressor> = {
   name: 'envoy.filters.http.decompressor',
@@ -31,12 +37,13 @@ export const decompressor: HttpFilterDefinition<Decompressor> = {
     if (library === undefined) return { create: () => undefined };
     const statName = `decompressor.${library.statName}`;
     const { requestDirectionConfig: request, responseDirectionConfig: response } = proto;
+    const { flushQueue, runtime } = context.worker;
     const config: DecompressorConfig = {
       library,
-      request: direction(request?.commonConfig, context.stats(`${statName}request.`, DecompressorStats)),
-      response: direction(response?.commonConfig, context.stats(`${statName}response.`, DecompressorStats)),
+      request: direction(request?.commonConfig, runtime, context.stats(`${statName}request.`, DecompressorStats)),
+      response: direction(response?.commonConfig, runtime, context.stats(`${statName}response.`, DecompressorStats)),
       advertise: request?.advertiseAcceptEncoding ?? true,
-      flushQueue: context.worker.flushQueue,
+      flushQueue,
     };
     return { create: (callbacks) => new DecompressorFilter(config, callbacks) };
   },

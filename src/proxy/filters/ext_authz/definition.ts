@@ -7,9 +7,9 @@ import {
 } from '../../../api/gen/envoy/extensions/filters/http/ext_authz/v3/ext_authz_pb.ts';
 import type { HttpStatus } from '../../../api/gen/envoy/type/v3/http_status_pb.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
+import { runtimeFlag, runtimeFraction } from '../../config/runtime-values.ts';
 import { durationMs } from '../../config/values.ts';
 import type { FilterBuildContext, HttpFilterDefinition } from '../../http/filter.ts';
-import { fraction } from '../../router/fraction.ts';
 import { metadataTest } from '../../router/metadata-match.ts';
 import type { StringTest } from '../../router/string-match.ts';
 import { grpcService } from '../common/grpc-service.ts';
@@ -34,6 +34,9 @@ export const extAuthz: HttpFilterDefinition<ExtAuthz, ExtAuthzPerRoute> = {
   compile(proto, context, errors) {
     const name = proto.statPrefix === '' ? 'ext_authz.' : `ext_authz.${proto.statPrefix}.`;
     const byCluster = new StatsByCluster(context.worker, name);
+    const { runtime } = context.worker;
+    const enabled = runtimeFraction(proto.filterEnabled, 1, runtime);
+    const denyAtDisable = runtimeFlag(proto.denyAtDisable, false, runtime);
     const config: ExtAuthzConfig = {
       stats: context.stats(name, ExtAuthzStats),
       byCluster,
@@ -44,10 +47,14 @@ export const extAuthz: HttpFilterDefinition<ExtAuthz, ExtAuthzPerRoute> = {
       failureModeAllowHeader: proto.failureModeAllowHeaderAdd,
       statusOnError: statusOf(proto.statusOnError, 403, errors.at('status_on_error')),
       clearRouteCache: proto.clearRouteCache,
-      enabled: proto.filterEnabled ? fraction(proto.filterEnabled.defaultValue) : 1,
+      get enabled() {
+        return enabled.value;
+      },
       enabledFor:
         proto.filterEnabledMetadata && metadataTest(proto.filterEnabledMetadata, errors.at('filter_enabled_metadata')),
-      denyAtDisable: proto.denyAtDisable?.defaultValue ?? false,
+      get denyAtDisable() {
+        return denyAtDisable.value;
+      },
       chargeClusterStats: proto.chargeClusterResponseStats ?? true,
       ingestsMetadata: proto.enableDynamicMetadataIngestion ?? true,
     };

@@ -21,6 +21,13 @@ export const fault: HttpFilterDefinition<HTTPFault, HTTPFault> = {
       'response_rate_limit',
       'disable_downstream_cluster_stats',
       'filter_metadata',
+      'delay_percent_runtime',
+      'abort_percent_runtime',
+      'delay_duration_runtime',
+      'abort_http_status_runtime',
+      'abort_grpc_status_runtime',
+      'max_active_faults_runtime',
+      'response_rate_limit_percent_runtime',
     ],
     'envoy.extensions.filters.http.fault.v3.FaultAbort': ['http_status', 'grpc_status', 'header_abort', 'percentage'],
     'envoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort': [],
@@ -32,7 +39,7 @@ export const fault: HttpFilterDefinition<HTTPFault, HTTPFault> = {
   },
   compile(config, context, errors) {
     const stats = context.stats('fault.', FaultStats);
-    const own = faultSettings(config, errors);
+    const own = faultSettings(config, context.worker.runtime, errors);
     return {
       create(callbacks) {
         const settings = callbacks.routeConfig<FaultSettings>() ?? own;
@@ -41,5 +48,5 @@ export const fault: HttpFilterDefinition<HTTPFault, HTTPFault> = {
       },
     };
   },
-  compileRoute: (config, _context, errors) => faultSettings(config, errors),
+  compileRoute: (config, { worker }, errors) => faultSettings(config, worker.runtime, errors),
 };

@@ -12,7 +12,7 @@ import { FaultStats } from './stats.ts';
 
 function settings(json: JsonObject) {
   const errors = new ConfigErrors();
-  const compiled = faultSettings(fromJson(HTTPFaultSchema, json), errors);
+  const compiled = faultSettings(fromJson(HTTPFaultSchema, json), { get: () => undefined }, errors);
   return { compiled, errors: errors.list };
 }
 

@@ -45,16 +45,16 @@ export class FaultFilter implements HttpFilter {
 
   /** What a fault does to this request, or undefined if it is not among those that get it. */
   #drawn<T>(fault: Fault<T> | undefined, headers: Headers): T | undefined {
-    const share = fault?.share(headers) ?? 0;
+    const share = fault?.share(headers, this.#downstreamCluster) ?? 0;
     if (share <= 0 || (share < 1 && this.#callbacks.random() >= share)) return undefined;
-    return fault!.value(headers);
+    return fault!.value(headers, this.#downstreamCluster);
   }
 
   /** A request with several faults counts once; false if there are too many already. */
   #count(): boolean {
     const stats = this.#stats;
     if (!this.#active) {
-      if (stats.active_faults >= this.#settings.maxActiveFaults) {
+      if (stats.active_faults >= this.#settings.maxActiveFaults()) {
         stats.faults_overflow++;
         return false;
       }

@@ -6,9 +6,9 @@ import {
 import { wireForm } from '../../../base/bytes.ts';
 import { GrpcCode } from '../../../wire/grpc/transport.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
+import { runtimeFraction } from '../../config/runtime-values.ts';
 import type { HttpFilterDefinition, RouteConfigContext } from '../../http/filter.ts';
 import type { Connection } from '../../net/connection.ts';
-import { fraction } from '../../router/fraction.ts';
 import { headerEdits } from '../../router/header-edits.ts';
 import { ownRateLimitRules } from '../../router/rate-limits.ts';
 import { MATCHERS, RATE_LIMITS } from '../common/supported.ts';
@@ -74,7 +74,9 @@ const HOST_LIMITS = {
 } as const;
 
 function compileConfig(proto: LocalRateLimit, context: RouteConfigContext, errors: ConfigErrors): LocalRateLimitConfig {
-  const { timers } = context.worker;
+  const { timers, runtime } = context.worker;
+  const enabled = runtimeFraction(proto.filterEnabled, 0, runtime);
+  const enforced = runtimeFraction(proto.filterEnforced, 0, runtime);
   if (proto.statPrefix === '') errors.add('stat_prefix', 'must not be empty');
   const spec = limiterSpec(proto, errors);
   const status = proto.status?.code ?? 0;
@@ -83,8 +85,12 @@ function compileConfig(proto: LocalRateLimit, context: RouteConfigContext, error
     // As in Envoy, anything below an error is the default.
     status: status < 400 ? 429 : status,
     grpcStatus: proto.rateLimitedAsResourceExhausted ? GrpcCode.ResourceExhausted : undefined,
-    enabled: proto.filterEnabled ? fraction(proto.filterEnabled.defaultValue) : 0,
-    enforced: proto.filterEnforced ? fraction(proto.filterEnforced.defaultValue) : 0,
+    get enabled() {
+      return enabled.value;
+    },
+    get enforced() {
+      return enforced.value;
+    },
     requestEdits: headerEdits(proto.requestHeadersToAddWhenNotEnforced, [], errors, 'request_headers'),
     responseEdits: headerEdits(proto.responseHeadersToAdd, [], errors, 'response_headers'),
     stage: proto.stage,

@@ -2,6 +2,7 @@ import {
   type LocalRateLimit,
   LocalRateLimitSchema,
 } from '../../../api/gen/envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit_pb.ts';
+import { runtimeFlag } from '../../config/runtime-values.ts';
 import type { WorkerContext } from '../../context.ts';
 import { type NetworkFilter, type NetworkFilterDefinition, NetworkStatus } from '../../net/network-filter.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
@@ -37,13 +38,13 @@ export const networkLocalRatelimit: NetworkFilterDefinition<LocalRateLimit> = {
     const spec = proto.tokenBucket && bucketSpec(proto.tokenBucket, errors.at('token_bucket'));
     const leases = new StatLeases(worker.stats, '');
     const stats = leases.acquire(`local_rate_limit.${proto.statPrefix}.`, ConnectionRateStats);
-    const enabled = proto.runtimeEnabled?.defaultValue ?? true;
+    const enabled = runtimeFlag(proto.runtimeEnabled, true, worker.runtime);
     const { bucket, release } = bucketFor(worker, proto.shareKey, spec ?? { max: 0, rate: 0, fillIntervalMs: 0 });
     return {
       terminal: false,
       create: ({ connection, info }): NetworkFilter => ({
         onNewConnection() {
-          if (!enabled || bucket.take(1, worker.timers.now()) === 1) return NetworkStatus.Continue;
+          if (!enabled.value || bucket.take(1, worker.timers.now()) === 1) return NetworkStatus.Continue;
           stats.rate_limited++;
           info.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
           connection.close('local_ratelimit_close');

@@ -1,4 +1,3 @@
-import type { RuntimeFractionalPercent } from '../../../api/gen/envoy/config/core/v3/base_pb.ts';
 import {
   RateLimitPerRoute_VhRateLimitsOptions as HostOptions,
   type RateLimit,
@@ -9,9 +8,9 @@ import {
 import type { HttpStatus } from '../../../api/gen/envoy/type/v3/http_status_pb.ts';
 import { GrpcCode } from '../../../wire/grpc/transport.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
+import { runtimeFraction } from '../../config/runtime-values.ts';
 import { durationMs } from '../../config/values.ts';
 import type { HttpFilterDefinition } from '../../http/filter.ts';
-import { fraction } from '../../router/fraction.ts';
 import { headerEdits } from '../../router/header-edits.ts';
 import { ownRateLimitRules } from '../../router/rate-limits.ts';
 import { GRPC_SERVICE, grpcService } from '../common/grpc-service.ts';
@@ -73,6 +72,10 @@ export const ratelimit: HttpFilterDefinition<RateLimit, RateLimitPerRoute> = {
       durationMs(proto.timeout, DEFAULT_TIMEOUT_MS),
       errors.at('rate_limit_service').at('grpc_service'),
     );
+    const { runtime } = worker;
+    const enabled = runtimeFraction(proto.filterEnabled, 1, runtime);
+    const enforced = runtimeFraction(proto.filterEnforced, 1, runtime);
+    const failureDenied = runtimeFraction(proto.failureModeDenyPercent, proto.failureModeDeny ? 1 : 0, runtime);
     const config: RateLimitConfig = {
       service: new RateLimitService(service),
       byCluster,
@@ -80,9 +83,15 @@ export const ratelimit: HttpFilterDefinition<RateLimit, RateLimitPerRoute> = {
       stage: proto.stage,
       requestType: requestType(proto.requestType, errors),
       rules: ownRateLimitRules(proto.rateLimits, errors.at('rate_limits')),
-      enabled: share(proto.filterEnabled, 1),
-      enforced: share(proto.filterEnforced, 1),
-      failureDenied: share(proto.failureModeDenyPercent, proto.failureModeDeny ? 1 : 0),
+      get enabled() {
+        return enabled.value;
+      },
+      get enforced() {
+        return enforced.value;
+      },
+      get failureDenied() {
+        return failureDenied.value;
+      },
       status: errorStatus(proto.rateLimitedStatus, 429),
       statusOnError: errorStatus(proto.statusOnError, 500),
       grpcStatus: proto.rateLimitedAsResourceExhausted ? GrpcCode.ResourceExhausted : undefined,
@@ -114,10 +123,6 @@ function requestType(text: string, errors: ConfigErrors): RateLimitConfig['reque
   if (text === 'internal' || text === 'external') return text;
   if (text !== '' && text !== 'both') errors.add('request_type', 'must be internal, external or both');
   return 'both';
-}
-
-function share(proto: RuntimeFractionalPercent | undefined, otherwise: number): number {
-  return proto === undefined ? otherwise : fraction(proto.defaultValue);
 }
 
 /** As in Envoy, anything below an error is the default. */

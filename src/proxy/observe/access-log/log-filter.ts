@@ -13,6 +13,7 @@ import { compileCel, type Program } from '../../cel/compile.ts';
 import { CelSyntaxError } from '../../cel/tokens.ts';
 import { CelError } from '../../cel/values.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
+import { type RuntimeSource, runtimeNumber, runtimeShare } from '../../config/runtime-values.ts';
 import { configTypeName, decodeConfig } from '../../config/typed-config.ts';
 import type { NodeIdentity } from '../../context.ts';
 import { fraction } from '../../router/fraction.ts';
@@ -27,6 +28,7 @@ export type LogFilter = (info: StreamInfo) => boolean;
 export interface LogFilterContext {
   readonly node: NodeIdentity;
   readonly random: () => number;
+  readonly runtime: RuntimeSource;
 }
 
 /** `envoy.config.accesslog.v3.AccessLogFilter`. */
@@ -40,11 +42,11 @@ export function logFilter(
     case undefined:
       return undefined;
     case 'statusCodeFilter': {
-      const compare = comparison(specifier.value.comparison);
+      const compare = comparison(specifier.value.comparison, context.runtime);
       return (info) => compare(info.responseCode);
     }
     case 'durationFilter': {
-      const compare = comparison(specifier.value.comparison);
+      const compare = comparison(specifier.value.comparison, context.runtime);
       return (info) => info.end >= 0 && compare(Math.floor(info.end - info.start));
     }
     case 'notHealthCheckFilter':
@@ -52,8 +54,9 @@ export function logFilter(
     case 'traceableFilter':
       return (info) => info.traced;
     case 'runtimeFilter': {
-      const share = specifier.value.percentSampled ? fraction(specifier.value.percentSampled) : 0;
-      return () => context.random() < share;
+      const { percentSampled, runtimeKey } = specifier.value;
+      const share = runtimeShare(runtimeKey, percentSampled ? fraction(percentSampled) : 0, context.runtime);
+      return () => context.random() < share.value;
     }
     case 'andFilter': {
       const all = specifier.value.filters.map((f, i) =>
@@ -129,14 +132,14 @@ function expressionFilter(proto: ExtensionFilter, node: NodeIdentity, errors: Co
   };
 }
 
-function comparison(proto: ComparisonFilter | undefined): (value: number) => boolean {
-  const limit = proto?.value?.defaultValue ?? 0;
+function comparison(proto: ComparisonFilter | undefined, runtime: RuntimeSource): (value: number) => boolean {
+  const limit = runtimeNumber(proto?.value, 0, runtime);
   switch (proto?.op) {
     case ComparisonFilter_Op.GE:
-      return (value) => value >= limit;
+      return (value) => value >= limit.value;
     case ComparisonFilter_Op.LE:
-      return (value) => value <= limit;
+      return (value) => value <= limit.value;
     default:
-      return (value) => value === limit;
+      return (value) => value === limit.value;
   }
 }
