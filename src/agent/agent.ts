@@ -275,7 +275,8 @@ export class Agent {
     const proxy = () => this.#proxy;
     return new StatusServer({
       readiness: () => this.#readiness(),
-      quit: () => this.shutdown('/quitquitquit was called'),
+      // The answer leaves first: without a proxy to drain, the server that gives it ends at once.
+      quit: () => void setImmediate(() => this.shutdown('/quitquitquit was called')),
       drain: async () => this.#proxy?.drain(role === 'sidecar'),
       renew: () => this.#renew(),
       isOwn: (address) => this.#network.isOwn(address),

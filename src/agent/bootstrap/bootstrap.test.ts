@@ -8,7 +8,6 @@ import { loadBootstrap } from '../../proxy/bootstrap.ts';
 import { readEnvironment } from '../environment/environment.ts';
 import type { ProxyConfig } from '../environment/proxy-config.ts';
 import { type BootstrapOptions, buildBootstrap } from './bootstrap.ts';
-import { discoveryOf } from './discovery.ts';
 
 const PROXY_CONFIG: ProxyConfig = {
   configPath: './etc/istio/proxy',
@@ -73,84 +72,6 @@ interface Cluster {
 const cluster = (bootstrap: Bootstrap, name: string) =>
   bootstrap.static_resources.clusters.find((c) => c.name === name)!;
 const endpoint = (c: Cluster) => c.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address;
-
-test('the node of a pod', () => {
-  const { node } = build({
-    env: {
-      ISTIO_META_WORKLOAD_NAME: 'web',
-      ISTIO_META_CLUSTER_ID: 'Kubernetes',
-      ISTIO_METAJSON_ANNOTATIONS: '{"ANNOTATIONS":{"a":"1"}}',
-      ISTIO_METAJSON_LABELS: '{"app":"old","env":"prod"}',
-    },
-    proxyConfig: { proxyMetadata: { ISTIO_META_HTTP10: '1', OTHER: 'x' } },
-    options: {
-      podLabels: { app: 'web', 'pod-template-hash': 'abc', 'istio-locality': 'r1.z1.s1' },
-      podAnnotations: { b: '2' },
-    },
-  });
-  assert.equal(node.id, 'sidecar~127.64.0.3~web-1.shop~shop.svc.cluster.local');
-  assert.equal(node.cluster, 'web.shop');
-  assert.deepEqual(node.locality, { region: 'r1', zone: 'z1', sub_zone: 's1' });
-  assert.deepEqual(node.metadata, {
-    ANNOTATIONS: { a: '1', b: '2' },
-    CLUSTER_ID: 'Kubernetes',
-    ENVOY_PROMETHEUS_PORT: 15090,
-    ENVOY_STATUS_PORT: 15021,
-    HTTP10: '1',
-    INSTANCE_IPS: '127.64.0.3',
-    ISTIO_VERSION: '1.31.0',
-    LABELS: { app: 'web', env: 'prod', 'istio-locality': 'r1/z1/s1' },
-    NAME: 'web-1',
-    NAMESPACE: 'shop',
-    PILOT_SAN: ['istiod.istio-system.svc'],
-    PROXY_CONFIG: { discoveryAddress: 'istiod.istio-system.svc:15012' },
-    SERVICE_ACCOUNT: 'web',
-    WORKLOAD_NAME: 'web',
-  });
-});
-
-test('how a workload is called in traces', () => {
-  const labels = { app: 'web', 'service.istio.io/canonical-name': 'canon' };
-  const table: [Partial<ProxyConfig>, Record<string, string>, string][] = [
-    [{}, {}, 'istio-proxy.shop'],
-    [{ serviceCluster: 'istio-proxy' }, labels, 'web.shop'],
-    [{ serviceCluster: 'mine' }, labels, 'mine'],
-    [{ tracingServiceName: 'APP_LABEL_AND_NAMESPACE' }, labels, 'web.shop'],
-    [{ tracingServiceName: 'CANONICAL_NAME_ONLY' }, labels, 'canon'],
-    [{ tracingServiceName: 'CANONICAL_NAME_AND_NAMESPACE' }, labels, 'canon.shop'],
-    [{ tracingServiceName: 'CANONICAL_NAME_AND_NAMESPACE' }, {}, 'istio-proxy.shop'],
-  ];
-  for (const [proxyConfig, podLabels, name] of table) {
-    assert.equal(build({ proxyConfig, options: { podLabels } }).node.cluster, name);
-  }
-});
-
-test('discovery is proven by certificates, unless it is in clear', () => {
-  const table: [string, string | undefined, string | undefined, object | string][] = [
-    ['istiod:15012', undefined, undefined, { host: 'istiod', port: 15012, serverName: 'istiod' }],
-    ['10.0.0.1:15012', 'MUTUAL_TLS', 'istiod', { host: '10.0.0.1', port: 15012, serverName: 'istiod' }],
-    ['istiod:15010', 'MUTUAL_TLS', undefined, { host: 'istiod', port: 15010, serverName: undefined }],
-    ['istiod:9', 'NONE', undefined, { host: 'istiod', port: 9, serverName: undefined }],
-    ['istiod', undefined, undefined, 'discoveryAddress must be of the form host:port, not "istiod".'],
-  ];
-  for (const [address, policy, san, expected] of table) {
-    const read = () => discoveryOf(address, 'discoveryAddress', policy, san);
-    if (typeof expected === 'string') assert.throws(read, { name: 'UserError', message: expected });
-    else assert.deepEqual(read(), expected);
-  }
-  const byName = cluster(build(), 'xds-grpc');
-  assert.equal(byName.type, 'STRICT_DNS');
-  const { sni, common_tls_context } = byName.transport_socket!.typed_config;
-  assert.equal(sni, 'istiod.istio-system.svc');
-  assert.deepEqual(common_tls_context.combined_validation_context.default_validation_context, {
-    match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: 'istiod.istio-system.svc' } }],
-  });
-  const byAddress = cluster(build({ proxyConfig: { discoveryAddress: '127.0.0.1:15012' } }), 'xds-grpc');
-  assert.equal(byAddress.type, 'STATIC');
-  assert.equal(byAddress.transport_socket!.typed_config.sni, undefined);
-  const clear = cluster(build({ proxyConfig: { discoveryAddress: '127.0.0.1:15010' } }), 'xds-grpc');
-  assert.equal(clear.transport_socket, undefined);
-});
 
 test('many agents share a machine by addresses of their own', () => {
   const bootstrap = build({ env: { ISTHMUS_AGENT_ADDRESS: '127.0.0.7' }, options: { statusPort: 25020 } });

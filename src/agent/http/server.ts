@@ -78,9 +78,10 @@ export class HttpServer {
     io.attach(codec, () => this.#sockets.delete(io));
   }
 
+  /** Takes no more requests. Answers that have been given still leave. */
   close(): void {
     for (const server of this.#servers) server.close();
-    for (const io of this.#sockets) io.destroy();
+    for (const io of this.#sockets) io.close();
   }
 }
 
