@@ -1,6 +1,6 @@
 // Changes the certificates of a running mesh, leaf, intermediate and root, while requests go through three hops of mutual
 // TLS and everyone shakes hands with everyone, and prints how many of both there were and how long the old chain lasted:
-//   npm run bench rotation -- [--seconds 20] [--pause 50] [-o json]
+//   npm run bench rotation -- [--seconds 20] [--pause 100] [-o json]
 // 1,000 requests a second are asked for; each passes the gateway, three sidecars and three programs. Time counts from the
 // start of the command that has the new certificates issued, and each new chain is watched for so many seconds.
 import fs from 'node:fs';
@@ -19,7 +19,7 @@ import { table } from './report.ts';
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '20' },
-    pause: { type: 'string', default: '50' },
+    pause: { type: 'string', default: '100' },
     output: { type: 'string', short: 'o', default: 'text' },
   },
 });

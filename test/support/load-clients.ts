@@ -36,7 +36,7 @@ export interface HttpClientOptions {
 /** Longer than anything takes: a request that is not answered by then has failed. */
 export const ANSWER_MS = 30_000;
 /** Connections that are kept alive. */
-export const CONNECTIONS = 16;
+const CONNECTIONS = 16;
 
 /** Requests of HTTP/1.1, most of them on connections that are kept. */
 export class HttpClient implements Client {

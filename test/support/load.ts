@@ -10,7 +10,6 @@ const TICK_MS = 5;
 const KEPT_FAILURES = 10;
 /** Longer than a client waits for one answer. */
 const LAST_ANSWERS_MS = 35_000;
-/** Every so many requests one has a connection of its own, which ends with it. */
 const FRESH_EVERY = 10;
 /** What is answered before a change, at least: connections are open, and requests are on their way. */
 const ANSWERED_BEFORE = 50;
@@ -33,6 +32,15 @@ export interface Change {
   readonly count?: number;
 }
 
+export interface LoadOptions {
+  /** How often requests are sent that are due by then, in milliseconds: with 10 they come ten at a time. 5 unless told. */
+  readonly tickMs?: number;
+  /** Every so many requests one has a connection of its own, which ends with it; 10 unless told. */
+  readonly freshEvery?: number;
+  /** More than this are not sent before others are answered; 128 unless told. What is not sent is not made up for. */
+  readonly maxOpen?: number;
+}
+
 /** Answers by their sort. */
 type Counts = Map<string, number>;
 
@@ -44,6 +52,8 @@ const add = (counts: Counts, sort: string) => void counts.set(sort, (counts.get(
  */
 export class Load {
   readonly #client: Client;
+  readonly #freshEvery: number;
+  readonly #maxOpen: number;
   readonly #timer: NodeJS.Timeout;
   readonly #startedAt = performance.now();
   /** How many requests should have been sent by now, less those that were dropped. */
@@ -60,9 +70,11 @@ export class Load {
   /** Answers to requests that were sent since a change has been in force: to all, and to those on a new connection. */
   #since: { readonly all: Counts; readonly fresh: Counts } | undefined;
 
-  constructor(client: Client) {
+  constructor(client: Client, { tickMs = TICK_MS, freshEvery = FRESH_EVERY, maxOpen = MAX_OPEN }: LoadOptions = {}) {
     this.#client = client;
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#freshEvery = freshEvery;
+    this.#maxOpen = maxOpen;
+    this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
   get sent(): number {
@@ -139,7 +151,7 @@ export class Load {
 
   #tick(): void {
     const due = Math.floor(((performance.now() - this.#startedAt) / 1000) * RATE) - this.#skipped - this.#sent;
-    const possible = Math.min(due, MAX_OPEN - this.#open);
+    const possible = Math.min(due, this.#maxOpen - this.#open);
     this.#skipped += due - possible;
     for (let i = 0; i < possible; i++) void this.#send();
   }
@@ -149,7 +161,7 @@ export class Load {
     this.#open++;
     const client = sent % 2 === 0 ? (this.#guest ?? this.#client) : this.#client;
     const isGuest = client !== this.#client;
-    const isFresh = Math.ceil(sent / 2) % FRESH_EVERY === 0;
+    const isFresh = Math.ceil(sent / 2) % this.#freshEvery === 0;
     const since = isGuest === (this.#guest !== undefined) ? this.#since : undefined;
     if (isGuest) this.#guestsOpen++;
     try {

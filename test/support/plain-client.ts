@@ -1,5 +1,8 @@
 import net from 'node:net';
-import { ANSWER_MS, type Client, CONNECTIONS } from './load-clients.ts';
+import { ANSWER_MS, type Client } from './load-clients.ts';
+
+/** Connections that are kept alive. */
+const CONNECTIONS = 32;
 
 /**
  * GET requests of HTTP/1.1 without TLS, at a tenth of the cost of {@link HttpClient}: where a load is to be high and the
