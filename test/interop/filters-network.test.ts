@@ -119,7 +119,10 @@ const LAST: Readonly<Record<string, readonly [JsonObject, readonly Turn[]]>> = {
     named('envoy.filters.network.echo', 'network.echo.v3.Echo'),
     [{ say: 'one' }, { hear: 'one' }, { say: 'two' }, { hear: 'two' }, 'end'],
   ],
-  'echo of much': [named('envoy.filters.network.echo', 'network.echo.v3.Echo'), [{ say: 'x'.repeat(300_000) }, 'end']],
+  'echo of much': [
+    named('envoy.filters.network.echo', 'network.echo.v3.Echo'),
+    [{ say: 'x'.repeat(20_000) }, { hear: 'x'.repeat(20_000) }, 'end'],
+  ],
   'echo of nothing': [named('envoy.filters.network.echo', 'network.echo.v3.Echo'), ['end']],
   answer: [
     named('envoy.filters.network.direct_response', 'network.direct_response.v3.Config', {
