@@ -94,6 +94,14 @@ export class Headers {
     return value === undefined && name.charCodeAt(0) === 58 ? this.#pseudo(name) : value;
   }
 
+  /** All values of a header, in order. */
+  getAll(name: string): string[] {
+    const values: string[] = [];
+    const list = this.#list;
+    for (let i = 0; i < list.length; i += 2) if (list[i] === name) values.push(list[i + 1]);
+    return values;
+  }
+
   has(name: string): boolean {
     return this.get(name) !== undefined;
   }
@@ -217,15 +225,20 @@ export class Headers {
 
   clone(): Headers {
     const copy = new Headers();
-    copy.status = this.status;
-    copy.method = this.method;
-    copy.path = this.path;
-    copy.authority = this.authority;
-    copy.scheme = this.scheme;
-    copy.protocol = this.protocol;
-    copy.originalNames = this.originalNames?.slice();
-    copy.#list = this.#list.slice();
+    copy.assign(this);
     return copy;
+  }
+
+  /** Takes all of another's headers in place of its own. */
+  assign(other: Headers): void {
+    this.status = other.status;
+    this.method = other.method;
+    this.path = other.path;
+    this.authority = other.authority;
+    this.scheme = other.scheme;
+    this.protocol = other.protocol;
+    this.originalNames = other.originalNames?.slice();
+    this.#list = other.#list.slice();
   }
 
   /** Name and value of each header in order, pseudo-headers first. For logs, tests and filters; not for the hot path. */

@@ -173,6 +173,10 @@ export class StubCallbacks implements FilterCallbacks {
     this.#note('respondTrailers');
   }
 
+  recreateStream(response: Headers): void {
+    this.calls.push(`recreate ${response.status}`);
+  }
+
   resetStream(): void {
     this.#note('reset');
   }

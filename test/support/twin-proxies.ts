@@ -187,6 +187,8 @@ export interface TwinCase {
   readonly send?: RequestSpec | readonly (string | Uint8Array)[];
   /** Raw answer of `backend` for this request. */
   readonly answer?: string | Uint8Array;
+  /** Lines that the access log gets; 1 unless told. */
+  readonly lines?: number;
   /** What Envoy answers, so that the case is known to test what it says. */
   readonly want?: {
     readonly status?: number;
@@ -262,7 +264,7 @@ export async function observe(twin: Twin, one: TwinCase, listener: string): Prom
   } finally {
     backend.handler = handler;
   }
-  const log = await twin.logLines(listener);
+  const log = await twin.logLines(listener, one.lines);
   return {
     status: response.status,
     headers: headerLines(response.headers, twin),

@@ -35,6 +35,8 @@ export interface StreamOwner {
   /** This request is to be the last, or among the last, of the connection. */
   drain(): void;
   streamEnded(stream: ActiveStream): void;
+  /** A request has begun anew, as another stream. */
+  streamRecreated(stream: ActiveStream): void;
 }
 
 const IDLE_TIMEOUT: LocalReply = {
@@ -70,6 +72,8 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
   /** This proxy has answered by itself. */
   answeredHere = false;
   over = false;
+  /** The stream that goes on with the request in place of this one. */
+  #successor: ActiveStream | undefined = undefined;
 
   constructor(owner: StreamOwner, out: OutgoingStream) {
     const { config, worker, connection } = owner;
@@ -85,6 +89,40 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     if (owner.protocol === 'HTTP/2') config.stats.downstream_rq_http2_total++;
     else config.stats.downstream_rq_http1_total++;
     this.#timers = new StreamTimers(this, timers, config);
+  }
+
+  recreate(response: Headers, body: readonly Uint8Array[], trailers: Headers | undefined): void {
+    if (this.over) return;
+    const { info, owner } = this;
+    info.responseCode = response.status;
+    info.responseHeaders = response;
+    info.responseCodeDetails = 'internal_redirect';
+    const next = new ActiveStream(owner, this.#out);
+    next.info.continue(info);
+    this.#successor = next;
+    owner.streamRecreated(next);
+    this.#finish();
+    next.#goOn(this.#requestHeaders!, body, trailers);
+  }
+
+  /** Begins with a request that another stream had already let in. */
+  #goOn(headers: Headers, body: readonly Uint8Array[], trailers: Headers | undefined): void {
+    const end = body.length === 0 && trailers === undefined;
+    this.#noteHeaders(headers);
+    this.#timers.headersCame();
+    this.#endRequest();
+    const refusal = checkRequest(headers, this.owner.config);
+    if (refusal !== undefined) {
+      this.#refuse(refusal);
+      return;
+    }
+    normalizeHost(headers, this.owner.config, this.owner.connection.local.port);
+    this.#findRoute();
+    this.#startFilters(headers, end, this.owner.config.filters);
+    body.forEach((chunk, i) => {
+      if (!this.over) this.onData(chunk, trailers === undefined && i === body.length - 1);
+    });
+    if (trailers !== undefined && !this.over) this.onTrailers(trailers);
   }
 
   get requestHeaders(): Headers {
@@ -135,6 +173,11 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
       config.stats.downstream_cx_upgrades_total++;
       config.stats.downstream_cx_upgrades_active++;
     }
+    this.#startFilters(headers, end, chain);
+  }
+
+  #startFilters(headers: Headers, end: boolean, chain: HcmConfig['filters']): void {
+    const { config } = this.owner;
     if (config.tracing !== undefined) {
       beginTrace(headers, this.info, config.tracing, this.#route?.tracing, this.owner.worker.random);
       this.#nameOperation(headers);
@@ -181,6 +224,8 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     this.info.virtualHostName = route?.virtualHost.name ?? '';
     const action = route?.action;
     this.#chosen = undefined;
+    this.info.upstreamCluster = '';
+    this.info.upstreamClusterStatName = '';
     // A route that filters have changed names another operation.
     if (this.#filters.requestPass !== undefined) this.#nameOperation(this.#requestHeaders!);
     if (action?.kind !== 'route') return;
@@ -262,6 +307,10 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
   }
 
   onReset(reason: ResetReason, details: string): void {
+    if (this.#successor !== undefined) {
+      this.#successor.onReset(reason, details);
+      return;
+    }
     const { info } = this;
     const { stats } = this.owner.config;
     stats.downstream_rq_rx_reset++;
@@ -296,7 +345,8 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
   }
 
   onWriteBackpressure(high: boolean): void {
-    this.#filters.writeBackpressure(high);
+    if (this.#successor !== undefined) this.#successor.onWriteBackpressure(high);
+    else this.#filters.writeBackpressure(high);
   }
 
   pauseRequest(pause: boolean): void {

@@ -154,6 +154,10 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     return stream;
   }
 
+  streamRecreated(stream: ActiveStream): void {
+    this.#streams.add(stream);
+  }
+
   streamEnded(stream: ActiveStream): void {
     this.#streams.delete(stream);
     // With HTTP/1 a message that is none is the end of the connection, and its account says so as well.

@@ -182,6 +182,10 @@ export class FilterContext implements FilterCallbacks, PassEntry {
     this.#manager.stream.resetStream(reason, details);
   }
 
+  recreateStream(response: Headers, body: readonly Uint8Array[], trailers: Headers | undefined): void {
+    this.#manager.stream.recreate(response, body, trailers);
+  }
+
   pauseRequest(pause: boolean): void {
     this.#manager.stream.pauseRequest(pause);
   }

@@ -121,6 +121,11 @@ export interface FilterCallbacks {
   respondData(chunk: Uint8Array, end: boolean): void;
   respondTrailers(trailers: Headers): void;
   resetStream(reason: ResetReason, details: string): void;
+  /**
+   * Ends this pass of a request that is here as a whole, with `response` as what it came to, which the client does not
+   * get, and begins the request anew through all filters, with its headers as they are now.
+   */
+  recreateStream(response: Headers, body: readonly Uint8Array[], trailers: Headers | undefined): void;
 
   /** Slows the client's sending down (true) or lets it go on; calls nest. */
   pauseRequest(pause: boolean): void;

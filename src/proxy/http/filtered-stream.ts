@@ -29,6 +29,8 @@ export interface FilteredStream {
   setRoute(route: Route): void;
   sendLocalReply(reply: LocalReply): void;
   resetStream(reason: ResetReason, details: string): void;
+  /** The request begins anew through all filters; `response` is what this pass came to. */
+  recreate(response: Headers, body: readonly Uint8Array[], trailers: Headers | undefined): void;
   pauseRequest(pause: boolean): void;
   /** The response, when it is through all filters. */
   passInformational(headers: Headers): void;

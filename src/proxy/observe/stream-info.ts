@@ -1,6 +1,7 @@
 import type { Headers } from '../../wire/headers.ts';
 import type { Host } from '../cluster/host.ts';
 import type { Connection, SocketAddress, TlsInfo } from '../net/connection.ts';
+import type { RedirectHistory } from '../router/internal-redirect.ts';
 import type { RequestTrace } from './tracing/span.ts';
 
 /** What is known of one connection to an upstream, for logs and metrics. */
@@ -56,6 +57,9 @@ export class StreamInfo {
   upstreamBytesSent = 0;
   upstreamBytesReceived = 0;
 
+  /** Redirects that were followed in place of the client. */
+  redirects: RedirectHistory | undefined = undefined;
+
   requestId = '';
   traceId = '';
   /** It was decided that the request is traced, whether or not this proxy tells anybody. */
@@ -92,6 +96,17 @@ export class StreamInfo {
     this.remoteAddress = connection.remote;
     this.start = now;
     this.startTime = wallClock;
+  }
+
+  /** Takes over what is known of the request from its account so far. As in Envoy, the client is the socket's peer again. */
+  continue(before: StreamInfo): void {
+    this.protocol = before.protocol;
+    this.bytesReceived = before.bytesReceived;
+    this.internal = before.internal;
+    this.requestId = before.requestId;
+    this.traceId = before.traceId;
+    this.traced = before.traced;
+    this.redirects = before.redirects;
   }
 
   setFilterState(name: string, value: unknown): void {

@@ -1,6 +1,5 @@
 import { RoutingPriority } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type {
-  InternalRedirectPolicy as InternalRedirectProto,
   RouteAction_RequestMirrorPolicy,
   RouteAction as RouteActionProto,
   WeightedCluster,
@@ -11,19 +10,12 @@ import { type RuntimeSource, runtimeFraction, runtimeInteger } from '../config/r
 import { durationMs, metadataOf } from '../config/values.ts';
 import { requestHash } from './hash-policy.ts';
 import { headerEdits } from './header-edits.ts';
+import { internalRedirectPolicy } from './internal-redirect.ts';
 import type { PathMatch } from './path-match.ts';
 import { rateLimitRules } from './rate-limits.ts';
 import { NO_RETRIES, retryPolicy } from './retry-policy.ts';
 import { pathRewrite, substitution } from './rewrite.ts';
-import type {
-  ChosenCluster,
-  ClusterChoice,
-  HostRewrite,
-  InternalRedirectPolicy,
-  MirrorPolicy,
-  RouteAction,
-  UpgradeRule,
-} from './route.ts';
+import type { ChosenCluster, ClusterChoice, HostRewrite, MirrorPolicy, RouteAction, UpgradeRule } from './route.ts';
 import type { Enclosing } from './scope.ts';
 
 const NOT_FOUND_STATUS = [503, 404, 500];
@@ -65,7 +57,9 @@ export function routeAction(
     metadataMatch: proto.metadataMatch && metadataOf(proto.metadataMatch),
     mirrors: mirrors.map((m, i) => mirror(m, enclosing.context.runtime, errors.at('request_mirror_policies').at(i))),
     upgrades: new Map(proto.upgradeConfigs.map((u) => [u.upgradeType.toLowerCase(), upgradeRule(u)])),
-    internalRedirect: internalRedirect(proto, errors),
+    internalRedirect:
+      proto.internalRedirectPolicy &&
+      internalRedirectPolicy(proto.internalRedirectPolicy, errors.at('internal_redirect_policy')),
     rateLimits: rateLimitRules(proto.rateLimits, errors.at('rate_limits')),
     includeVirtualHostRateLimits: proto.includeVhRateLimits ?? false,
     hedgeOnPerTryTimeout: (proto.hedgePolicy ?? enclosing.host.hedgePolicy)?.hedgeOnPerTryTimeout ?? false,
@@ -176,19 +170,5 @@ function mirror(proto: RouteAction_RequestMirrorPolicy, runtime: RuntimeSource, 
     },
     traceSampled: proto.traceSampled,
     disableShadowSuffix: proto.disableShadowHostSuffixAppend,
-  };
-}
-
-function internalRedirect(proto: RouteActionProto, errors: ConfigErrors): InternalRedirectPolicy | undefined {
-  const policy: InternalRedirectProto | undefined = proto.internalRedirectPolicy;
-  if (policy === undefined) return undefined;
-  if (policy.predicates.length > 0) errors.add('internal_redirect_policy.predicates', 'are not supported');
-  if (policy.responseHeadersToCopy.length > 0) {
-    errors.add('internal_redirect_policy.response_headers_to_copy', 'is not supported');
-  }
-  return {
-    maxRedirects: policy.maxInternalRedirects ?? 1,
-    statuses: new Set(policy.redirectResponseCodes.length > 0 ? policy.redirectResponseCodes : [302]),
-    allowCrossScheme: policy.allowCrossSchemeRedirect,
   };
 }

@@ -3,6 +3,7 @@ import type { Metadata } from '../cluster/host.ts';
 import type { RouteTracing } from '../observe/tracing/config.ts';
 import type { RequestHash } from './hash-policy.ts';
 import type { HeaderEdits } from './header-edits.ts';
+import type { InternalRedirectPolicy } from './internal-redirect.ts';
 import type { RateLimitRule } from './rate-limits.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { PathRewrite, Substitution } from './rewrite.ts';
@@ -102,12 +103,6 @@ export interface UpgradeRule {
   readonly enabled: boolean;
   /** `connect_config`: CONNECT ends here, and its payload goes to the upstream as plain TCP. */
   readonly terminateConnect: boolean;
-}
-
-export interface InternalRedirectPolicy {
-  readonly maxRedirects: number;
-  readonly statuses: ReadonlySet<number>;
-  readonly allowCrossScheme: boolean;
 }
 
 export interface RedirectAction {

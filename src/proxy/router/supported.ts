@@ -149,7 +149,9 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.route.v3.InternalRedirectPolicy': [
     'max_internal_redirects',
     'redirect_response_codes',
+    'predicates',
     'allow_cross_scheme_redirect',
+    'response_headers_to_copy',
   ],
   'envoy.config.route.v3.HedgePolicy': ['hedge_on_per_try_timeout'],
   'envoy.config.route.v3.RetryPolicy': [

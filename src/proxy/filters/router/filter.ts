@@ -29,7 +29,7 @@ import {
 } from './failures.ts';
 import { finalizeRequest, finalizeUpstreamResponse, setHost } from './finalize.ts';
 import { noteAnswer, noteEnd } from './host-outcome.ts';
-import { followRedirect } from './internal-redirect.ts';
+import { becomesGet, followRedirect } from './internal-redirect.ts';
 import { KeptRequest } from './kept-request.ts';
 import { RouterLoadBalancerContext } from './load-balancer-context.ts';
 import { RetryState } from './retry-state.ts';
@@ -72,7 +72,6 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
   /** How the call went stands in what is still to come. */
   #judgeAtEnd = false;
   #over = false;
-  #redirects = 0;
 
   constructor(config: RouterConfig, callbacks: FilterCallbacks) {
     this.#config = config;
@@ -132,8 +131,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     this.#timeouts = finalTimeouts(headers, action, insert);
     const resources = action.priority === 'high' ? cluster.highResources : cluster.defaultResources;
     this.#retry = RetryState.create(action.retry, headers, cluster, resources, this.timers, callbacks.random);
-    if (this.#balancing) this.#balancing.reroute(action, chosen);
-    else this.#balancing = new RouterLoadBalancerContext(headers, connection, info, action, chosen);
+    this.#balancing = new RouterLoadBalancerContext(headers, connection, info, action, chosen);
     this.#balancing.retry = this.#retry;
     finalizeRequest(headers, info, route, action, chosen, insert);
     this.#options = upstreamOptions(headers, info, connection, action, cluster);
@@ -141,8 +139,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     if (end) this.#noteRequestEnd();
     if (route.virtualHost.includeRequestAttemptCount) headers.set('x-envoy-attempt-count', '1');
     if (action.mirrors.length > 0) {
-      const shadows = startShadows(action.mirrors, headers, end, this.#options, callbacks, this.#config.localAddress);
-      this.#shadows = [...this.#shadows, ...shadows];
+      this.#shadows = startShadows(action.mirrors, headers, end, this.#options, callbacks, this.#config.localAddress);
     }
     callbacks.onResponseBackpressure((high) => this.#attempt?.pauseResponse(high));
     this.#startAttempt();
@@ -197,7 +194,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     attempt.span = this.#callbacks.info.trace?.spawn(cluster.name, this.#attempts, host.name);
     this.#attempt = attempt;
     attempt.start(cluster, this.#options!, opener(headers, action), this.#timeouts);
-    kept.sendTo(attempt, this.#requestEnded, this.#retry === undefined);
+    kept.sendTo(attempt, this.#requestEnded, !this.#mayRepeat);
   }
 
   requestData(chunk: Uint8Array, end: boolean): DataStatus {
@@ -205,7 +202,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
       this.#requestEnded = true;
       this.#noteRequestEnd();
     }
-    if (this.#retry !== undefined || this.#choosing !== undefined) this.#keep(chunk);
+    if (this.#mayRepeat || this.#choosing !== undefined) this.#keep(chunk);
     for (const shadow of this.#shadows) shadow.sendData(chunk, end);
     this.#attempt?.sendData(chunk, end);
     return DataStatus.StopNoBuffer;
@@ -220,10 +217,15 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     return TrailersStatus.Stop;
   }
 
+  /** The request may be sent once more: again, or elsewhere. */
+  get #mayRepeat(): boolean {
+    return this.#retry !== undefined || (this.#action?.internalRedirect !== undefined && this.#kept.body !== undefined);
+  }
+
   #keep(chunk: Uint8Array): void {
     const kept = this.#kept;
     kept.keep(chunk);
-    if (this.#retry === undefined || kept.bytes <= (this.#route?.bufferLimit ?? DEFAULT_BUFFER)) return;
+    if (!this.#mayRepeat || kept.bytes <= (this.#route?.bufferLimit ?? DEFAULT_BUFFER)) return;
     // Too large to be sent again: from here on there is one attempt.
     this.#cluster!.stats.retry_or_shadow_abandoned++;
     this.#closeRetry();
@@ -318,30 +320,28 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     this.#callbacks.respondHeaders(headers, end);
   }
 
-  /** `internal_redirect_policy`: follows the Location itself. */
+  /** `internal_redirect_policy`: follows the Location itself, with the request begun anew. */
   #internalRedirect(attempt: UpstreamRequest, response: Headers, end: boolean): boolean {
     const policy = this.#action?.internalRedirect;
     if (policy === undefined || !policy.statuses.has(response.status)) return false;
     const { stats } = this.#cluster!;
+    const callbacks = this.#callbacks;
     const request = this.#headers!;
-    const repeatable = this.#requestEnded && this.#kept.wholeBody && this.#redirects < policy.maxRedirects;
-    const target = repeatable ? followRedirect(policy, response, request, this.#callbacks) : undefined;
-    if (target === undefined) {
+    const { body, trailers } = this.#kept;
+    if (
+      !this.#requestEnded ||
+      body === undefined ||
+      !followRedirect(policy, response, request, callbacks, this.#config.stats)
+    ) {
       stats.upstream_internal_redirect_failed_total++;
       return false;
     }
     stats.upstream_internal_redirect_succeeded_total++;
-    this.#countResponse(this.#cluster!, response.status);
+    this.#closeRetry();
     if (!end) attempt.cancel();
     this.#attempt = undefined;
-    this.#redirects++;
-    this.#attempts = 0;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    const { route, action } = target;
-    this.#route = route;
-    this.#action = action;
-    this.#send(request, !this.#kept.hasBody, route, action);
+    if (becomesGet(response.status, request)) callbacks.recreateStream(response, NO_BODY, undefined);
+    else callbacks.recreateStream(response, body, trailers);
     return true;
   }
 
@@ -454,3 +454,4 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
 }
 
 const NO_SHADOWS: readonly Shadow[] = [];
+const NO_BODY: readonly Uint8Array[] = [];

@@ -1,67 +1,99 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fromJson, type JsonObject } from '@bufbuild/protobuf';
+import { stubConnection } from '../../../../test/support/filter-callbacks.ts';
+import { InternalRedirectPolicySchema } from '../../../api/gen/envoy/config/route/v3/route_components_pb.ts';
+import { registry } from '../../../api/registry.ts';
 import { Headers } from '../../../wire/headers.ts';
+import { ConfigErrors } from '../../config/errors.ts';
+import { StreamInfo } from '../../observe/stream-info.ts';
+import { internalRedirectPolicy } from '../../router/internal-redirect.ts';
 import type { Route } from '../../router/route.ts';
-import { followRedirect } from './internal-redirect.ts';
+import { becomesGet, followRedirect } from './internal-redirect.ts';
+import { RouterStats } from './stats.ts';
 
-const POLICY = { maxRedirects: 1, statuses: new Set([302]), allowCrossScheme: false };
-const FORWARDS = { action: { kind: 'route' } } as Route;
-const ANSWERS = { action: { kind: 'direct' } } as Route;
+const PREFIX = 'type.googleapis.com/envoy.extensions.internal_redirect';
+const predicate = (type: string, fields: JsonObject = {}): JsonObject => ({
+  predicates: [{ name: 'p', typedConfig: { '@type': `${PREFIX}.${type}`, ...fields } }],
+});
 
-interface Case {
-  readonly name: string;
-  readonly location: string | undefined;
-  readonly secure?: true;
-  readonly cross?: true;
-  readonly route?: Route | undefined;
-  /** `AUTHORITY PATH ORIGINAL` of a request that was redirected. */
-  readonly becomes?: string;
+function follow(location: string, policy: JsonObject = {}, routeName: string | null = 'target', times = 1) {
+  const errors = new ConfigErrors();
+  const compiled = internalRedirectPolicy(fromJson(InternalRedirectPolicySchema, policy, { registry }), errors);
+  assert.deepEqual(errors.list, []);
+  const stats = new RouterStats();
+  const connection = stubConnection();
+  const info = new StreamInfo(connection, 0, 0);
+  const callbacks = {
+    connection,
+    info,
+    route: routeName === null ? undefined : ({ name: routeName } as Route),
+    clearRouteCache() {},
+  };
+  let request = Headers.request('POST', '/a?b', 'here.test', 'x-absent', '1');
+  let followed = false;
+  for (let i = 0; i < times; i++) {
+    request = Headers.request('POST', '/a?b', 'here.test', 'x-absent', '1');
+    followed = followRedirect(
+      compiled,
+      Headers.response(302, 'location', location, 'x-copy', '2'),
+      request,
+      callbacks,
+      stats,
+    );
+  }
+  const refused = Object.entries(stats).find(([name, value]) => name.startsWith('passthrough') && value > 0);
+  return { followed, request: [...request].flat().join(' '), refused: refused?.[0].slice(30) };
 }
 
-const CASES: readonly Case[] = [
-  { name: 'another host', location: 'http://c.d/e?f', becomes: 'c.d /e?f http://a.b/x' },
-  { name: 'without a path', location: 'http://c.d', becomes: 'c.d / http://a.b/x' },
-  { name: 'the fragment is left out', location: 'http://c.d/e#f', becomes: 'c.d /e http://a.b/x' },
-  { name: 'the same scheme of TLS', location: 'https://c.d/', secure: true, becomes: 'c.d / https://a.b/x' },
-  { name: 'no Location', location: undefined },
-  { name: 'a query without a path', location: 'http://c.d?e' },
-  { name: 'a fragment without a path', location: 'http://c.d#e' },
-  { name: 'a relative one', location: '/e' },
-  { name: 'another scheme', location: 'https://c.d/' },
-  {
-    name: 'another scheme, where that is allowed',
-    location: 'https://c.d/',
-    cross: true,
-    becomes: 'c.d / http://a.b/x',
-  },
-  { name: 'no scheme of HTTP', location: 'ftp://c.d/', cross: true },
-  { name: 'no route', location: 'http://c.d/', route: undefined },
-  { name: 'a route that answers by itself', location: 'http://c.d/', route: ANSWERS },
-];
+test('where a redirect leads', () => {
+  for (const [location, authority, path] of [
+    ['http://there.test/c?d#e', 'there.test', '/c?d'],
+    ['HTTP://user:word@there.test:81', 'there.test:81', '/'],
+    ['http://there.test?q', 'there.test', '/?q'],
+  ]) {
+    assert.match(follow(location).request, new RegExp(`:path ${path.replace('?', '\\?')} :authority ${authority} `));
+  }
+  const { request } = follow('http://there.test/', { responseHeadersToCopy: ['X-Copy', 'x-absent'] });
+  assert.match(request, /x-copy 2 x-envoy-original-url http:\/\/here\.test\/a\?b$/);
+  assert.doesNotMatch(request, /x-absent/);
+});
 
-for (const one of CASES) {
-  test(one.name, () => {
-    const { location, secure, cross, becomes } = one;
-    const request = Headers.request('GET', '/x', 'a.b');
-    const response = Headers.response(302);
-    if (location !== undefined) response.set('location', location);
-    let cleared = 0;
-    const callbacks = {
-      connection: { tls: secure && {} } as never,
-      route: 'route' in one ? one.route : FORWARDS,
-      clearRouteCache: () => void cleared++,
-    };
-    const found = followRedirect({ ...POLICY, allowCrossScheme: cross ?? false }, response, request, callbacks);
-    const now = `${request.authority} ${request.path}`;
-    if (becomes === undefined) {
-      assert.equal(found, undefined);
-      assert.deepEqual([now, request.has('x-envoy-original-url')], ['a.b /x', false]);
-      // What was found for another address is not to be used for this one.
-      assert.equal(cleared, 'route' in one ? 2 : 0);
-    } else {
-      assert.equal(found?.route, FORWARDS);
-      assert.equal(`${now} ${request.get('x-envoy-original-url')}`, becomes);
-      assert.equal(cleared, 1);
-    }
-  });
-}
+test('what is not followed', () => {
+  const same = follow('/no').request;
+  for (const [location, policy, refused, route] of [
+    ['', {}, 'bad_location'],
+    ['/relative', {}, 'bad_location'],
+    ['https://there.test/', {}, 'unsafe_scheme'],
+    ['ftp://there.test/', { allowCrossSchemeRedirect: true }, 'unsafe_scheme'],
+    ['http://there.test/', { maxInternalRedirects: 0 }, 'too_many_redirects'],
+    ['http://there.test/', { responseHeadersToCopy: ['x-absent', 'x-copy'] }, 'no_route', 'none'],
+    ['http://there.test/', predicate('allow_listed_routes.v3.AllowListedRoutesConfig'), 'predicate'],
+    [
+      'https://there.test/',
+      { allowCrossSchemeRedirect: true, ...predicate('safe_cross_scheme.v3.SafeCrossSchemeConfig') },
+      'predicate',
+    ],
+  ] as [string, JsonObject, string, string?][]) {
+    const result = follow(location, policy, route === 'none' ? null : 'target');
+    assert.deepEqual(result, { followed: false, request: same, refused }, location);
+  }
+});
+
+test('routes that were redirected to before', () => {
+  const policy = { maxInternalRedirects: 9, ...predicate('previous_routes.v3.PreviousRoutesConfig') };
+  assert.equal(follow('http://a/', policy, 'target', 1).followed, true);
+  assert.equal(follow('http://a/', policy, 'target', 2).refused, 'predicate');
+});
+
+test('after a 303', () => {
+  for (const [method, status, becomes] of [
+    ['POST', 303, true],
+    ['HEAD', 303, false],
+    ['POST', 307, false],
+  ] as const) {
+    const request = Headers.request(method, '/', 'a', 'content-length', '3');
+    assert.equal(becomesGet(status, request), becomes);
+    assert.equal(request.has('content-length'), !becomes);
+  }
+});

@@ -10,6 +10,7 @@ export interface RequestSink {
 export class KeptRequest {
   #chunks: readonly Uint8Array[] = NO_CHUNKS;
   #bytes = 0;
+  #lost = false;
   trailers: Headers | undefined = undefined;
 
   /** Bytes of body that were kept since the request began, whether or not they are here still. */
@@ -21,19 +22,21 @@ export class KeptRequest {
     return this.#chunks.length > 0;
   }
 
-  /** All the body that was ever kept is here, or there was none. */
-  get wholeBody(): boolean {
-    return this.#bytes === 0 || this.hasBody;
+  /** The body as far as it has come, or undefined if some of it was not kept. */
+  get body(): readonly Uint8Array[] | undefined {
+    return this.#lost ? undefined : this.#chunks;
   }
 
   keep(chunk: Uint8Array): void {
     this.#bytes += chunk.length;
+    if (this.#lost) return;
     if (this.#chunks === NO_CHUNKS) this.#chunks = [chunk];
     else (this.#chunks as Uint8Array[]).push(chunk);
   }
 
   /** Body is not needed again. */
   dropBody(): void {
+    if (this.hasBody) this.#lost = true;
     this.#chunks = NO_CHUNKS;
   }
 

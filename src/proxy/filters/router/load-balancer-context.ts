@@ -11,8 +11,8 @@ export class RouterLoadBalancerContext implements LoadBalancerContext {
   readonly headers: Headers;
   readonly downstream: Connection;
   readonly info: StreamInfo;
-  #action: RouteAction;
-  #chosen: ChosenCluster;
+  readonly #action: RouteAction;
+  readonly #chosen: ChosenCluster;
   #retry: RetryState | undefined = undefined;
   #setCookies: string[] | undefined = undefined;
   shiftPriorities: LoadBalancerContext['shiftPriorities'] = undefined;
@@ -21,12 +21,6 @@ export class RouterLoadBalancerContext implements LoadBalancerContext {
     this.headers = headers;
     this.downstream = downstream;
     this.info = info;
-    this.#action = action;
-    this.#chosen = chosen;
-  }
-
-  /** The request goes another way now: an internal redirect has found it another route. */
-  reroute(action: RouteAction, chosen: ChosenCluster): void {
     this.#action = action;
     this.#chosen = chosen;
   }

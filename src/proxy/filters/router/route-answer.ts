@@ -23,20 +23,23 @@ export function routeAnswer(
 ): LocalReply {
   const { action } = route;
   if (action.kind !== 'redirect' && action.kind !== 'direct') return NOT_FOUND;
-  const finish = (response: Headers) => finalizeResponse(response, info, route, undefined);
-  if (action.kind === 'direct') {
-    stats.rq_direct_response++;
-    return { status: action.status, body: action.body, details: 'direct_response', edit: finish };
-  }
-  stats.rq_redirect++;
-  const location = action.location(headers, secure);
+  // As in Envoy, redirects count as direct responses.
+  stats.rq_direct_response++;
+  const location =
+    action.kind === 'redirect' ? action.location(headers, secure) : ownLocation(action.status, headers, secure);
   return {
     status: action.status,
-    body: '',
+    body: action.kind === 'redirect' ? '' : action.body,
     details: 'direct_response',
     edit(response) {
-      response.set('location', location);
-      finish(response);
+      if (location !== undefined) response.set('location', location);
+      finalizeResponse(response, info, route, undefined);
     },
   };
+}
+
+/** As in Envoy, a direct response of a status that has a Location tells where the request went. */
+function ownLocation(status: number, { scheme, authority, path }: Headers, secure: boolean): string | undefined {
+  if (status !== 201 && (status < 300 || status > 399)) return undefined;
+  return `${scheme || (secure ? 'https' : 'http')}://${authority}${path}`;
 }
