@@ -43,13 +43,15 @@ test('body is sent again as often as there is another attempt, and trailers alwa
   assert.deepEqual(to.sent, ['a', 'trailers', 'a', 'trailers', 'trailers']);
 });
 
-test('knows whether all that it ever kept is here', () => {
+test('body that was let go is not there in part', () => {
   const request = new KeptRequest();
-  assert.deepEqual([request.hasBody, request.wholeBody, request.bytes], [false, true, 0]);
+  const seen = () => [request.hasBody, request.body?.map(String).join(), request.bytes];
+  assert.deepEqual(seen(), [false, '', 0]);
   request.keep(Buffer.from('abc'));
-  assert.deepEqual([request.hasBody, request.wholeBody, request.bytes], [true, true, 3]);
+  assert.deepEqual(seen(), [true, 'abc', 3]);
   request.dropBody();
-  assert.deepEqual([request.hasBody, request.wholeBody, request.bytes], [false, false, 3]);
+  request.keep(Buffer.from('d'));
+  assert.deepEqual(seen(), [false, undefined, 4]);
 });
 
 test('requests do not share what they keep', () => {

@@ -55,8 +55,6 @@ test('hosts and priorities that were tried are known while there is a retry stat
   assert.equal(one.rejects(host), false);
 });
 
-test('a redirect changes the route, and nothing else', () => {
-  const { one } = context({ metadataMatch: 'old' });
   assert.equal(one.hostAttempts, 3);
   one.reroute({ retry: { hostAttempts: 1 }, metadataMatch: 'new' } as never, {} as never);
   assert.deepEqual([one.hostAttempts, one.metadataMatch], [1, 'new']);

@@ -24,14 +24,25 @@ test('a redirect', () => {
   const { stats, reply, headers } = answer({ kind: 'redirect', status: 301, location }, true);
   assert.deepEqual([reply.status, reply.body, reply.details], [301, '', 'direct_response']);
   assert.deepEqual([headers.get('location'), headers.get('x-route')], ['https://c.d/p', 'edited']);
-  assert.deepEqual([stats.rq_redirect, stats.rq_direct_response], [1, 0]);
+  assert.equal(stats.rq_direct_response, 1);
 });
 
 test('a direct response', () => {
   const { stats, reply, headers } = answer({ kind: 'direct', status: 418, body: 'tea' });
   assert.deepEqual([reply.status, reply.body, reply.details], [418, 'tea', 'direct_response']);
   assert.equal(headers.get('x-route'), 'edited');
-  assert.deepEqual([stats.rq_redirect, stats.rq_direct_response], [0, 1]);
+  assert.equal(stats.rq_direct_response, 1);
+});
+
+test('a direct response that says where the request went', () => {
+  const location = (status: number) => answer({ kind: 'direct', status, body: '' }).headers.get('location');
+  assert.deepEqual([200, 201, 300, 399, 400].map(location), [
+    undefined,
+    'http://a.b/p',
+    'http://a.b/p',
+    'http://a.b/p',
+    undefined,
+  ]);
 });
 
 test('a route for filters only is none', () => {
