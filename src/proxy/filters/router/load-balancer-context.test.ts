@@ -54,8 +54,3 @@ test('hosts and priorities that were tried are known while there is a retry stat
   one.retry = undefined;
   assert.equal(one.rejects(host), false);
 });
-
-  assert.equal(one.hostAttempts, 3);
-  one.reroute({ retry: { hostAttempts: 1 }, metadataMatch: 'new' } as never, {} as never);
-  assert.deepEqual([one.hostAttempts, one.metadataMatch], [1, 'new']);
-});
