@@ -15,7 +15,8 @@ import { ControlPlane } from '../discovery/control-plane.ts';
 import { isFolder, openSecurity, type Security } from '../discovery/security.ts';
 import { parseAddress } from '../discovery/server/address.ts';
 import type { Keepalive, UnaryMethod } from '../discovery/server/grpc-server.ts';
-import { controlPlaneNames, type ServerCredentials } from '../discovery/server/server-certificate.ts';
+import { controlPlaneNames } from '../discovery/server/server-certificate.ts';
+import type { ServerFilePaths } from '../discovery/server/server-files.ts';
 import { openServers, type Servers } from '../discovery/server/servers.ts';
 import type { TlsSettings } from '../discovery/server/tls-listener.ts';
 import { MeshSettings } from '../discovery/snapshot/mesh-settings.ts';
@@ -158,7 +159,7 @@ export async function startDiscovery(options: DiscoveryOptions, logging: Logging
       ...listeners,
       security,
       tls: options.tls,
-      tlsFiles: await readTlsFiles(options),
+      tlsFiles: tlsFilesOf(options),
       dnsNames: controlPlaneNames(namespace, env.REVISION),
       authenticateXds: env.XDS_AUTH !== 'false',
     });
@@ -285,23 +286,11 @@ function countingMethod({ source }: ControlPlane, { authenticators }: Security, 
   return rateLimitMethod(service, authenticators, systemClock, logging.scope('ratelimit'));
 }
 
-async function readTlsFiles(options: DiscoveryOptions): Promise<ServerCredentials | undefined> {
-  const { tlsCertFile, tlsKeyFile, caCertFile } = options;
+function tlsFilesOf({ tlsCertFile, tlsKeyFile, caCertFile }: DiscoveryOptions): ServerFilePaths | undefined {
   if (!tlsCertFile && !tlsKeyFile) return undefined;
   if (!tlsCertFile || !tlsKeyFile || !caCertFile)
     throw new UserError('--tlsCertFile, --tlsKeyFile and --caCertFile belong together; give all three or none');
-  const read = async (flag: string, file: string) => {
-    try {
-      return await readFile(file, 'utf8');
-    } catch (error) {
-      throw new UserError(`--${flag} ${file} cannot be read: ${messageOf(error)}`);
-    }
-  };
-  return {
-    chain: await read('tlsCertFile', tlsCertFile),
-    key: await read('tlsKeyFile', tlsKeyFile),
-    roots: await read('caCertFile', caCertFile),
-  };
+  return { chain: tlsCertFile, key: tlsKeyFile, roots: caCertFile };
 }
 
 function positive(text: string | undefined): number | undefined {

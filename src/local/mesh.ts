@@ -279,6 +279,7 @@ export class LocalMesh {
     if (kinds.has('Secret') || kinds.has('ConfigMap') || names.some((kind) => kinds.has(kind))) {
       for (const pod of this.pods) pod.objectsChanged();
     }
+    if (kinds.has('Secret')) writeServerFiles(this.#view, this.#installation.namespace, this.folder.serverCertificate);
     if (kinds.has('Secret') && writeCaFiles(this.#view, this.#installation.namespace, this.folder.cacerts)) {
       this.#certificates?.authorityChanged().catch((error: unknown) => this.#report(messageOf(error)));
     }

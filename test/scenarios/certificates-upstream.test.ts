@@ -12,9 +12,9 @@ import { parseCertificates } from '../../src/ca/x509/certificate.ts';
 import { generatePrivateKey, privateKeyPem } from '../../src/ca/x509/keys.ts';
 import { createRequest } from '../../src/ca/x509/request.ts';
 import { curl } from '../support/ingress.ts';
-import { meshStatus, TestedMesh } from '../support/local-mesh.ts';
+import { meshRecord, meshStatus, TestedMesh } from '../support/local-mesh.ts';
 import { startIsthmus } from '../support/mesh.ts';
-import { scratch } from '../support/reference.ts';
+import { scratch, until } from '../support/reference.ts';
 import { presentedTo, RELAY_HOST, relayMesh } from '../support/relay-mesh.ts';
 
 const NAMES = ['front', 'middle', 'back'];
@@ -47,23 +47,24 @@ test('another control plane signs for a mesh', async (t) => {
   };
   const authority = await openDirectory(path.join(stateDir, 'ca'), { trustDomain: 'cluster.local' });
   t.after(() => authority.close());
-  const key = await generatePrivateKey('ecdsa-p256');
-  const { chain, roots } = await authority.sign(await createRequest(key, {}), {
-    dnsNames: ['istiod.istio-system.svc', 'istiod.istio-system'],
-  });
-  const own = {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'istiod-tls', namespace: 'istio-system' },
-    stringData: { 'tls.crt': chain.join(''), 'tls.key': privateKeyPem(key), 'ca.crt': roots },
+  const files = async () => {
+    const key = await generatePrivateKey('ecdsa-p256');
+    const dnsNames = ['istiod.istio-system.svc', 'istiod.istio-system'];
+    const { chain, roots, serial } = await authority.sign(await createRequest(key, {}), { dnsNames });
+    const own = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'istiod-tls', namespace: 'istio-system' },
+      stringData: { 'tls.crt': chain.join(''), 'tls.key': privateKeyPem(key), 'ca.crt': roots },
+    };
+    const operator = `  values: {pilot: {env: ${JSON.stringify(env)}}}`;
+    return { serial, ...relayMesh({ more: JSON.stringify(own), operator }) };
   };
-  const mesh = await TestedMesh.start(
-    t,
-    relayMesh({
-      more: JSON.stringify(own),
-      operator: `  values: {pilot: {env: ${JSON.stringify(env)}}}`,
-    }),
-  );
+  const { serial, ...yaml } = await files();
+  const mesh = await TestedMesh.start(t, yaml);
+  const [secureHost, securePort] = meshRecord(mesh).discovery.secureGrpc.split(':');
+  const serverSerial = async () => (await presentedTo(secureHost!, Number(securePort), 'h2')).serial;
+  assert.equal(await serverSerial(), serial);
 
   const { status, body } = await curl(mesh, '-H', `Host: ${RELAY_HOST}`, `http://${mesh.gateway(80)}/`);
   assert.deepEqual([status, body], [200, 'hello from the last'], 'three hops of mutual TLS');
@@ -82,6 +83,16 @@ test('another control plane signs for a mesh', async (t) => {
   const { stdout, code } = await mesh.isthmus(['certs']);
   assert.equal(code, 0, stdout);
   assert.match(stdout, /spiffe:\/\/cluster\.local\/ns\/default\/sa\/front/);
+
+  // Whoever renews the Secret, such as cert-manager, need not restart anything.
+  const next = await files();
+  fs.writeFileSync(path.join(mesh.dir, 'mesh.yaml'), next['mesh.yaml']);
+  await until(
+    'the control plane presents the new one',
+    async () => (await serverSerial()) === next.serial || undefined,
+  );
+  const again = await mesh.isthmus(['certs', 'renew', 'front.default']);
+  assert.equal(again.code, 0, again.stderr);
 });
 
 test('a workload that knows a former trust domain of the mesh, now an alias, gets its name in the new one', async (t) => {

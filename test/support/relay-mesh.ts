@@ -177,10 +177,10 @@ export function relayLoad(t: { after(fn: () => Promise<void>): void }, mesh: Tes
   return load;
 }
 
-/** The certificate that a sidecar presents to a new connection of the mesh. */
-export function presentedTo(podIp: string, port = 3000): Promise<Certificate> {
+/** The certificate that a sidecar presents to a new connection of the mesh, or another server by its protocol. */
+export function presentedTo(host: string, port = 3000, protocol = 'istio'): Promise<Certificate> {
   return new Promise((resolve, reject) => {
-    const socket = tls.connect({ host: podIp, port, ALPNProtocols: ['istio'], rejectUnauthorized: false }, () => {
+    const socket = tls.connect({ host, port, ALPNProtocols: [protocol], rejectUnauthorized: false }, () => {
       const { raw } = socket.getPeerCertificate();
       socket.destroy();
       resolve(new Certificate(raw));

@@ -57,6 +57,16 @@ export function findCaObject(
   return find(name) ?? (name.endsWith(CA_SUFFIX) ? find(name.slice(0, -CA_SUFFIX.length)) : undefined);
 }
 
+/**
+ * Whether a reference asks for CA certificates: by the suffix of its name, by the kind of its object, or, as a
+ * `caCertCredentialName` may do, by naming an object that has them and no certificate with a key.
+ */
+export function asksForCa({ kind, name }: CredentialReference, object: CredentialObject): boolean {
+  if (kind === 'ConfigMap' || name.endsWith(CA_SUFFIX)) return true;
+  const hasPair = PAIRS.some((pair) => object.data.has(pair.chain) || object.data.has(pair.key));
+  return !hasPair && CA_KEYS.some((key) => object.data.has(key));
+}
+
 /** Certificate and key for a server or client. Throws a UserError that names the object and the key in it. */
 export function certificateSecret(resource: string, object: CredentialObject, now: number): CertificateSecret {
   const names = PAIRS.find((pair) => hasValue(object, pair.chain) && hasValue(object, pair.key));

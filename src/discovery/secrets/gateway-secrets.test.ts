@@ -97,6 +97,19 @@ test('a gateway gets the secrets of the namespace of its identity', async (t) =>
   assert.equal(view.get('kubernetes://gateways/web')?.bytes.length, Number(cell?.bytes.length) + 'gateways/'.length);
 });
 
+test('a secret that holds CA certificates alone is that, whatever its name', async (t) => {
+  const { pem, apply, source, secrets, proxy } = await world(t);
+  await apply(secret('gateways', 'clients', { 'ca.crt': pem.roots }));
+  await apply(secret('gateways', 'generic', { cacert: pem.roots }));
+  await apply(secret('gateways', 'half', { 'tls.crt': pem.chain, 'ca.crt': pem.roots }));
+  const view = secrets.view(proxy('router', 'gateways'), source.snapshot);
+  for (const name of ['clients', 'generic', 'clients-cacert', 'half-cacert']) {
+    const { type } = fromBinary(SecretSchema, view.get(`kubernetes://${name}`)?.bytes ?? new Uint8Array());
+    assert.equal(type.case, 'validationContext', name);
+  }
+  assert.equal(view.get('kubernetes://half'), undefined, 'a certificate without its key is a mistake');
+});
+
 test('nobody else does', async (t) => {
   const { source, secrets, proxy, errors } = await world(t);
   const refused: [string, ConnectedProxy, string][] = [

@@ -4,6 +4,7 @@ import { formatLocation, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { encodeSecret } from '../../ca/content/encode.ts';
 import {
+  asksForCa,
   CA_SUFFIX,
   type CredentialObject,
   type CredentialReference,
@@ -98,10 +99,9 @@ export class GatewaySecrets implements ProxySecrets {
     const now = this.#options.clock.now();
     const origin = [source.locate([])];
     try {
-      const content =
-        reference.name.endsWith(CA_SUFFIX) || reference.kind === 'ConfigMap'
-          ? validationSecret(resource, object, now)
-          : certificateSecret(resource, object, now);
+      const content = asksForCa(reference, object)
+        ? validationSecret(resource, object, now)
+        : certificateSecret(resource, object, now);
       const bytes = encodeResource(encodeSecret(content));
       const version = createHash('sha256').update(bytes).digest('base64url').slice(0, 16);
       return { type: TypeUrl.Secret, name: resource, bytes, version, origin };

@@ -9,6 +9,7 @@ import type { Security } from '../security.ts';
 import { DiscoveryGrpcServer, type Keepalive, type UnaryMethod } from './grpc-server.ts';
 import { debugRoutes, type HttpServerOptions, monitoringRoutes, serveHttp } from './http-server.ts';
 import { ServerCertificate, type ServerCredentials } from './server-certificate.ts';
+import { followServerFiles, type ServerFilePaths } from './server-files.ts';
 import { listen, type SocketListener } from './sockets.ts';
 import { listenTls, type TlsListener, type TlsSettings } from './tls-listener.ts';
 
@@ -29,7 +30,7 @@ export interface ServersOptions {
   readonly security: Security | undefined;
   readonly tls: TlsSettings;
   /** Key, chain and roots from files, instead of a certificate from our own authority. */
-  readonly tlsFiles: ServerCredentials | undefined;
+  readonly tlsFiles: ServerFilePaths | undefined;
   readonly dnsNames: readonly string[];
   /** False serves discovery on the secured port without asking who calls (`XDS_AUTH`). */
   readonly authenticateXds: boolean;
@@ -96,19 +97,7 @@ async function openPlain(options: ServersOptions, address: ListenOptions) {
 async function openSecure(options: ServersOptions, address: ListenOptions, security: Security) {
   const log = options.logging.scope('ads');
   let listener: TlsListener | undefined;
-  const certificate = options.tlsFiles
-    ? undefined
-    : await ServerCertificate.issue({
-        authority: security.authority,
-        dnsNames: options.dnsNames,
-        clock: options.clock,
-        log: options.logging.scope('serverca'),
-        onRenewed: (credentials) => listener?.setCredentials(credentials),
-      }).catch((error: unknown) => {
-        if (!(error instanceof SigningError)) throw error;
-        const why = messageOf(error.cause ?? error);
-        throw new UserError(`The control plane has no certificate for its secured port: ${why}`);
-      });
+  const certificate = await openCertificate(options, security, (credentials) => listener?.setCredentials(credentials));
   const server = new DiscoveryGrpcServer({
     discovery: options.controlPlane.discovery,
     authenticators: options.authenticateXds ? security.authenticators : undefined,
@@ -116,17 +105,34 @@ async function openSecure(options: ServersOptions, address: ListenOptions, secur
     certificatesOf: (peer) => listener?.certificatesOf(peer),
     keepalive: options.keepalive,
   });
-  const credentials = options.tlsFiles ?? certificate!.credentials;
   const accept = (socket: Parameters<DiscoveryGrpcServer['accept']>[0]) => server.accept(socket);
-  listener = await listenTls('secureGRPCAddr', address, credentials, options.tls, log, accept);
+  listener = await listenTls('secureGRPCAddr', address, certificate.credentials, options.tls, log, accept);
   const opened = listener;
   return {
     address: opened.address,
     closer: async () => {
-      certificate?.certificate.close();
+      certificate.close();
       await closeGrpc(server, opened, options.clock);
     },
   };
+}
+
+/** The certificate of the secured port: from files if there are any, else from the mesh's own authority. */
+async function openCertificate(
+  { tlsFiles, dnsNames, clock, logging }: ServersOptions,
+  { authority }: Security,
+  onRenewed: (credentials: ServerCredentials) => void,
+): Promise<{ readonly credentials: ServerCredentials; close(): void }> {
+  const log = logging.scope('serverca');
+  if (tlsFiles) return followServerFiles(tlsFiles, { clock, log, onRenewed });
+  try {
+    const { certificate, credentials } = await ServerCertificate.issue({ authority, dnsNames, clock, log, onRenewed });
+    return { credentials, close: () => certificate.close() };
+  } catch (error) {
+    if (!(error instanceof SigningError)) throw error;
+    const why = messageOf(error.cause ?? error);
+    throw new UserError(`The control plane has no certificate for its secured port: ${why}`);
+  }
 }
 
 async function closeGrpc(server: DiscoveryGrpcServer, listener: SocketListener, clock: Clock): Promise<void> {
