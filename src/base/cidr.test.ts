@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cidrSet, maskAddress, parseCidr } from './cidr.ts';
+import { canonicalIpv6, cidrSet, maskAddress, parseCidr } from './cidr.ts';
 
 test('addresses and ranges of both families', () => {
   const set = cidrSet([parseCidr('10.0.0.0/8')!, parseCidr('192.168.1.7')!, parseCidr('fd00::/8')!]);
@@ -28,4 +28,15 @@ test('the leading bits of an address', () => {
     ['a path', 8, undefined],
   ];
   for (const [address, length, want] of table) assert.equal(maskAddress(address, length), want);
+});
+
+test('the canonical form of an address of IPv6', () => {
+  for (const [text, canonical] of [
+    ['2001:DB8:0:0:0:0:0:5', '2001:db8::5'],
+    ['0:0:0:0:0:0:0:0', '::'],
+    ['::FFFF:102:304', '::ffff:1.2.3.4'],
+    ['2001:db8:0:1:1:1:1:1', '2001:db8:0:1:1:1:1:1'],
+  ] as const)
+    assert.equal(canonicalIpv6(text), canonical);
+  assert.throws(() => canonicalIpv6('1.2.3.4'));
 });

@@ -39,6 +39,12 @@ export function cidrSet(ranges: readonly CidrRange[]): CidrSet {
   };
 }
 
+/** An address of IPv6 in its canonical form (RFC 5952). Throws an Error for anything else. */
+export function canonicalIpv6(text: string): string {
+  const address = ipaddr.IPv6.parse(text);
+  return address.isIPv4MappedAddress() ? `::ffff:${address.toIPv4Address()}` : address.toRFC5952String();
+}
+
 /** An address without all but its `length` leading bits, in its canonical form; undefined for what is no address. */
 export function maskAddress(address: string, length: number): string | undefined {
   if (!isAddress(address)) return undefined;

@@ -174,7 +174,8 @@ export class LocalMesh {
     let network: MeshNetwork | undefined;
     let mesh: LocalMesh | undefined;
     try {
-      if (options.capture === 'netns') network = await MeshNetwork.open(slot.number, folder.name);
+      if (options.capture === 'netns')
+        network = await MeshNetwork.open(slot.number, folder.name, installation.pilotEnv.ISTIO_DUAL_STACK === 'true');
       folder.prepare();
       const tokens = await TokenIssuer.open(path.join(folder.state, 'tokens'), { issuer: LOCAL_TOKEN_ISSUER });
       const privileged = await mayUseLowPorts(`${podPrefixOf('loopback', slot.number)}255.253`);

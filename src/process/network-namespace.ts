@@ -16,6 +16,8 @@ export interface NamespaceOptions {
   readonly address: string;
   /** Where everything goes that is not on the bridge. */
   readonly gateway: string;
+  /** The same of IPv6; without it there is none but `::1`. */
+  readonly ipv6?: { readonly address: string; readonly gateway: string };
 }
 
 /** A network namespace of Linux with a cable (veth) to a bridge of the machine. Needs root. */
@@ -34,7 +36,7 @@ export class NetworkNamespace {
   }
 
   /** Throws a ToolError, and leaves nothing behind then. */
-  static async create({ name, link, bridge, address, gateway }: NamespaceOptions): Promise<NetworkNamespace> {
+  static async create({ name, link, bridge, address, gateway, ipv6 }: NamespaceOptions): Promise<NetworkNamespace> {
     const namespace = new NetworkNamespace(name, link);
     const ip = (...args: string[]) => runTool('ip', args);
     const inside = (...args: string[]) => runTool('ip', ['-n', name, ...args]);
@@ -48,6 +50,11 @@ export class NetworkNamespace {
       await inside('addr', 'add', address, 'dev', INTERFACE);
       await inside('link', 'set', INTERFACE, 'up');
       await inside('route', 'add', 'default', 'via', gateway);
+      if (ipv6 !== undefined) {
+        // Nobody else can have it: waiting until that is certain would cost a second.
+        await inside('addr', 'add', ipv6.address, 'dev', INTERFACE, 'nodad');
+        await inside('-6', 'route', 'add', 'default', 'via', ipv6.gateway, 'dev', INTERFACE);
+      }
       return namespace;
     } catch (error) {
       await namespace.delete();

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { whyNoUserNamespaces } from '../../src/agent/capture/user-namespace.ts';
-import { whyNoNamespaces } from '../../src/local/capture/mesh-network.ts';
+import { whyNoIpv6, whyNoNamespaces } from '../../src/local/capture/mesh-network.ts';
 import { execute, type Output, TestedMesh } from '../support/local-mesh.ts';
 import { scratch, until } from '../support/reference.ts';
 
@@ -55,12 +55,27 @@ spec: {selector: {app: server}, ports: [{name: tcp-db, port: 5432, targetPort: $
   )
   .join('');
 
-const mesh = (program: string) => `
+const mesh = (program: string, dualStack: boolean) => `
 ${SERVICES}
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: installed, namespace: istio-system}
-spec: {profile: minimal, components: {ingressGateways: [{name: istio-ingressgateway, enabled: true}]}}
+spec:
+  profile: minimal
+  components:
+    ingressGateways: [{name: istio-ingressgateway, enabled: true}]
+    pilot: {k8s: {env: [{name: ISTIO_DUAL_STACK, value: '${dualStack}'}]}}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: six, namespace: shop}
+spec:
+  hosts: [six.example.com]
+  addresses: ['2001:db8::5']
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{number: 3306, targetPort: 7000, name: tcp, protocol: TCP}, {number: 8000, targetPort: 9000, name: http, protocol: HTTP}]
+  workloadSelector: {labels: {app: server}}
 ---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -154,7 +169,8 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
   const program = path.join(folder, 'program.mjs');
   fs.writeFileSync(program, PROGRAM);
   const home = path.join(folder, 'home');
-  const files = { 'mesh.yaml': mesh(program) };
+  const noIpv6 = await whyNoIpv6();
+  const files = { 'mesh.yaml': mesh(program, noIpv6 === undefined) };
   const args = ['--capture', 'netns', '--name', 'captured'];
   const tested = await TestedMesh.start(t, files, { home, args });
   const inPod = (name: string, words: readonly string[]): Promise<Output> =>
@@ -192,6 +208,19 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
       await greet('client', ...places),
       places.map(() => 'server:7000 to 127.0.0.6\nheard hi'),
     );
+  });
+
+  await t.test('IPv6, where the mesh has dual stack', { skip: noIpv6 }, async () => {
+    assert.deepEqual(await greet('client', '[2001:db8::5]:3306', 'six.example.com:3306'), [
+      'server:7000 to 127.0.0.6\nheard hi',
+      'server:7000 to 127.0.0.6\nheard hi',
+    ]);
+    assert.equal(await from('client', [...CURL, 'http://six.example.com:8000/']), WITH_ENTRY);
+    // What comes in over IPv6 is captured as well: in clear it is refused.
+    const own = `ip -6 -o addr show dev eth0 scope global | sed 's|.*inet6 \\([^/]*\\)/.*|\\1|'`;
+    const address = (await inPod('server', ['sh', '-c', own])).stdout.trim();
+    assert.match(address, /^fd69:/);
+    assert.match((await inPod('stranger', [...CURL, `http://[${address}]:9000/`])).stderr, /Empty reply|reset by peer/);
   });
 
   await t.test('services without addresses get some, so that each is told from the others on its port', async () => {
@@ -246,7 +275,7 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
 
   await t.test('what the mesh says of them', async () => {
     const { stdout } = await tested.isthmus(['proxy-config', 'listener', 'deploy/server.shop', '--port', '15006']);
-    assert.match(stdout, /^0\.0\.0\.0 +15006 /m);
+    assert.match(stdout, noIpv6 === undefined ? /^0\.0\.0\.0,:: +15006 /m : /^0\.0\.0\.0 +15006 /m);
     assert.match((await tested.isthmus(['status'])).stdout, new RegExp(`server-\\S+ +2/2 +Running .* ${server} `));
   });
 

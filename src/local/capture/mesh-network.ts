@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { CAPTURE_DEFAULTS, type CaptureOptions, DNS_PORT } from '../../agent/capture/options.ts';
 import { captureRules, restoreText } from '../../agent/capture/rules.ts';
 import { UserError } from '../../base/errors.ts';
@@ -13,6 +14,7 @@ const TOOLS = { ip: 'iproute2', nsenter: 'util-linux', 'iptables-restore': 'ipta
 /** The end of the address that this machine itself has on the bridge. */
 const HOST = '255.253';
 const PREFIX_BITS = 16;
+const PREFIX6_BITS = 64;
 /** The end of the address that stands for the load balancer of the gateways; no pod gets it. */
 export const OUTSIDE_ADDRESS = '255.254';
 
@@ -25,6 +27,15 @@ const TRIALS: readonly [words: readonly string[], input?: string][] = [
     restoreText(captureRules({ ...CAPTURE_DEFAULTS, dns: { port: DNS_PORT, servers: '*' } }, 4)),
   ],
 ];
+
+/** Why IPv6 of pods cannot be captured; undefined if it can. */
+export async function whyNoIpv6(): Promise<string | undefined> {
+  const trial = restoreText(captureRules(CAPTURE_DEFAULTS, 6));
+  const { message } = await attempt('unshare', ['--net', '--', 'ip6tables-restore', '--noflush', '-w', '5'], trial);
+  if (message !== undefined) return message;
+  const off = await fs.promises.readFile('/proc/sys/net/ipv6/conf/all/disable_ipv6', 'utf8').catch(() => '1');
+  return off.trim() === '0' ? undefined : 'this machine has no IPv6';
+}
 
 /** Why this process can make no network namespaces with cables; undefined if it can. */
 export async function whyNoNamespaces(): Promise<string | undefined> {
@@ -57,24 +68,30 @@ export class MeshNetwork {
   readonly #slot: number;
   readonly #mesh: string;
   readonly #podPrefix: string;
+  /** Whether pods have IPv6 as well. */
+  readonly #dualStack: boolean;
   /** How many things a mesh has left here that was killed. */
   readonly leftovers: number;
   /** Whether pods reach other machines. */
   readonly outward: boolean;
 
-  private constructor(slot: number, mesh: string, leftovers: number) {
+  private constructor(slot: number, mesh: string, dualStack: boolean, leftovers: number) {
     this.#slot = slot;
     this.#mesh = mesh;
+    this.#dualStack = dualStack;
     this.#podPrefix = podPrefixOf('netns', slot);
     this.leftovers = leftovers;
     this.outward = forwards();
   }
 
   /** `slot` is held by the caller. Throws a UserError if there can be no such network. */
-  static async open(slot: number, mesh: string): Promise<MeshNetwork> {
+  static async open(slot: number, mesh: string, dualStack = false): Promise<MeshNetwork> {
     const problem = await whyNoNamespaces();
     if (problem !== undefined) throw new UserError(`--capture netns cannot be done here: ${problem}`);
-    const network = new MeshNetwork(slot, mesh, await removeLeftovers(slot));
+    const problem6 = dualStack ? await whyNoIpv6() : undefined;
+    if (problem6 !== undefined)
+      throw new UserError(`ISTIO_DUAL_STACK asks for IPv6, which cannot be captured here: ${problem6}`);
+    const network = new MeshNetwork(slot, mesh, dualStack, await removeLeftovers(slot));
     try {
       await network.#begin();
       return network;
@@ -97,6 +114,12 @@ export class MeshNetwork {
     return this.#podPrefix + HOST;
   }
 
+  /** The address of IPv6 that goes with the end of one of IPv4: unique local (RFC 4193), a prefix for each mesh. */
+  #ipv6(end: string): string {
+    const [high, low] = end.split('.');
+    return `fd69:7374:6800:${this.#slot.toString(16)}::${(Number(high) * 256 + Number(low)).toString(16)}`;
+  }
+
   async #begin(): Promise<void> {
     const ip = (...args: string[]) => runTool('ip', args);
     const routes = await ip('-4', 'route', 'show', 'match', `${this.#podPrefix}0.1`);
@@ -105,6 +128,7 @@ export class MeshNetwork {
       throw new UserError(`--capture netns cannot be done here: ${this.range} is in use: ${other.trim()}`);
     await ip('link', 'add', this.bridge, 'type', 'bridge');
     await ip('addr', 'add', `${this.host}/${PREFIX_BITS}`, 'dev', this.bridge);
+    if (this.#dualStack) await ip('addr', 'add', `${this.#ipv6(HOST)}/${PREFIX6_BITS}`, 'dev', this.bridge, 'nodad');
     await ip('link', 'set', this.bridge, 'up');
     await this.addAddress(this.#podPrefix + OUTSIDE_ADDRESS);
     if (this.outward) await runTool('iptables', masqueradeRule('-A', this.#slot));
@@ -127,10 +151,21 @@ export class MeshNetwork {
       bridge: this.bridge,
       address: `${address}/${PREFIX_BITS}`,
       gateway: this.host,
+      ...(this.#dualStack && {
+        ipv6: {
+          address: `${this.#ipv6(address.split('.').slice(2).join('.'))}/${PREFIX6_BITS}`,
+          gateway: this.#ipv6(HOST),
+        },
+      }),
     });
     if (rules === undefined) return namespace;
     try {
       await namespace.run('iptables-restore', ['--noflush', '-w', '5'], restoreText(captureRules(rules, 4)));
+      if (this.#dualStack) {
+        // Names are asked for over IPv4, where the agent answers.
+        const text = restoreText(captureRules({ ...rules, dns: undefined }, 6));
+        await namespace.run('ip6tables-restore', ['--noflush', '-w', '5'], text);
+      }
       return namespace;
     } catch (error) {
       await namespace.delete();

@@ -4,6 +4,7 @@ import type { Address } from '../../api/gen/envoy/config/core/v3/address_pb.ts';
 import type { Metadata as ProtoMetadata } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import { ApiConfigSource_ApiType, type ConfigSource } from '../../api/gen/envoy/config/core/v3/config_source_pb.ts';
 import type { GrpcService_EnvoyGrpc } from '../../api/gen/envoy/config/core/v3/grpc_service_pb.ts';
+import { canonicalIpv6 } from '../../base/cidr.ts';
 import { type Metadata, NO_METADATA } from '../cluster/host.ts';
 import type { ConfigSourceSpec, StreamBackoff } from '../context.ts';
 import type { SocketAddress } from '../net/connection.ts';
@@ -38,7 +39,9 @@ export function socketAddress(address: Address | undefined, errors: ConfigErrors
     errors.add('address.socket_address.address', `${JSON.stringify(socket.address)} is not an IP address`);
     return undefined;
   }
-  return { address: socket.address, port, family };
+  // Addresses are compared as they are written.
+  const canonical = family === 6 ? canonicalIpv6(socket.address) : socket.address;
+  return { address: canonical, port, family, ...(socket.ipv4Compat && { ipv4Compat: true }) };
 }
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;

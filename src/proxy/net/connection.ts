@@ -5,6 +5,8 @@ export interface SocketAddress {
   readonly address: string;
   readonly port: number;
   readonly family: 4 | 6 | 0;
+  /** Whether a listener on `::` takes connections over IPv4 as well (`ipv4_compat`). */
+  readonly ipv4Compat?: boolean;
 }
 
 /** `10.0.0.1:80`, `[::1]:80`, or the path, as Envoy prints addresses. */

@@ -101,7 +101,7 @@ export class Listener implements AcceptingListener {
             host: address.address,
             port: address.port,
             backlog: this.config.backlog,
-            ipv6Only: address.family === 6 && address.address !== '::',
+            ipv6Only: address.family === 6 && address.ipv4Compat !== true,
             reusePort: isShared,
           };
     if (isShared) this.#shared.add(server);

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type net from 'node:net';
+import { canonicalIpv6 } from '../../base/cidr.ts';
 import type { SocketAddress } from './connection.ts';
 
 const SOL_IP = 0;
@@ -36,7 +37,7 @@ export function originalDestination(socket: net.Socket): SocketAddress | undefin
   if (socket.remoteFamily === 'IPv6' && !socket.remoteAddress?.startsWith('::ffff:')) {
     if (getsockopt(fd, SOL_IPV6, SO_ORIGINAL_DST, value, [28]) !== 0) return undefined;
     const groups = Array.from({ length: 8 }, (_, i) => value.readUInt16BE(8 + 2 * i).toString(16));
-    return { address: groups.join(':'), port: value.readUInt16BE(2), family: 6 };
+    return { address: canonicalIpv6(groups.join(':')), port: value.readUInt16BE(2), family: 6 };
   }
   if (getsockopt(fd, SOL_IP, SO_ORIGINAL_DST, value, [16]) !== 0) return undefined;
   return { address: value.subarray(4, 8).join('.'), port: value.readUInt16BE(2), family: 4 };
