@@ -18,6 +18,8 @@ export const TABLE = {
   ca: ['api', 'wire'],
   discovery: ['config', 'adapters', 'registry', 'translate', 'xds', 'ca'],
   proxy: ['wire', 'api', 'xds/client', 'xds/session', 'telemetry'],
+  // How the proxy reads what it is configured with; every part of it does, so this imports none of them.
+  'proxy/config': ['api'],
   agent: ['wire', 'api', 'xds', 'ca/client', 'ca/content', 'proxy', 'process'],
   kubernetes: ['config', 'registry', 'ca', 'api'],
   local: ['config', 'registry', 'ca', 'agent', 'process'],

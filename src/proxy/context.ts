@@ -3,6 +3,7 @@ import type { ConfigSource } from '../xds/client/config-source.ts';
 import type { DnsCacheSource } from './cluster/dns/cache-source.ts';
 import type { UnknownFieldSink } from './config/errors.ts';
 import type { RuntimeSource } from './config/runtime-values.ts';
+import type { ConfigSourceSpec } from './config/source-spec.ts';
 import type { AddressMap } from './net/address-map.ts';
 import type { FlushQueue } from './net/flush-queue.ts';
 import type { StatsStore } from './observe/stats.ts';
@@ -47,22 +48,3 @@ export interface WorkerContext {
   /** Resolves a ConfigSource of the API (ads, api_config_source, path) to where its resources come from. */
   configSource(source: ConfigSourceSpec): ConfigSource;
 }
-
-export interface StreamBackoff {
-  readonly initialMs: number;
-  readonly maxMs: number;
-}
-
-/** The cases of `envoy.config.core.v3.ConfigSource` that a proxy meets. */
-export type ConfigSourceSpec =
-  /** The time is Envoy's 15 s unless told. */
-  | { readonly kind: 'ads'; readonly initialFetchTimeoutMs?: number }
-  | {
-      readonly kind: 'grpc';
-      readonly clusterName: string;
-      readonly delta: boolean;
-      readonly initialFetchTimeoutMs: number;
-      /** Milliseconds before a stream that ended is opened again; Envoy's 500 to 30,000 unless told. */
-      readonly backoff?: StreamBackoff;
-    }
-  | { readonly kind: 'path'; readonly path: string };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SubscribeOptions, SubscriptionSink } from '../xds/client/config-source.ts';
-import type { ConfigSourceSpec } from './context.ts';
+import type { ConfigSourceSpec } from './config/source-spec.ts';
 import { NameSubscription, PerSource } from './name-subscription.ts';
 
 const SINK: SubscriptionSink = { onUpdate() {}, onMissing() {} };

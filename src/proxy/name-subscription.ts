@@ -1,5 +1,6 @@
 import type { Subscription, SubscriptionSink, SubscriptionStats } from '../xds/client/config-source.ts';
-import type { ConfigSourceSpec, WorkerContext } from './context.ts';
+import type { ConfigSourceSpec } from './config/source-spec.ts';
+import type { WorkerContext } from './context.ts';
 
 /** What a subscription is for. */
 export interface NameSubscriptionOptions {

@@ -5,8 +5,9 @@ import { AdsClient } from '../xds/client/ads-client.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
 import { SdsClient } from '../xds/client/sds-client.ts';
 import type { ClusterSource } from './cluster/cluster.ts';
-import { durationMs, streamBackoff } from './config/values.ts';
-import type { ConfigSourceSpec } from './context.ts';
+import type { ConfigSourceSpec } from './config/source-spec.ts';
+import { streamBackoff } from './config/source-spec.ts';
+import { durationMs } from './config/values.ts';
 import { ClusterGrpcTransport } from './grpc/cluster-transport.ts';
 import { StatGroup, type StatsStore } from './observe/stats.ts';
 

@@ -1,7 +1,7 @@
 import type { BindConfig } from '../../api/gen/envoy/config/core/v3/address_pb.ts';
 import type { ConfigErrors } from '../config/errors.ts';
-import { socketAddress } from '../config/values.ts';
 import type { SocketAddress } from '../net/connection.ts';
+import { socketAddress } from '../net/socket-address.ts';
 
 /** `upstream_bind_config`: what connections are made from, by the family of the address that they go to. */
 export interface Binding {

@@ -2,9 +2,10 @@ import { HealthStatus } from '../../api/gen/envoy/config/core/v3/health_check_pb
 import type { LbEndpoint, LocalityLbEndpoints } from '../../api/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts';
 import type { ClusterLoadAssignment } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { ConfigErrors } from '../config/errors.ts';
-import { metadataOf, socketAddress } from '../config/values.ts';
 import type { SocketAddress } from '../net/connection.ts';
+import { socketAddress } from '../net/socket-address.ts';
 import { HealthFlag, type HostDescription, type Locality, NO_LOCALITY } from './host.ts';
+import { metadataOf } from './metadata.ts';
 
 /** Endpoints of one locality in one priority, as the control plane says. */
 export interface LocalityDescription {

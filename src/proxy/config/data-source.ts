@@ -1,6 +1,6 @@
 import type { DataSource } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
-import { DataSourceError, loadData } from '../tls/data-source.ts';
 import type { ConfigErrors } from './errors.ts';
+import { DataSourceError, loadData } from './load-data.ts';
 
 /** Reads a DataSource when configuration is compiled; what is wrong goes to `errors`. */
 export function readDataSource(source: DataSource | undefined, errors: ConfigErrors): Buffer | undefined {

@@ -6,7 +6,7 @@ import type {
   RuntimeUInt32,
 } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import { FractionalPercent_DenominatorType as Denominator } from '../../api/gen/envoy/type/v3/percent_pb.ts';
-import { fraction } from '../router/fraction.ts';
+import { fraction } from './fraction.ts';
 
 /** The values of `layered_runtime` as they are now; `/runtime_modify` changes them. */
 export interface RuntimeSource {

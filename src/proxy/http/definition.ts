@@ -12,7 +12,7 @@ import {
 import { typeNameOf } from '../../api/registry.ts';
 import { readDataSource } from '../config/data-source.ts';
 import type { ConfigErrors } from '../config/errors.ts';
-import { configSourceSpec } from '../config/values.ts';
+import { configSourceSpec } from '../config/source-spec.ts';
 import type { NetworkBuildContext, NetworkFilterDefinition } from '../net/network-filter.ts';
 import { StatLeases } from '../observe/stat-leases.ts';
 import { type TracingConfig, tracingConfig } from '../observe/tracing/config.ts';

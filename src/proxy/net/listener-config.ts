@@ -7,10 +7,11 @@ import {
 } from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
 import { type Listener as ListenerProto, ListenerSchema } from '../../api/gen/envoy/config/listener/v3/listener_pb.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
+import { metadataOf } from '../cluster/metadata.ts';
 import { readDataSource } from '../config/data-source.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
-import { durationMs, metadataOf, socketAddress } from '../config/values.ts';
+import { durationMs } from '../config/values.ts';
 import type { WorkerContext } from '../context.ts';
 import type { AccessLog } from '../observe/access-log/access-log.ts';
 import type { DownstreamTransport } from '../tls/transport.ts';
@@ -22,6 +23,7 @@ import { compileListenerFilters, type ListenerFilters } from './listener-filters
 import type { InitTarget, ListenerFacts, NetworkFilterFactory } from './network-filter.ts';
 import type { NetworkFilterRegistry } from './network-filter-registry.ts';
 import { secretsTarget } from './secrets-target.ts';
+import { socketAddress } from './socket-address.ts';
 import { SUPPORTED } from './supported.ts';
 
 /** Compiles a downstream transport socket of the listener with this prefix of statistics; undefined is plaintext. */

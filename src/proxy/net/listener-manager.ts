@@ -4,7 +4,7 @@ import { TYPE_URL_PREFIX } from '../../api/registry.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { RawResource, Rejection, Subscription } from '../../xds/client/config-source.ts';
 import { ConfigErrors } from '../config/errors.ts';
-import type { ConfigSourceSpec } from '../context.ts';
+import type { ConfigSourceSpec } from '../config/source-spec.ts';
 import { StatGroup } from '../observe/stats.ts';
 import { ConfigSubscriptionStats } from '../observe/subscription-stats.ts';
 import type { ListenerLookup } from './accepting-listener.ts';

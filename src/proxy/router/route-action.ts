@@ -5,9 +5,10 @@ import type {
   WeightedCluster,
 } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
 import { wireForm } from '../../base/bytes.ts';
+import { metadataOf } from '../cluster/metadata.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { type RuntimeSource, runtimeFraction, runtimeInteger } from '../config/runtime-values.ts';
-import { durationMs, metadataOf } from '../config/values.ts';
+import { durationMs } from '../config/values.ts';
 import { requestHash } from './hash-policy.ts';
 import { headerEdits } from './header-edits.ts';
 import { internalRedirectPolicy } from './internal-redirect.ts';

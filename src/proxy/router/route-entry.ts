@@ -1,8 +1,8 @@
 import type { RouteMatch, Route as RouteProto } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
 import type { Headers } from '../../wire/headers.ts';
+import { metadataOf } from '../cluster/metadata.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { runtimeFraction } from '../config/runtime-values.ts';
-import { metadataOf } from '../config/values.ts';
 import { routeTracing } from '../observe/tracing/config.ts';
 import { type HeaderEdits, headerEdits } from './header-edits.ts';
 import { headerTest, parseQuery, queryTest } from './header-match.ts';

@@ -1,7 +1,7 @@
 import type { CommonTlsContext } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts';
 import { messageOf } from '../../base/errors.ts';
 import { ConfigErrors } from '../config/errors.ts';
-import { isSet } from './data-source.ts';
+import { isSet } from '../config/load-data.ts';
 import type { KeyPair } from './key-pair.ts';
 import { type Parameters, tlsParameters } from './parameters.ts';
 import { mergeValidation, type SecretHandle, type SecretManager, type ValidationSecret } from './secrets.ts';

@@ -3,8 +3,8 @@ import tls from 'node:tls';
 import type { TlsCertificate } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/common_pb.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { ConfigErrors } from '../config/errors.ts';
+import { isSet, type LoadedData, loadData } from '../config/load-data.ts';
 import { Certificate } from './certificate.ts';
-import { isSet, type LoadedData, loadData } from './data-source.ts';
 import { isCertificate, pemBlocks } from './pem.ts';
 
 interface KeyPairFields {

@@ -4,7 +4,7 @@ import { type SecretsConfigDump, SecretsConfigDumpSchema } from '../../api/gen/e
 import type { DataSource } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import { type Secret, SecretSchema } from '../../api/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.ts';
 import { packAny } from '../../api/registry.ts';
-import { loadData } from './data-source.ts';
+import { loadData } from '../config/load-data.ts';
 import type { KnownSecret, SecretManager } from './secrets.ts';
 
 const REDACTED = '[redacted]';

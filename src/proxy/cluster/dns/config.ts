@@ -9,8 +9,9 @@ import type { CaresDnsResolverConfig } from '../../../api/gen/envoy/extensions/n
 import { schemaOf, typeNameOf } from '../../../api/registry.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
 import { checkSupported } from '../../config/supported.ts';
-import { durationMs, socketAddress } from '../../config/values.ts';
+import { durationMs } from '../../config/values.ts';
 import { formatAddress } from '../../net/connection.ts';
+import { socketAddress } from '../../net/socket-address.ts';
 import { SUPPORTED } from '../supported.ts';
 import { DEFAULT_RESOLVER, type LookupFamily, type ResolverOptions } from './resolver.ts';
 

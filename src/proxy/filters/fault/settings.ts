@@ -3,9 +3,9 @@ import type { HTTPFault } from '../../../api/gen/envoy/extensions/filters/http/f
 import type { FractionalPercent } from '../../../api/gen/envoy/type/v3/percent_pb.ts';
 import type { Headers } from '../../../wire/headers.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
+import { fraction } from '../../config/fraction.ts';
 import { integerAt, type RuntimeSource, shareAt } from '../../config/runtime-values.ts';
 import { durationMs } from '../../config/values.ts';
-import { fraction } from '../../router/fraction.ts';
 import { type HeaderTest, headerTest } from '../../router/header-match.ts';
 
 /** Faults as the filter, or a route, configures them. */

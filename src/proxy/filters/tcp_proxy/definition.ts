@@ -3,8 +3,9 @@ import {
   type TcpProxy_TunnelingConfig,
   TcpProxySchema,
 } from '../../../api/gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.ts';
+import { metadataOf } from '../../cluster/metadata.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
-import { durationMs, metadataOf } from '../../config/values.ts';
+import { durationMs } from '../../config/values.ts';
 import type { NetworkFilterDefinition } from '../../net/network-filter.ts';
 import { SUPPORTED as ACCESS_LOG } from '../../observe/access-log/build.ts';
 import { compileFormat } from '../../observe/format/format.ts';

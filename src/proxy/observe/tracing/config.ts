@@ -1,7 +1,7 @@
 import type { Tracing as RouteProto } from '../../../api/gen/envoy/config/route/v3/route_components_pb.ts';
 import type { HttpConnectionManager_Tracing as Proto } from '../../../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
-import { fraction } from '../../router/fraction.ts';
+import { fraction } from '../../config/fraction.ts';
 import { type CustomTag, customTags } from './custom-tags.ts';
 import type { SamplingShares } from './decision.ts';
 import type { Tracer } from './span.ts';

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
 import { AddressSchema } from '../../api/gen/envoy/config/core/v3/address_pb.ts';
-import { GrpcService_EnvoyGrpcSchema } from '../../api/gen/envoy/config/core/v3/grpc_service_pb.ts';
-import { ConfigErrors } from './errors.ts';
-import { socketAddress, streamBackoff } from './values.ts';
+import { ConfigErrors } from '../config/errors.ts';
+import { socketAddress } from './socket-address.ts';
 
 function read(address: string, ipv4Compat = false) {
   const errors = new ConfigErrors();
@@ -19,16 +18,4 @@ test('addresses of both families; who listens on :: takes IPv4 only where asked 
   assert.deepEqual(read('::', true), { address: '::', port: 80, family: 6, ipv4Compat: true });
   assert.deepEqual(read('2001:DB8:0:0:0:0:0:5'), { address: '2001:db8::5', port: 80, family: 6 });
   assert.match(read('localhost') as string, /"localhost" is not an IP address/);
-});
-
-test('how soon a stream of configuration is opened again', () => {
-  const backoff = (retryBackOff: object | undefined) =>
-    streamBackoff(create(GrpcService_EnvoyGrpcSchema, { clusterName: 'xds', retryPolicy: { retryBackOff } }));
-  assert.deepEqual(backoff(undefined), {});
-  assert.deepEqual(streamBackoff(create(GrpcService_EnvoyGrpcSchema, {})), {});
-  const baseInterval = { seconds: 0n, nanos: 250_000_000 };
-  assert.deepEqual(backoff({ baseInterval }), { backoff: { initialMs: 250, maxMs: 2500 } });
-  assert.deepEqual(backoff({ baseInterval, maxInterval: { seconds: 5n } }), {
-    backoff: { initialMs: 250, maxMs: 5000 },
-  });
 });
