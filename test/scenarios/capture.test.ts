@@ -42,6 +42,24 @@ spec:
 ---
 `;
 
+/** What a gateway serves. */
+const PUBLIC = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: public, namespace: shop}
+spec:
+  selector: {istio: ingressgateway}
+  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.example]}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: public, namespace: shop}
+spec:
+  hosts: [shop.example]
+  gateways: [public]
+  http: [{route: [{destination: {host: server}}]}]
+`;
+
 /** Two services with the same port and no addresses of their own, each before one port of the server. */
 const SERVICES = ['first', 'second']
   .map(
@@ -130,21 +148,7 @@ spec:
   ports: [{number: 6379, targetPort: 7000, name: tcp, protocol: TCP}]
   workloadSelector: {labels: {app: server}}
 ---
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {name: public, namespace: shop}
-spec:
-  selector: {istio: ingressgateway}
-  servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: [shop.example]}]
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: public, namespace: shop}
-spec:
-  hosts: [shop.example]
-  gateways: [public]
-  http: [{route: [{destination: {host: server}}]}]
-`;
+${PUBLIC}`;
 
 const CURL = ['curl', '-sS', '-m', '10'];
 const WITH_ENTRY = 'server to spiffe://cluster.local/ns/shop/sa/client';
@@ -300,10 +304,11 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
 });
 
 const small = (program: string) => `
+${PUBLIC}---
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: installed, namespace: istio-system}
-spec: {profile: minimal}
+spec: {profile: minimal, components: {ingressGateways: [{name: istio-ingressgateway, enabled: true}]}}
 ---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -356,6 +361,10 @@ test('the same without root, with the sidecars outside the networks of the progr
         .join('\n'),
     );
     assert.equal(greetings, 'server:7000 to 127.0.0.6\nheard hi\n'.repeat(3));
+  });
+
+  await t.test('names that a gateway serves', async () => {
+    assert.match(await inClient(`${curl} http://shop.example/`), /^server to .*\/ns\/istio-system\//);
   });
 
   await t.test('nothing gets past the sidecar', async () => {
