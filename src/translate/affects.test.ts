@@ -153,13 +153,40 @@ spec: {workloadSelector: {labels: {app: mail}}, egress: [{hosts: ["shop/*"]}]}`,
     ['mail'],
   ],
   [
-    'a PeerAuthentication, which shows at every caller',
+    'a PeerAuthentication that asks for what callers do already',
     `
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: strict, namespace: shop}
 spec: {mtls: {mode: STRICT}}`,
+    ['web'],
+  ],
+  [
+    'a PeerAuthentication that turns mutual TLS off, which shows at every caller',
+    `
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: plain, namespace: shop}
+spec: {mtls: {mode: DISABLE}}`,
     ['web', 'mail', 'edge'],
+  ],
+  [
+    'a PeerAuthentication that turns it off at a port of one workload',
+    `
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: port, namespace: office}
+spec: {selector: {matchLabels: {app: mail}}, portLevelMtls: {80: {mode: DISABLE}}}`,
+    ['mail', 'edge'],
+  ],
+  [
+    'a PeerAuthentication of a port that nobody calls',
+    `
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: port, namespace: office}
+spec: {selector: {matchLabels: {app: mail}}, portLevelMtls: {9999: {mode: DISABLE}}}`,
+    ['mail'],
   ],
 ];
 

@@ -34,8 +34,6 @@ export function effectOn(before: ProxyView, after: ProxyView): Effect {
     before.targets !== after.targets ||
     before.patches !== after.patches ||
     before.gateway !== after.gateway ||
-    // Whom a workload lets in shows at each of its callers.
-    a.peerAuthentication !== b.peerAuthentication ||
     POLICIES.some((policies) => !samePolicies(policies(a), policies(b), after)) ||
     keysChanged(a, b, after) ||
     routesChanged(before, after) ||
@@ -45,6 +43,7 @@ export function effectOn(before: ProxyView, after: ProxyView): Effect {
 
 // biome-ignore lint/suspicious/noExplicitAny: of policies of any kind only the identity is compared
 const POLICIES: readonly ((indexes: Indexes) => PolicyIndex<any>)[] = [
+  (indexes) => indexes.peerAuthentication.policies,
   (indexes) => indexes.requestAuthentication,
   (indexes) => indexes.authorization,
   (indexes) => indexes.telemetry,
@@ -101,8 +100,9 @@ const effects = new Memo<Effect>();
 function effectOnScope(before: ProxyView, after: ProxyView): Effect {
   const [a, b] = [before.indexes, after.indexes];
   return effects.get([before.scope, after.scope, a, b], '', () => {
-    if (!sameScope(before.scope, after.scope) || rulesChanged(a, b, after.scope)) return ALL;
-    return { endpoints: endpointsChanged(a.registry, b.registry, after.scope), rest: false };
+    const { scope } = after;
+    if (!sameScope(before.scope, scope) || rulesChanged(a, b, scope) || peersChanged(a, b, scope)) return ALL;
+    return { endpoints: endpointsChanged(a.registry, b.registry, scope), rest: false };
   });
 }
 
@@ -134,6 +134,21 @@ function rulesChanged(a: Indexes, b: Indexes, scope: SidecarScope): boolean {
   for (const service of servicesOf(scope)) {
     const rules = b.destinationRules.lookup(scope.namespace, service);
     if (!sameItems(a.destinationRules.lookup(scope.namespace, service), rules)) return true;
+  }
+  return false;
+}
+
+/** Whether callers are to use mutual TLS where they did not, or the other way round: all that they see of whom a workload lets in. */
+function peersChanged(
+  { peerAuthentication: a }: Indexes,
+  { peerAuthentication: b, registry }: Indexes,
+  scope: SidecarScope,
+) {
+  if (a === b) return false;
+  for (const service of servicesOf(scope)) {
+    if ((a.expected(service.namespace) === 'DISABLE') !== (b.expected(service.namespace) === 'DISABLE')) return true;
+    const { endpoints } = registry.endpoints(service);
+    if (endpoints.some((one) => a.accepts(one, one.port) !== b.accepts(one, one.port))) return true;
   }
   return false;
 }

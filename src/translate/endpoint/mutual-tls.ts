@@ -19,9 +19,7 @@ export function acceptsMutualTls(
   const tls = tlsOf(rule, subset, port);
   if (tls !== undefined) return tls.mode === 'ISTIO_MUTUAL';
   if (endpoint.tlsMode !== 'istio') return false;
-  const { peerAuthentication } = proxy.indexes;
-  const policy = peerAuthentication.for({ namespace: endpoint.namespace, labels: endpoint.labels });
-  return (policy.ports.get(endpoint.port) ?? policy.mode) !== 'DISABLE';
+  return proxy.indexes.peerAuthentication.accepts(endpoint, endpoint.port);
 }
 
 /** What a rule says about TLS for a port, a subset's own policy first. */

@@ -14,21 +14,22 @@ export interface PeerPolicy {
 
 /** PeerAuthentication objects, and what comes of those that apply together. */
 export class PeerAuthenticationIndex {
+  /** The objects themselves. */
+  readonly policies: PolicyIndex<PeerAuthenticationSpec>;
   readonly #rootNamespace: string;
-  readonly #policies: PolicyIndex<PeerAuthenticationSpec>;
   readonly #effective = new Map<string, PeerPolicy>();
   readonly #ofNamespace = new Map<string, MutualTlsMode | undefined>();
 
   constructor(objects: readonly ConfigObject<PeerAuthenticationSpec>[], rootNamespace: string) {
     this.#rootNamespace = rootNamespace;
-    this.#policies = new PolicyIndex(objects, rootNamespace);
+    this.policies = new PolicyIndex(objects, rootNamespace);
   }
 
   /** The effective policy of a workload: the narrowest scope that says something wins, of two in one scope the older. */
   for(target: PolicyTarget): PeerPolicy {
     const key = JSON.stringify([target.namespace, target.labels]);
     let policy = this.#effective.get(key);
-    if (policy === undefined) this.#effective.set(key, (policy = this.#compose(this.#policies.for(target))));
+    if (policy === undefined) this.#effective.set(key, (policy = this.#compose(this.policies.for(target))));
     return policy;
   }
 
@@ -50,6 +51,12 @@ export class PeerAuthenticationIndex {
     return { mode, ports };
   }
 
+  /** Whether a workload takes mutual TLS at a port, which is what shows at its callers. */
+  accepts(target: PolicyTarget, port: number): boolean {
+    const policy = this.for(target);
+    return (policy.ports.get(port) ?? policy.mode) !== 'DISABLE';
+  }
+
   /**
    * What callers may expect of a namespace: its policy for all workloads, or the mesh's. Undefined when there is none,
    * or it says nothing.
@@ -57,7 +64,7 @@ export class PeerAuthenticationIndex {
   expected(namespace: string): MutualTlsMode | undefined {
     if (!this.#ofNamespace.has(namespace)) {
       const general = (ns: string) =>
-        this.#policies.in(ns).find(({ spec }) => isEmpty(spec.selector?.matchLabels))?.spec.mtls?.mode;
+        this.policies.in(ns).find(({ spec }) => isEmpty(spec.selector?.matchLabels))?.spec.mtls?.mode;
       const own = namespace === this.#rootNamespace ? undefined : modeOf(general(namespace));
       this.#ofNamespace.set(namespace, own ?? modeOf(general(this.#rootNamespace)));
     }
