@@ -61,9 +61,9 @@ export interface Publication {
 /** Environment variable by which `up` tells an agent its {@link PodNetwork}, as JSON. */
 export const POD_NETWORK_VARIABLE = 'ISTHMUS_POD_NETWORK';
 /** What is added to a port below 1024 that cannot be listened on. */
-export const UNPRIVILEGED_SHIFT = 10_000;
+const UNPRIVILEGED_SHIFT = 10_000;
 /** What is added to a published port below 1024, privileged or not: 80 is always 8080, and 443 is 8443. */
-export const PUBLISH_SHIFT = 8000;
+const PUBLISH_SHIFT = 8000;
 /** Ports that belong to Istio in every pod: agent, proxy and gateways, never a program. */
 const { outboundPort, inboundPort } = CAPTURE_DEFAULTS;
 const SIDECAR_PORTS = { first: 15_000, last: 15_099 };

@@ -1,7 +1,7 @@
 const M = 0xc6a4a7935bd1e995n;
 
 /** The seed of GCC's `std::hash`, which rings with `MURMUR_HASH_2` were made for. */
-export const STD_HASH_SEED = 0xc70f6907n;
+const STD_HASH_SEED = 0xc70f6907n;
 
 const u64 = (value: bigint) => BigInt.asUintN(64, value);
 

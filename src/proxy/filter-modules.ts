@@ -10,7 +10,7 @@ import type { ConfigErrors } from './config/errors.ts';
 import type { HttpFilterDefinition } from './http/filter.ts';
 
 /** `type_url` of the bootstrap extension that names files with filters. */
-export const FILTER_MODULES = 'isthmus.HttpFilterModules';
+const FILTER_MODULES = 'isthmus.HttpFilterModules';
 
 /** A file is given this module for `isthmus/filter`, wherever it lies: the one that this very program runs. */
 const PUBLIC_API = new URL(`./http/user-filter${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url)

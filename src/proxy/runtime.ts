@@ -10,7 +10,7 @@ const GAUGES: ReadonlySet<string> = new Set([
 ]);
 
 /** Statistics of the runtime (Envoy's `runtime.`). */
-export class RuntimeStats extends StatGroup {
+class RuntimeStats extends StatGroup {
   readonly gauges = GAUGES;
   admin_overrides_active = 0;
   deprecated_feature_seen_since_process_start = 0;

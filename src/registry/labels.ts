@@ -1,5 +1,3 @@
-import type { LabelSelector } from '../config/kinds/shared/selector.ts';
-
 export type Labels = Readonly<Record<string, string>>;
 
 /** Whether `labels` has every pair of `selector`. No pairs select everything. */
@@ -17,26 +15,6 @@ export function sameLabels(a: Labels | undefined, b: Labels | undefined): boolea
   if (a === b) return true;
   const keys = Object.keys(a ?? {});
   return keys.length === Object.keys(b ?? {}).length && keys.every((key) => a![key] === b![key]);
-}
-
-/** Whether labels meet a Kubernetes label selector, expressions included. An operator that nobody knows selects nothing. */
-export function meetsSelector(selector: LabelSelector, labels: Labels): boolean {
-  if (!selects(selector.matchLabels, labels)) return false;
-  return (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
-    const has = Object.hasOwn(labels, key);
-    switch (operator) {
-      case 'In':
-        return has && values.includes(labels[key]!);
-      case 'NotIn':
-        return !has || !values.includes(labels[key]!);
-      case 'Exists':
-        return has;
-      case 'DoesNotExist':
-        return !has;
-      default:
-        return false;
-    }
-  });
 }
 
 export const TLS_MODE_LABEL = 'security.istio.io/tlsMode';

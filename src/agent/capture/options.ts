@@ -43,7 +43,7 @@ const OWN_PORTS = [15090, 15021, 15020];
 /** Where the agent answers DNS, unless told. */
 export const DNS_PORT = 15053;
 /** The user and group that Istio's sidecar runs as. */
-export const PROXY_ID = 1337;
+const PROXY_ID = 1337;
 
 /** What Istio's injector asks for where nothing else is said. */
 export const CAPTURE_DEFAULTS: CaptureOptions = {

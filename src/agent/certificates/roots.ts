@@ -4,7 +4,7 @@ import { codeOf, messageOf, UserError } from '../../base/errors.ts';
 /** Where the roots of the mesh are mounted, before a workload has any from its authority. */
 export const MOUNTED_ROOTS = ['./var/run/secrets/istio/root-cert.pem', './etc/certs/root-cert.pem'] as const;
 /** Value of `CA_ROOT_CA` and `XDS_ROOT_CA` that means the roots of the operating system. */
-export const SYSTEM_ROOTS = 'SYSTEM';
+const SYSTEM_ROOTS = 'SYSTEM';
 
 /** Bundles of the usual distributions, for a proxy that must be given a file. */
 const SYSTEM_BUNDLES = [

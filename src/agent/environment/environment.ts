@@ -81,7 +81,7 @@ export interface AgentEnvironment {
 }
 
 const DEFAULT_SOCKET = 'socket';
-export const DEFAULT_STATE_DIR = './var/lib/istio/data';
+const DEFAULT_STATE_DIR = './var/lib/istio/data';
 
 /** Variables of pilot-agent that mean nothing here, with the reason that is given when one is set. */
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {

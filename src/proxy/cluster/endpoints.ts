@@ -83,11 +83,6 @@ export function readAssignment(proto: ClusterLoadAssignment, errors: ConfigError
   return { ...policyOf(proto, errors), localities };
 }
 
-/** The number of endpoints, without reading them. */
-export function countEndpoints(proto: ClusterLoadAssignment): number {
-  return proto.endpoints.reduce((count, group) => count + group.lbEndpoints.length, 0);
-}
-
 function checkSum(hosts: readonly HostDescription[], errors: ConfigErrors): void {
   const sum = hosts.reduce((n, { weight }) => n + weight, 0);
   if (sum > MAX_WEIGHT_SUM) errors.add('lb_endpoints', `the weights together must not be above ${MAX_WEIGHT_SUM}`);

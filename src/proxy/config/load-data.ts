@@ -4,7 +4,7 @@ import type { DataSource } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import { codeOf, messageOf } from '../../base/errors.ts';
 
 /** The largest certificate chain, bundle or CRL that is read. */
-export const MAX_DATA_BYTES = 16 * 1024 * 1024;
+const MAX_DATA_BYTES = 16 * 1024 * 1024;
 
 /** The content of a DataSource, and where it came from. */
 export interface LoadedData {

@@ -1,14 +1,8 @@
-import type { Duration, UInt32Value } from '@bufbuild/protobuf/wkt';
+import type { Duration } from '@bufbuild/protobuf/wkt';
 
 /** Milliseconds of a Duration, or the default if it was not set. */
 export function durationMs(duration: Duration | undefined, otherwise: number): number {
   return duration === undefined ? otherwise : Number(duration.seconds) * 1000 + duration.nanos / 1e6;
-}
-
-/** The value of a wrapper, or the default. protobuf-es shows wrappers of singular fields as plain numbers. */
-export function numberOr(value: number | UInt32Value | undefined, otherwise: number): number {
-  if (value === undefined) return otherwise;
-  return typeof value === 'number' ? value : value.value;
 }
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;

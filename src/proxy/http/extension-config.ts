@@ -26,7 +26,7 @@ const TYPE = TYPE_URL_PREFIX + TypedExtensionConfigSchema.typeName;
 export type CompileExtension = (any: Any, errors: ConfigErrors) => HttpFilterFactory | undefined;
 
 /** A filter of one connection manager whose configuration comes by itself (`config_discovery`). */
-export class DiscoveredFilter extends FirstAnswer implements HttpFilterFactory {
+class DiscoveredFilter extends FirstAnswer implements HttpFilterFactory {
   readonly #compile: CompileExtension;
   readonly #types: ReadonlySet<string>;
   readonly #release: () => void;

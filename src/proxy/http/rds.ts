@@ -22,7 +22,7 @@ const TYPE = TYPE_URL_PREFIX + RouteConfigurationSchema.typeName;
  * The routes of one name that RDS sends; shared by all connection managers that use the name. Its first answer may be
  * that there are none.
  */
-export class RdsRoutes extends FirstAnswer implements RouteProvider {
+class RdsRoutes extends FirstAnswer implements RouteProvider {
   readonly name: string;
   table: RouteTable | undefined = undefined;
   version = '';

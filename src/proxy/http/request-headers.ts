@@ -8,7 +8,7 @@ import { forwardClientCert } from './forwarded-client-cert.ts';
 import { EDGE_STEERING, HOP_BY_HOP, REQUEST_HEADERS, STEERING, survey, Trait } from './known-headers.ts';
 
 /** Removes what belongs to one connection, and what `Connection` names (RFC 9110 section 7.6.1). */
-export function removeHopByHop(headers: Headers, upgrade: boolean): void {
+function removeHopByHop(headers: Headers, upgrade: boolean): void {
   const connection = headers.getJoined('connection');
   const te = headers.getJoined('te');
   let nominated: Set<string> | undefined;

@@ -7,7 +7,7 @@ let dateText = '';
 let dateSecond = -1;
 
 /** The Date header of this second (RFC 9110 section 5.6.7). */
-export function httpDate(wallClock: number): string {
+function httpDate(wallClock: number): string {
   const second = Math.floor(wallClock / 1000);
   if (second !== dateSecond) {
     dateSecond = second;

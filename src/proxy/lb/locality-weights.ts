@@ -25,11 +25,7 @@ export class LocalityScheduler {
 }
 
 /** A locality that has lost hosts gets less, once the spare capacity is used up. */
-export function effectiveWeight(
-  locality: LocalityHosts,
-  part: 'healthy' | 'degraded',
-  overprovisioning: number,
-): number {
+function effectiveWeight(locality: LocalityHosts, part: 'healthy' | 'degraded', overprovisioning: number): number {
   const count = locality.hosts.length - locality.excluded;
   if (count <= 0) return 0;
   return locality.weight * Math.min(1, ((overprovisioning / 100) * locality[part].length) / count);

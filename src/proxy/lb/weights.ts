@@ -2,7 +2,7 @@ import type { Host } from '../cluster/host.ts';
 import { anyWarming, type SlowStart, warmth } from './slow-start.ts';
 
 /** Whether all weights are the same, in which case nothing needs a scheduler. */
-export function equalWeights(hosts: readonly Host[]): boolean {
+function equalWeights(hosts: readonly Host[]): boolean {
   for (let i = 1; i < hosts.length; i++) if (hosts[i].weight !== hosts[0].weight) return false;
   return true;
 }

@@ -4,7 +4,7 @@ import { type HostSet, NO_HOSTS } from './host-set.ts';
 import type { BalancerEnvironment, LoadBalancer, Picker, PickerFactory, Policy } from './load-balancer.ts';
 import { LocalityScheduler } from './locality-weights.ts';
 import { choosePriority, type PriorityState, priorityState } from './priority-load.ts';
-import { DEFAULT_ZONE_AWARE, type ZoneAware, ZoneRouting } from './zone-routing.ts';
+import { type ZoneAware, ZoneRouting } from './zone-routing.ts';
 
 /** How localities count for policies that choose among the hosts of a list. */
 export interface LocalityOptions {
@@ -12,8 +12,6 @@ export interface LocalityOptions {
   readonly weighted: boolean;
   readonly zoneAware: ZoneAware;
 }
-
-export const NO_LOCALITY_OPTIONS: LocalityOptions = { weighted: false, zoneAware: DEFAULT_ZONE_AWARE };
 
 /** A list of hosts to choose from, and what chooses: made when first needed, so that nobody pays for an unused list. */
 class Source {

@@ -77,7 +77,7 @@ export function tlsErrorReason(...errors: readonly string[]): string {
 }
 
 /** The alert by which the peer ended the connection, if an error of OpenSSL's says so. */
-export function receivedAlert(error: Error): number | undefined {
+function receivedAlert(error: Error): number | undefined {
   const match = /SSL alert number (\d+)/.exec(error.message);
   return match ? Number(match[1]) : undefined;
 }

@@ -7,7 +7,7 @@ const NO_GAUGES: ReadonlySet<string> = new Set();
 export type VerifyStatistic = 'fail_verify_no_cert' | 'fail_verify_error' | 'fail_verify_san' | 'fail_verify_cert_hash';
 
 /** TLS statistics of one listener or cluster (Envoy's `listener.ADDRESS.ssl.` and `cluster.NAME.ssl.`). */
-export class TlsStats extends StatGroup {
+class TlsStats extends StatGroup {
   readonly gauges = NO_GAUGES;
   connection_error = 0;
   handshake = 0;
@@ -49,7 +49,7 @@ export class TlsStats extends StatGroup {
 }
 
 /** What became of contexts when secrets changed (`server_ssl_socket_factory.`, `client_ssl_socket_factory.`). */
-export class TlsFactoryStats extends StatGroup {
+class TlsFactoryStats extends StatGroup {
   readonly gauges = NO_GAUGES;
   downstream_context_secrets_not_ready = 0;
   ssl_context_update_by_sds = 0;

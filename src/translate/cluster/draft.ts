@@ -9,7 +9,7 @@ import { PRESERVE_CASE } from '../http/header-case.ts';
 import { pack } from '../proto/any.ts';
 
 /** Key of a cluster's HTTP settings. */
-export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** A cluster while it is built: its HTTP settings are packed when all of them are known. */
 export class ClusterDraft {

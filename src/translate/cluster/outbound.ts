@@ -156,7 +156,7 @@ function applyPolicy(
 }
 
 /** How the endpoints of a service are found. A gateway has no address that a client wanted, so it asks the registry. */
-export function resolutionType(proxy: ProxyView, service: Service): Cluster_DiscoveryType {
+function resolutionType(proxy: ProxyView, service: Service): Cluster_DiscoveryType {
   switch (service.resolution) {
     case 'DNS':
       return Cluster_DiscoveryType.STRICT_DNS;

@@ -8,7 +8,7 @@ import { TypedStructSchema } from '../../api/gen/udpa/type/v1/typed_struct_pb.ts
 import { pack } from '../proto/any.ts';
 import type { ListenerClass } from '../proxy-view.ts';
 
-export const METADATA_EXCHANGE = 'istio.metadata_exchange';
+const METADATA_EXCHANGE = 'istio.metadata_exchange';
 
 /** Istio's own filters are configured by the names of their types, which Envoy's API does not have. */
 function typedStruct(typeName: string, value: JsonObject) {

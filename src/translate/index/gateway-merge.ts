@@ -191,7 +191,7 @@ export function claimHosts(taken: Map<string, string>, hosts: readonly string[],
   return true;
 }
 
-export function isTlsServer(server: Server): boolean {
+function isTlsServer(server: Server): boolean {
   return server.tls !== undefined && !isHttp(parseProtocol(server.port.protocol));
 }
 
@@ -205,7 +205,7 @@ export function terminatesHttps(server: Server): boolean {
   return parseProtocol(server.port.protocol) === 'HTTPS' && server.tls !== undefined && !isPassthrough(server);
 }
 
-export function readsHttp(server: Server): boolean {
+function readsHttp(server: Server): boolean {
   return isHttp(parseProtocol(server.port.protocol)) || terminatesHttps(server);
 }
 

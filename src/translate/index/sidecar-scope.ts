@@ -38,7 +38,7 @@ export interface SidecarScope {
   readonly outbound: OutboundPolicy;
 }
 
-export const DEFAULT_SIDECAR = 'default-sidecar';
+const DEFAULT_SIDECAR = 'default-sidecar';
 
 const EVERYTHING: EgressSpec = { hosts: ['*/*'] };
 

@@ -61,7 +61,7 @@ export interface VirtualService {
 }
 
 /** Annotation by which adapters say what they made a VirtualService from. */
-export const ROUTE_SEMANTICS = 'internal.istio.io/route-semantics';
+const ROUTE_SEMANTICS = 'internal.istio.io/route-semantics';
 
 export function resolveVirtualService(source: ConfigObject<VirtualServiceSpec>, domain: string): VirtualService {
   const { spec, metadata } = source;
@@ -115,7 +115,7 @@ function resolveHttpRoute(
 }
 
 /** `name`, `./name`, `namespace/name`, or the old `name.namespace[.svc.domain]`, as `namespace/name`. */
-export function resolveGatewayName(gateway: string, namespace: string): string {
+function resolveGatewayName(gateway: string, namespace: string): string {
   if (gateway === MESH_GATEWAY) return gateway;
   const slash = gateway.indexOf('/');
   if (slash !== -1) return gateway.startsWith('./') ? `${namespace}${gateway.slice(1)}` : gateway;

@@ -43,7 +43,7 @@ export function tlsProtocol(name: keyof typeof PROTOCOLS): TlsParameters_TlsProt
 }
 
 /** The TLS parameters of a context, made if it has none. */
-export function paramsOf(context: CommonTlsContext): TlsParameters {
+function paramsOf(context: CommonTlsContext): TlsParameters {
   context.tlsParams ??= create(TlsParametersSchema);
   return context.tlsParams;
 }

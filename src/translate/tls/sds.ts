@@ -60,7 +60,7 @@ export function credentialSecret(name: string, socketExists: boolean): SdsConfig
 }
 
 /** `kubernetes://NAME`, unless the name has a scheme already. */
-export function credentialResource(name: string): string {
+function credentialResource(name: string): string {
   return /^(kubernetes|kubernetes-gateway|configmap|builtin|sds|invalid):\/\//.test(name)
     ? name
     : `kubernetes://${name}`;

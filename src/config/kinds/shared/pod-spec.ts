@@ -13,7 +13,6 @@ import {
   required,
   string,
 } from '../../schema/index.ts';
-import { labelSelector } from './selector.ts';
 
 /** Fields of Kubernetes' API that exist but mean nothing to a mesh are read with `any()`: known, and not looked into. */
 const notUsed = any();
@@ -257,6 +256,3 @@ export const templateMetadata = object({
 
 export const podTemplate = object({ metadata: templateMetadata, spec: podSpec });
 export type PodTemplate = Infer<typeof podTemplate>;
-
-/** The selector of a controller; `extensions/v1beta1` may leave it out, then the template's labels are meant. */
-export const controllerSelector = labelSelector;

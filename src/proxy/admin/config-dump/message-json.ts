@@ -24,7 +24,7 @@ export function messageJson(schema: DescMessage, message: Message): { [key: stri
 }
 
 /** The message that bytes encode; with its type, as in an Any. */
-export function anyJson(typeUrl: string, bytes: Uint8Array): { [key: string]: Json } {
+function anyJson(typeUrl: string, bytes: Uint8Array): { [key: string]: Json } {
   const schema = schemaOf(typeNameOf(typeUrl));
   if (schema !== undefined) {
     try {

@@ -2,7 +2,7 @@ import net from 'node:net';
 import dnsPacket, { type Answer, type Packet } from 'dns-packet';
 
 /** An answer of a name server that is no list of addresses; `code` as node:dns has it. */
-export class DnsError extends Error {
+class DnsError extends Error {
   readonly code: string;
 
   constructor(code: string) {

@@ -12,11 +12,10 @@ export const COUNTERS = [
   'tcp_sent_bytes_total',
   'tcp_received_bytes_total',
 ] as const;
-export const HISTOGRAMS = ['request_duration_milliseconds', 'request_bytes', 'response_bytes'] as const;
+const HISTOGRAMS = ['request_duration_milliseconds', 'request_bytes', 'response_bytes'] as const;
 
 export type CounterName = (typeof COUNTERS)[number];
 export type HistogramName = (typeof HISTOGRAMS)[number];
-export type MetricName = CounterName | HistogramName;
 
 export const METRICS: ReadonlySet<string> = new Set([...COUNTERS, ...HISTOGRAMS]);
 

@@ -11,7 +11,7 @@ import { StatGroup } from '../../observe/stats.ts';
 import { type BucketSpec, bucketSpec, TokenBucket } from '../common/token-bucket.ts';
 
 /** Statistics under `local_rate_limit.STAT_PREFIX.`. */
-export class ConnectionRateStats extends StatGroup {
+class ConnectionRateStats extends StatGroup {
   readonly gauges: ReadonlySet<string> = new Set();
   rate_limited = 0;
 }

@@ -4,21 +4,21 @@ import { StatGroup } from '../../observe/stats.ts';
 const GAUGES: ReadonlySet<string> = new Set();
 
 /** Statistics of enforced rules. */
-export class EnforcedStats extends StatGroup {
+class EnforcedStats extends StatGroup {
   readonly gauges = GAUGES;
   allowed = 0;
   denied = 0;
 }
 
 /** Statistics of shadow rules. */
-export class ShadowStats extends StatGroup {
+class ShadowStats extends StatGroup {
   readonly gauges = GAUGES;
   shadow_allowed = 0;
   shadow_denied = 0;
 }
 
 /** Counters by policy (`track_per_rule_stats`); there are as many as policies that were configured. */
-export class PolicyStats extends StatGroup {
+class PolicyStats extends StatGroup {
   readonly gauges = GAUGES;
   readonly #counts = new Map<string, number>();
 

@@ -3,13 +3,13 @@ import { messageOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 
 /** Envoy's default is 10 s; people who follow a log want to see a request soon after they made it. */
-export const FLUSH_MS = 1000;
+const FLUSH_MS = 1000;
 const FLUSH_BYTES = 64 * 1024;
 /** What is kept while a pipe does not take it; beyond this, lines are dropped and counted. */
 const MAX_BUFFERED = 4 * 1024 * 1024;
 
 /** Lines on their way to one file, standard output or standard error. Never blocks and never throws. */
-export class FileSink {
+class FileSink {
   readonly path: string;
   dropped = 0;
   readonly #log: Logger;

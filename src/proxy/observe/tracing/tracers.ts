@@ -25,7 +25,7 @@ import { zipkinTarget } from './zipkin-config.ts';
 const NO_GAUGES: ReadonlySet<string> = new Set();
 
 /** Envoy's `tracing.opentelemetry.`. */
-export class OpenTelemetryStats extends StatGroup {
+class OpenTelemetryStats extends StatGroup {
   readonly gauges = NO_GAUGES;
   spans_dropped = 0;
   spans_sent = 0;
@@ -33,7 +33,7 @@ export class OpenTelemetryStats extends StatGroup {
 }
 
 /** Envoy's `tracing.zipkin.`. */
-export class ZipkinStats extends StatGroup {
+class ZipkinStats extends StatGroup {
   readonly gauges = NO_GAUGES;
   reports_dropped = 0;
   reports_failed = 0;
