@@ -204,6 +204,12 @@ export class ClusterStats extends StatGroup {
 
   readonly #internal = new ResponseCodes();
   readonly #external = new ResponseCodes();
+  #retried: ResponseCodes | undefined = undefined;
+
+  /** Counts an answer that was not passed on, because the request was tried again. */
+  countRetried(status: number): void {
+    (this.#retried ??= new ResponseCodes()).count(status);
+  }
 
   /** Counts an answer; by whether the request came from inside the mesh as well (x-envoy-internal). */
   countResponse(status: number, internal: boolean): void {
@@ -226,9 +232,10 @@ export class ClusterStats extends StatGroup {
     for (const [prefix, codes] of [
       ['internal.', this.#internal],
       ['external.', this.#external],
+      ['retry.', this.#retried],
     ] as const) {
-      const { completed } = codes;
-      if (completed === 0) continue;
+      const completed = codes?.completed ?? 0;
+      if (codes === undefined || completed === 0) continue;
       yield [`${prefix}upstream_rq_completed`, completed];
       yield* codes.stats(prefix);
     }
@@ -238,5 +245,6 @@ export class ClusterStats extends StatGroup {
     this.socketMatches.fill(0);
     this.#internal.clear();
     this.#external.clear();
+    this.#retried?.clear();
   }
 }

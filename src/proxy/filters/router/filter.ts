@@ -16,6 +16,7 @@ import type { ChosenCluster, Route, RouteAction } from '../../router/route.ts';
 import { isGrpc } from '../../router/route-entry.ts';
 import type { RequestStats } from '../../router/stats.ts';
 import type { Timer, Timers } from '../../timers.ts';
+import { Attempts } from './attempts.ts';
 import type { RouterConfig } from './config.ts';
 import { opener } from './connect-tunnel.ts';
 import {
@@ -35,11 +36,11 @@ import { RouterLoadBalancerContext } from './load-balancer-context.ts';
 import { RetryState } from './retry-state.ts';
 import { NOT_FOUND, routeAnswer } from './route-answer.ts';
 import { type Shadow, startShadows } from './shadow.ts';
-import { finalTimeouts, type Timeouts } from './timeouts.ts';
+import { finalTimeouts, type Timeouts, tellTimeout } from './timeouts.ts';
 import { upstreamOptions } from './upstream-options.ts';
 import { type AttemptOwner, UpstreamRequest } from './upstream-request.ts';
 
-const NO_TIMEOUTS: Timeouts = { globalMs: 0, perTryMs: 0, perTryIdleMs: 0 };
+const NO_TIMEOUTS: Timeouts = { globalMs: 0, perTryMs: 0, perTryIdleMs: 0, hedged: false };
 
 /** Body that is kept for retries ends here if nothing else says so (the connection's buffer limit). */
 const DEFAULT_BUFFER = 1024 * 1024;
@@ -58,7 +59,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
   #timeouts: Timeouts = NO_TIMEOUTS;
   #balancing: RouterLoadBalancerContext | undefined = undefined;
   #retry: RetryState | undefined = undefined;
-  #attempt: UpstreamRequest | undefined = undefined;
+  readonly #waitedFor = new Attempts();
   /** A host is looked for that is not known yet. */
   #choosing: Cancelable | undefined = undefined;
   #attempts = 0;
@@ -123,14 +124,21 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     }
     this.#chosen = chosen;
     this.#cluster = cluster;
-    if (this.#virtualCluster) this.#virtualCluster.upstream_rq_total++;
-    if (route.stats) route.stats.upstream_rq_total++;
     info.upstreamClusterStatName = cluster.statName;
     info.clusterMetadata = cluster.metadata;
     const insert = !this.#config.suppressEnvoyHeaders;
     this.#timeouts = finalTimeouts(headers, action, insert);
     const resources = action.priority === 'high' ? cluster.highResources : cluster.defaultResources;
-    this.#retry = RetryState.create(action.retry, headers, cluster, resources, this.timers, callbacks.random);
+    this.#retry = RetryState.create(
+      action.retry,
+      headers,
+      cluster.stats,
+      this.#virtualCluster,
+      route.stats,
+      resources,
+      this.timers,
+      callbacks.random,
+    );
     this.#balancing = new RouterLoadBalancerContext(headers, connection, info, action, chosen);
     this.#balancing.retry = this.#retry;
     finalizeRequest(headers, info, route, action, chosen, insert);
@@ -141,7 +149,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     if (action.mirrors.length > 0) {
       this.#shadows = startShadows(action.mirrors, headers, end, this.#options, callbacks, this.#config.localAddress);
     }
-    callbacks.onResponseBackpressure((high) => this.#attempt?.pauseResponse(high));
+    callbacks.onResponseBackpressure((high) => this.#waitedFor.last?.pauseResponse(high));
     this.#startAttempt();
   }
 
@@ -153,6 +161,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     this.#attempts++;
     info.attemptCount = this.#attempts;
     if (route.virtualHost.includeRequestAttemptCount) headers.set('x-envoy-attempt-count', String(this.#attempts));
+    if (this.#attempts > 1) this.#tellTimeout(headers);
     const host = cluster.pick(this.#balancing!);
     if (host !== undefined) {
       this.#attemptAt(host);
@@ -174,6 +183,13 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     if (!answered) this.#choosing = choosing;
   }
 
+  /** How long the next attempt has. */
+  #tellTimeout(headers: Headers): void {
+    const elapsed = this.#requestEndedAt < 0 ? 0 : Math.floor(this.timers.now() - this.#requestEndedAt);
+    const insert = !this.#config.suppressEnvoyHeaders;
+    tellTimeout(headers, this.#action!, this.#timeouts, elapsed, isGrpc(headers), insert);
+  }
+
   #noHost(details?: string): void {
     this.#cluster!.stats.upstream_cx_none_healthy++;
     this.#fail(noHealthyUpstream(details));
@@ -192,7 +208,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     const bodyless = this.#requestEnded && !kept.hasBody && kept.trailers === undefined;
     const attempt = new UpstreamRequest(this, host, headers, bodyless);
     attempt.span = this.#callbacks.info.trace?.spawn(cluster.name, this.#attempts, host.name);
-    this.#attempt = attempt;
+    this.#waitedFor.last = attempt;
     attempt.start(cluster, this.#options!, opener(headers, action), this.#timeouts);
     kept.sendTo(attempt, this.#requestEnded, !this.#mayRepeat);
   }
@@ -204,7 +220,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     }
     if (this.#mayRepeat || this.#choosing !== undefined) this.#keep(chunk);
     for (const shadow of this.#shadows) shadow.sendData(chunk, end);
-    this.#attempt?.sendData(chunk, end);
+    this.#waitedFor.sendData(chunk, end);
     return DataStatus.StopNoBuffer;
   }
 
@@ -213,7 +229,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     this.#kept.trailers = trailers;
     this.#noteRequestEnd();
     for (const shadow of this.#shadows) shadow.sendTrailers(trailers);
-    this.#attempt?.sendTrailers(trailers);
+    this.#waitedFor.sendTrailers(trailers);
     return TrailersStatus.Stop;
   }
 
@@ -245,37 +261,66 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
 
   #onTimeout(): void {
     const cluster = this.#cluster!;
-    cluster.stats.upstream_rq_timeout++;
-    if (this.#virtualCluster) this.#virtualCluster.upstream_rq_timeout++;
-    if (this.#route?.stats) this.#route.stats.upstream_rq_timeout++;
-    const attempt = this.#attempt;
-    if (attempt !== undefined) {
+    const reply = upstreamTimeout('response_timeout');
+    let others = -1;
+    this.#waitedFor.cancel((attempt) => {
+      others++;
+      cluster.stats.upstream_rq_timeout++;
+      if (this.#virtualCluster) this.#virtualCluster.upstream_rq_timeout++;
+      if (this.#route?.stats) this.#route.stats.upstream_rq_timeout++;
       attempt.host.stats.rq_timeout++;
-      if (!attempt.responseStarted) attempt.host.outcomes?.localOrigin('timeout');
-      attempt.cancel();
-    }
-    this.#attempt = undefined;
+      if (!attempt.responseStarted && !attempt.timeoutNoted) attempt.host.outcomes?.localOrigin('timeout');
+    });
+    // The answer counts for one attempt.
+    for (let i = 0; i < others; i++) this.#countResponse(cluster, reply.status);
     this.#choosing?.cancel();
     this.#choosing = undefined;
-    this.#fail(upstreamTimeout('response_timeout'));
+    this.#fail(reply);
   }
 
   attemptTimedOut(attempt: UpstreamRequest, idle: boolean): void {
+    if (this.#timeouts.hedged) {
+      this.#hedge(attempt);
+      return;
+    }
     const { stats } = this.#cluster!;
     if (idle) stats.upstream_rq_per_try_idle_timeout++;
     else stats.upstream_rq_per_try_timeout++;
     attempt.host.stats.rq_timeout++;
     attempt.host.outcomes?.localOrigin('timeout');
     attempt.cancel();
-    this.#attempt = undefined;
+    this.#waitedFor.last = undefined;
     if (!this.#responseStarted && this.#retryFailure(ResetReason.LocalReset, true)) return;
     this.#fail(upstreamTimeout(idle ? 'upstream_per_try_idle_timeout' : 'upstream_per_try_timeout'));
+  }
+
+  /** The attempt goes on, and another is made beside it: the first good response wins. */
+  #hedge(attempt: UpstreamRequest): void {
+    attempt.host.outcomes?.localOrigin('timeout');
+    attempt.timeoutNoted = true;
+    const retry = this.#retry;
+    if (this.#responseStarted || retry === undefined || attempt !== this.#waitedFor.last) return;
+    if (retry.onHedge(() => this.#startAttempt())) this.#waitedFor.hedge();
+    else this.#noteRetryLimits(retry);
+  }
+
+  #noteRetryLimits({ limitExceeded, overflowed }: RetryState): void {
+    const { info } = this.#callbacks;
+    if (limitExceeded) info.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
+    if (overflowed) info.flags |= ResponseFlag.UpstreamOverflow;
+  }
+
+  /** Another attempt may still bring a response, or is about to be made. */
+  get #othersMayAnswer(): boolean {
+    return !this.#waitedFor.none || (this.#retry?.pending ?? false);
   }
 
   attemptReady(attempt: UpstreamRequest, connection: UpstreamConnectionInfo): void {
     const { info } = this.#callbacks;
     info.upstreamConnection = connection;
     info.upstreamHost = attempt.host;
+    if (this.#virtualCluster) this.#virtualCluster.upstream_rq_total++;
+    if (this.#route?.stats) this.#route.stats.upstream_rq_total++;
     attempt.host.outcomes?.localOrigin('success');
     if (info.trace !== undefined) (attempt.span ?? info.trace).span.inject(this.#headers!);
     const now = this.timers.now();
@@ -292,23 +337,21 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
   }
 
   attemptHeaders(attempt: UpstreamRequest, headers: Headers, end: boolean): void {
-    if (this.#over || attempt !== this.#attempt) return;
+    if (this.#over || !this.#waitedFor.includes(attempt)) return;
     const { info } = this.#callbacks;
     const cluster = this.#cluster!;
     const { status } = headers;
     const now = this.timers.now();
     info.firstUpstreamByteReceived = now;
     this.#judgeAtEnd = noteAnswer(attempt.host, headers, isGrpc(this.#headers!), end);
-    if (this.#retry?.onResponse(headers, () => this.#startAttempt())) {
-      this.#countResponse(cluster, status);
-      if (!end) attempt.cancel();
-      this.#attempt = undefined;
-      return;
+    const retry = this.#retry;
+    if (retry !== undefined) {
+      const isBad = attempt.hedged ? retry.wouldRetry(headers) : this.#retryResponse(retry, headers);
+      if (isBad && this.#dropForOthers(attempt, headers, end)) return;
     }
-    if (this.#retry?.limitExceeded) info.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
-    if (this.#retry?.overflowed) info.flags |= ResponseFlag.UpstreamOverflow;
     if (this.#internalRedirect(attempt, headers, end)) return;
     this.#releaseRetry();
+    this.#settleOn(attempt);
     this.#responseStarted = true;
     this.#noteUpstreamEnd(end);
     this.#countResponse(cluster, status);
@@ -318,6 +361,26 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     }
     finalizeUpstreamResponse(headers, info, this.#route!, this.#chosen, this.#attempts, this.#balancing!.setCookies);
     this.#callbacks.respondHeaders(headers, end);
+  }
+
+  /** Retries, or says whether it would have if it could. */
+  #retryResponse(retry: RetryState, headers: Headers): boolean {
+    if (retry.onResponse(headers, () => this.#startAttempt())) return true;
+    this.#noteRetryLimits(retry);
+    return retry.limitExceeded || retry.overflowed;
+  }
+
+  /** Lets a bad response go where another attempt is made or under way. */
+  #dropForOthers(attempt: UpstreamRequest, headers: Headers, end: boolean): boolean {
+    const retried = !attempt.hedged && (this.#retry?.pending ?? false);
+    this.#waitedFor.forget(attempt);
+    if (!this.#othersMayAnswer) {
+      this.#waitedFor.last = attempt;
+      return false;
+    }
+    if (retried) this.#cluster!.stats.countRetried(headers.status);
+    if (!end) attempt.cancel();
+    return true;
   }
 
   /** `internal_redirect_policy`: follows the Location itself, with the request begun anew. */
@@ -339,14 +402,14 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     stats.upstream_internal_redirect_succeeded_total++;
     this.#closeRetry();
     if (!end) attempt.cancel();
-    this.#attempt = undefined;
+    this.#waitedFor.last = undefined;
     if (becomesGet(response.status, request)) callbacks.recreateStream(response, NO_BODY, undefined);
     else callbacks.recreateStream(response, body, trailers);
     return true;
   }
 
   attemptData(attempt: UpstreamRequest, chunk: Uint8Array, end: boolean): void {
-    if (this.#over || attempt !== this.#attempt) return;
+    if (this.#over || attempt !== this.#waitedFor.last) return;
     this.#callbacks.info.upstreamBytesReceived += chunk.length;
     if (end && this.#judgeAtEnd) noteEnd(attempt.host, undefined);
     this.#noteUpstreamEnd(end);
@@ -354,10 +417,18 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
   }
 
   attemptTrailers(attempt: UpstreamRequest, trailers: Headers): void {
-    if (this.#over || attempt !== this.#attempt) return;
+    if (this.#over || attempt !== this.#waitedFor.last) return;
     if (this.#judgeAtEnd) noteEnd(attempt.host, trailers);
     this.#noteUpstreamEnd(true);
     this.#callbacks.respondTrailers(trailers);
+  }
+
+  /** This attempt's response it will be. */
+  #settleOn(attempt: UpstreamRequest): void {
+    if (!this.#waitedFor.settleOn(attempt)) return;
+    const { info } = this.#callbacks;
+    info.upstreamHost = attempt.host;
+    info.upstreamConnection = attempt.connection;
   }
 
   #noteUpstreamEnd(end: boolean): void {
@@ -380,9 +451,9 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
   }
 
   attemptFailed(attempt: UpstreamRequest, reason: ResetReason, transportFailure: string, protocolError: string): void {
-    if (this.#over || attempt !== this.#attempt) return;
+    if (this.#over || !this.#waitedFor.includes(attempt)) return;
     const { info } = this.#callbacks;
-    this.#attempt = undefined;
+    this.#waitedFor.forget(attempt);
     if (transportFailure !== '' && reason === ResetReason.ConnectionFailure)
       info.upstreamTransportFailure = transportFailure;
     if (reason !== ResetReason.Overflow) {
@@ -395,17 +466,18 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
       this.#callbacks.resetStream(ResetReason.LocalReset, brokenOffDetails(reason, transportFailure));
       return;
     }
-    if (this.#retryFailure(reason, attempt.requestStarted)) return;
+    if (!attempt.hedged && this.#retryFailure(reason, attempt.requestStarted)) return;
     const end = { reason, transportFailure, protocolError };
-    this.#fail(failureReply(end, this.#attempts, this.#config.suppressEnvoyHeaders));
+    const reply = failureReply(end, this.#attempts, this.#config.suppressEnvoyHeaders);
+    if (this.#othersMayAnswer) this.#countResponse(this.#cluster!, reply.status);
+    else this.#fail(reply);
   }
 
   #retryFailure(reason: ResetReason, requestStarted: boolean): boolean {
     const retry = this.#retry;
     if (retry === undefined) return false;
     if (retry.onFailure({ reason, requestStarted }, () => this.#startAttempt())) return true;
-    if (retry.limitExceeded) this.#callbacks.info.flags |= ResponseFlag.UpstreamRetryLimitExceeded;
-    if (retry.overflowed) this.#callbacks.info.flags |= ResponseFlag.UpstreamOverflow;
+    this.#noteRetryLimits(retry);
     return false;
   }
 
@@ -447,7 +519,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     this.#timer?.cancel();
     this.#retry?.close();
     this.#choosing?.cancel();
-    this.#attempt?.cancel();
+    this.#waitedFor.cancel();
     // A mirror whose request is complete goes on by itself; one that would never be completed is given up.
     if (!this.#requestEnded) for (const shadow of this.#shadows) shadow.cancel();
   }

@@ -11,6 +11,7 @@ import {
   retryOnGrpcStatus,
 } from '../../router/retry-policy.ts';
 import { PreviousPriorities } from '../../router/retry-priority.ts';
+import type { RequestStats } from '../../router/stats.ts';
 import type { Timer, Timers } from '../../timers.ts';
 
 /** How an attempt failed before there was a response. */
@@ -26,15 +27,27 @@ const REMOVED = [
   'x-envoy-max-retries',
   'x-envoy-retriable-status-codes',
   'x-envoy-retriable-header-names',
-  'x-envoy-hedge-on-per-try-timeout',
 ];
+
+type RetryStat =
+  | 'upstream_rq_retry'
+  | 'upstream_rq_retry_limit_exceeded'
+  | 'upstream_rq_retry_overflow'
+  | 'upstream_rq_retry_success';
+
+/** Those that count retries. */
+interface RetryCounters {
+  readonly cluster: Cluster['stats'];
+  readonly virtualCluster: RequestStats | undefined;
+  readonly route: RequestStats | undefined;
+}
 
 /** What may still be retried of one request. Undefined where nothing is: such a request need not be kept. */
 export class RetryState {
   readonly #policy: RetryPolicy;
   readonly #retryOn: number;
   readonly #statusCodes: readonly number[];
-  readonly #cluster: Cluster;
+  readonly #counters: RetryCounters;
   readonly #resources: ResourceManager;
   readonly #timers: Timers;
   readonly #random: () => number;
@@ -45,7 +58,7 @@ export class RetryState {
   #retries = 0;
   #holding = false;
   #timer: Timer | undefined = undefined;
-  /** All retries are used up, or the circuit breaker is open: what the flags of the response say. */
+  /** Why what was asked for last is not retried: all retries are used up, or the circuit breaker is open. */
   limitExceeded = false;
   overflowed = false;
 
@@ -54,7 +67,7 @@ export class RetryState {
     retryOn: number,
     retries: number,
     statusCodes: readonly number[],
-    cluster: Cluster,
+    counters: RetryCounters,
     resources: ResourceManager,
     timers: Timers,
     random: () => number,
@@ -65,7 +78,7 @@ export class RetryState {
     this.#retryOn = retryOn;
     this.#left = retries;
     this.#statusCodes = statusCodes;
-    this.#cluster = cluster;
+    this.#counters = counters;
     this.#resources = resources;
     this.#timers = timers;
     this.#random = random;
@@ -75,7 +88,9 @@ export class RetryState {
   static create(
     policy: RetryPolicy,
     headers: Headers,
-    cluster: Cluster,
+    cluster: Cluster['stats'],
+    virtualCluster: RequestStats | undefined,
+    route: RequestStats | undefined,
     resources: ResourceManager,
     timers: Timers,
     random: () => number,
@@ -99,7 +114,8 @@ export class RetryState {
     const { retriableRequestHeaders } = policy;
     if (retriableRequestHeaders.length > 0 && !retriableRequestHeaders.some((test) => test(headers))) return undefined;
     if (retryOn === 0) return undefined;
-    return new RetryState(policy, retryOn, retries, statusCodes, cluster, resources, timers, random);
+    const counters = { cluster, virtualCluster, route };
+    return new RetryState(policy, retryOn, retries, statusCodes, counters, resources, timers, random);
   }
 
   noteHost(host: Host): void {
@@ -135,6 +151,21 @@ export class RetryState {
     return this.#decide(this.#wantsFailure(failure), undefined, retry);
   }
 
+  /** An attempt takes long, and another is to be made beside it. */
+  onHedge(retry: () => void): boolean {
+    return this.#decide(true, undefined, retry);
+  }
+
+  /** Whether a response is one that would be retried, if that were still possible. */
+  wouldRetry(headers: Headers): boolean {
+    return this.#wantsResponse(headers);
+  }
+
+  /** Another attempt is about to be made. */
+  get pending(): boolean {
+    return this.#timer !== undefined;
+  }
+
   #wantsFailure({ reason, requestStarted }: AttemptFailure): boolean {
     const on = this.#retryOn;
     if (reason === ResetReason.Overflow) return false;
@@ -146,34 +177,48 @@ export class RetryState {
   }
 
   #decide(wanted: boolean, delay: number | undefined, retry: () => void): boolean {
-    const { stats } = this.#cluster;
-    if (this.#holding) {
+    this.limitExceeded = false;
+    this.overflowed = false;
+    if (!wanted) {
       // The attempt that just ended was a retry: its place is free again.
-      this.#release();
-      if (!wanted) stats.upstream_rq_retry_success++;
+      if (this.#holding) {
+        this.#release();
+        this.#count('upstream_rq_retry_success');
+      }
+      return false;
     }
-    if (!wanted) return false;
     if (this.#left === 0) {
-      stats.upstream_rq_retry_limit_exceeded++;
+      this.#count('upstream_rq_retry_limit_exceeded');
       this.limitExceeded = true;
       return false;
     }
     this.#left--;
+    if (this.#holding) this.#release();
     if (!this.#resources.canRetry) {
-      stats.upstream_rq_retry_overflow++;
+      this.#count('upstream_rq_retry_overflow');
       this.overflowed = true;
       return false;
     }
     this.#resources.retries.inUse++;
     this.#holding = true;
-    stats.upstream_rq_retry++;
-    this.#timer = this.#timers.start(delay ?? this.#backoff(), retry);
+    this.#count('upstream_rq_retry');
+    this.#timer = this.#timers.start(delay ?? this.#backoff(), () => {
+      this.#timer = undefined;
+      retry();
+    });
     return true;
+  }
+
+  #count(stat: RetryStat): void {
+    const { cluster, virtualCluster, route } = this.#counters;
+    cluster[stat]++;
+    if (virtualCluster !== undefined) virtualCluster[stat]++;
+    if (route !== undefined) route[stat]++;
   }
 
   /** Full jitter over a bound that doubles: 25 ms, 75 ms, 175 ms and so on, up to ten times the base. */
   #backoff(): number {
-    this.#cluster.stats.upstream_rq_retry_backoff_exponential++;
+    this.#counters.cluster.upstream_rq_retry_backoff_exponential++;
     const { backoffBaseMs, backoffMaxMs } = this.#policy;
     this.#retries++;
     const bound = backoffBaseMs * (2 ** this.#retries - 1);
@@ -188,7 +233,7 @@ export class RetryState {
       if (text === undefined || !/^\d{1,15}$/.test(text)) continue;
       const ms = unixTimestamp ? Number(text) * 1000 - this.#timers.wallClock() : Number(text) * 1000;
       if (ms <= 0 || ms > limited.maxMs) continue;
-      this.#cluster.stats.upstream_rq_retry_backoff_ratelimited++;
+      this.#counters.cluster.upstream_rq_retry_backoff_ratelimited++;
       return ms * (1 + this.#random() * 0.5);
     }
     return undefined;

@@ -51,8 +51,13 @@ export class UpstreamRequest implements UpstreamStreamHandler {
   #perTryTimer: Timer | undefined = undefined;
   #idleTimer: Timer | undefined = undefined;
   responseStarted = false;
+  /** It has taken too long, and goes on beside another attempt that was made or is to be. */
+  hedged = false;
+  /** That it took too long was told to whoever watches its host. */
+  timeoutNoted = false;
   /** Set where the attempt has a span of its own. */
   span: UpstreamTrace | undefined = undefined;
+  connection: UpstreamConnectionInfo | undefined = undefined;
   /** Something of the request was sent on a connection. */
   requestStarted = false;
   /** When the request was complete at this host's connection. */
@@ -84,6 +89,7 @@ export class UpstreamRequest implements UpstreamStreamHandler {
     this.#waiting = undefined;
     this.#stream = stream;
     this.requestStarted = true;
+    this.connection = connection;
     if (this.span !== undefined) this.span.protocol = connection.protocol;
     this.#owner.attemptReady(this, connection);
     if (this.#over) return;
