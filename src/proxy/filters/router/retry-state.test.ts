@@ -28,7 +28,8 @@ function setUp({ policy, headers = {}, allowed = 10 }: More = {}) {
     },
   };
   const all = { ...NO_RETRIES, ...policy };
-  const state = RetryState.create(all, request, { stats } as never, resources as never, timers, () => 0.5);
+  const none = undefined;
+  const state = RetryState.create(all, request, stats, none, none, resources as never, timers, () => 0.5);
   return { state, request, timers, stats, retries };
 }
 
@@ -171,4 +172,19 @@ test('hosts that were tried are avoided where the policy says so', () => {
     state!.noteHost(tried);
     assert.deepEqual([state!.rejects(tried), state!.rejects(other)], [avoidPreviousHosts, false]);
   }
+});
+
+test('an attempt beside one that takes long takes the place of a retry', () => {
+  const { state, timers, stats } = setUp(on(RetryOn.ServerError, { numRetries: 1 }));
+  let begun = 0;
+  const begin = () => void begun++;
+  assert.equal(state!.onHedge(begin), true);
+  assert.equal(state!.pending, true);
+  timers.advance(25);
+  assert.deepEqual([state!.pending, begun, stats.upstream_rq_retry], [false, 1, 1]);
+  assert.deepEqual([state!.wouldRetry(response(503)), state!.wouldRetry(response(404))], [true, false]);
+  assert.deepEqual([state!.onHedge(begin), state!.limitExceeded], [false, true]);
+  // Its good response counts as that of a retry all the same.
+  assert.deepEqual([state!.onResponse(response(200), begin), state!.limitExceeded], [false, false]);
+  assert.equal(stats.upstream_rq_retry_success, 1);
 });
