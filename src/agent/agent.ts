@@ -155,6 +155,7 @@ export class Agent {
         proxy,
         inboundOnly: role === 'sidecar',
         drainMs: proxyConfig.terminationDrainDuration,
+        limitMs: environment.drainLimitMs,
         untilIdle: environment.exitOnZeroActiveConnections ? { minimumMs: environment.minimumDrainMs } : undefined,
         log: this.#log,
         clock: this.#clock,

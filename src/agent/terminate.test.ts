@@ -6,7 +6,11 @@ import { configurationProblem, type DataPlane, type DataPlaneEnd, splitLogLevel 
 import { envoyArguments } from './data-plane/envoy.ts';
 import { terminate } from './terminate.ts';
 
-function setUp(untilIdle: { minimumMs: number } | undefined, connections: (number | undefined | Error)[] = []) {
+function setUp(
+  untilIdle: { minimumMs: number } | undefined,
+  connections: (number | undefined | Error)[] = [],
+  limitMs?: number,
+) {
   const clock = new ManualClock();
   const steps: string[] = [];
   let end: (end: DataPlaneEnd) => void = () => {};
@@ -21,7 +25,7 @@ function setUp(untilIdle: { minimumMs: number } | undefined, connections: (numbe
     },
   } as unknown as DataPlane;
   let done = false;
-  const options = { proxy, inboundOnly: true, drainMs: 5000, untilIdle, log: silentLogger, clock };
+  const options = { proxy, inboundOnly: true, drainMs: 5000, untilIdle, limitMs, log: silentLogger, clock };
   const over = terminate(options).then(() => {
     done = true;
   });
@@ -57,6 +61,14 @@ test('a proxy is drained until it has no connections', async () => {
   assert.deepEqual([steps.splice(0), isDone()], [['connections 2', 'connections Error: away', 'connections 1'], false]);
   await pass(1000);
   assert.deepEqual([steps, isDone()], [['connections 0'], true]);
+});
+
+test('who would be killed ends before, whatever connections are left', async () => {
+  const { pass, over, isDone } = setUp({ minimumMs: 0 }, Array(20).fill(3), 4500);
+  for (let i = 0; i < 4; i++) await pass(1000);
+  assert.equal(isDone(), false);
+  await pass(500);
+  await over;
 });
 
 test('a proxy that does not count is stopped, and so is one that cannot be asked', async () => {

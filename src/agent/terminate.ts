@@ -11,6 +11,8 @@ export interface TerminationOptions {
   readonly drainMs: number;
   /** `EXIT_ON_ZERO_ACTIVE_CONNECTIONS` and `MINIMUM_DRAIN_DURATION`; undefined waits for `drainMs` instead. */
   readonly untilIdle: { readonly minimumMs: number } | undefined;
+  /** Who waits longer than this is killed; undefined if nobody does that. */
+  readonly limitMs?: number | undefined;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -24,12 +26,21 @@ const MAX_FAILURES = 10;
  * stopped, or has ended by itself.
  */
 export async function terminate(options: TerminationOptions): Promise<void> {
-  const { proxy, inboundOnly, drainMs, untilIdle, log, clock } = options;
+  const { proxy, inboundOnly, drainMs, untilIdle, limitMs, log, clock } = options;
   log.info('Agent draining Proxy for termination');
   await proxy.drain(inboundOnly).catch((error) => {
     log.warn(`Error in invoking drain listeners endpoint ${messageOf(error)}`);
   });
-  const ended = proxy.ended.then(() => {});
+  const ended = Promise.race([
+    proxy.ended.then(() => {}),
+    ...(limitMs === undefined
+      ? []
+      : [
+          pause(clock, limitMs).then(() =>
+            log.info(`${limitMs / 1000}s are over: connections that are left are closed`),
+          ),
+        ]),
+  ]);
   if (!untilIdle) {
     log.info(`Graceful termination period is ${drainMs / 1000}s, starting...`);
     await Promise.race([ended, pause(clock, drainMs)]);

@@ -29,6 +29,7 @@ test('what nothing is said about has the value that it has in pilot-agent', () =
     disableEnvoy: false,
     exitOnZeroActiveConnections: false,
     minimumDrainMs: 5000,
+    drainLimitMs: undefined,
     statusListenerPort: 15021,
     prometheusListenerPort: 15090,
     skipDeprecatedLogs: true,
@@ -60,6 +61,7 @@ test('what is said is read', () => {
       ISTIOD_SAN: 'istiod',
       ISTIO_DELTA_XDS: 'false',
       MINIMUM_DRAIN_DURATION: '1m30s',
+      ISTHMUS_DRAIN_LIMIT: '4.5s',
       ENVOY_STATUS_PORT: '25021',
       EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'T',
       SECRET_TTL: '1h',
@@ -78,6 +80,7 @@ test('what is said is read', () => {
   assert.equal(env.podNamespace, 'shop');
   assert.equal(env.delta, false);
   assert.equal(env.minimumDrainMs, 90_000);
+  assert.equal(env.drainLimitMs, 4500);
   assert.equal(env.statusListenerPort, 25021);
   assert.equal(env.exitOnZeroActiveConnections, true);
   assert.equal(env.certificates.ttlMs, 3_600_000);

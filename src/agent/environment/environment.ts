@@ -44,6 +44,8 @@ export interface AgentEnvironment {
   readonly disableEnvoy: boolean;
   readonly exitOnZeroActiveConnections: boolean;
   readonly minimumDrainMs: number;
+  /** `ISTHMUS_DRAIN_LIMIT`, milliseconds: whoever started the agent ends it soon after; undefined if nobody does. */
+  readonly drainLimitMs: number | undefined;
   readonly statusListenerPort: number;
   readonly prometheusListenerPort: number;
   readonly skipDeprecatedLogs: boolean;
@@ -138,6 +140,7 @@ export function readEnvironment(env: Environment, role: 'sidecar' | 'router'): A
     disableEnvoy: read.boolean('DISABLE_ENVOY', false),
     exitOnZeroActiveConnections: read.boolean('EXIT_ON_ZERO_ACTIVE_CONNECTIONS', false),
     minimumDrainMs: read.duration('MINIMUM_DRAIN_DURATION', 5000),
+    drainLimitMs: read.text('ISTHMUS_DRAIN_LIMIT') ? read.duration('ISTHMUS_DRAIN_LIMIT', 0) : undefined,
     statusListenerPort: read.port('ENVOY_STATUS_PORT', 15021),
     prometheusListenerPort: read.port('ENVOY_PROMETHEUS_PORT', 15090),
     skipDeprecatedLogs: read.boolean('ENVOY_SKIP_DEPRECATED_LOGS', true),

@@ -31,6 +31,14 @@ export function podKey({ namespace, name }: { readonly namespace: string; readon
   return `${namespace}/${name}`;
 }
 
+/** Pods that say nothing end within this time; Kubernetes' 30 s are long for somebody who waits at a terminal. */
+const DEFAULT_GRACE_SECONDS = 5;
+
+/** How long the programs of a pod may take to end, milliseconds. */
+export function graceMsOf({ spec }: Pick<DesiredPod, 'spec'>): number {
+  return Number(spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1000;
+}
+
 /** When the pods of a workload were to be made anew, whatever its template says; undefined if never. */
 export type RestartedAt = (kind: PodOwner['kind'], namespace: string, name: string) => string | undefined;
 

@@ -7,7 +7,7 @@ import type { PodAddresses } from '../../process/address-pool.ts';
 import { within } from '../../process/within.ts';
 import { PROXY_PORTS } from '../proxy-ports.ts';
 import { RunningContainer } from './container.ts';
-import type { DesiredPod } from './desired-pod.ts';
+import { type DesiredPod, graceMsOf } from './desired-pod.ts';
 import { enrouteContainer, roleOf, type StandIn, standInsOf } from './enroute.ts';
 import { containerEnvironment, expand, MissingObject, type PodFacts } from './environment.ts';
 import { ExternalProgram } from './external-program.ts';
@@ -31,9 +31,6 @@ import { programEnvironment } from './program-environment.ts';
 import { programTarget } from './program-target.ts';
 import { agentArguments, agentEnvironment, programsOf, proxyContainer } from './sidecar.ts';
 import { judgedByAddress, NOT_JUDGED } from './wrong-address.ts';
-
-/** Pods that say nothing end within this time; Kubernetes' 30 s are long for somebody who waits at a terminal. */
-const DEFAULT_GRACE_SECONDS = 5;
 
 /** A pod at work: its folder, its sidecar, its programs. */
 export class Pod {
@@ -357,7 +354,7 @@ export class Pod {
         cwd,
         logFile: path.join(logs, `${PROXY_CONTAINER}.log`),
         restart: 'always',
-        graceMs: this.#graceMs,
+        graceMs: graceMsOf(this.desired),
       },
       target: {
         address: addresses.pod,
@@ -384,17 +381,13 @@ export class Pod {
     this.#changed();
   }
 
-  get #graceMs(): number {
-    return Number(this.desired.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS) * 1000;
-  }
-
   #container(container: Container, restart: 'always' | 'on-failure' | 'never' = this.#restart): RunningContainer {
     const { guard, space, values, logs } = this.#around;
     const role = this.#roleOf(container);
     if (role === 'envoy' || role === 'cert-server') {
       return enrouteContainer(role, container, {
         ...{ facts: this.#facts, injection: this.injection, around: this.#around },
-        ...{ cwd: this.folder, graceMs: this.#graceMs, onChange: () => this.#changed() },
+        ...{ cwd: this.folder, graceMs: graceMsOf(this.desired), onChange: () => this.#changed() },
       });
     }
     const base = this.baseEnvironment(container.ports?.[0]?.containerPort);
@@ -412,7 +405,7 @@ export class Pod {
         cwd,
         logFile,
         restart,
-        graceMs: this.#graceMs,
+        graceMs: graceMsOf(this.desired),
       },
       target: this.#target(container, env, cwd),
       guard,
