@@ -3,6 +3,7 @@ import { messageOf } from '../../base/errors.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
 import type { UpstreamFilterFactory } from '../net/network-filter.ts';
+import { AggregateCluster } from './aggregate-cluster.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { ClusterConfig } from './config.ts';
 import { type Discover, type DiscoveredCluster, endpointDiscovery } from './endpoint-discovery.ts';
@@ -145,6 +146,9 @@ function runtimeCluster(
     const proto = specifier.case === 'dnsCacheConfig' ? specifier.value : undefined;
     const lease = environment.dnsCaches.acquire(proto, errors);
     return lease && new ForwardProxyCluster(config, sockets, filters, environment, lease);
+  }
+  if (config.aggregate !== undefined) {
+    return new AggregateCluster(config, sockets, filters, environment, config.aggregate);
   }
   const Runtime = config.discovery === 'ORIGINAL_DST' ? OriginalDestinationCluster : RuntimeCluster;
   return new Runtime(config, sockets, filters, environment);

@@ -84,6 +84,7 @@ export class ClusterManager implements ClusterSource {
       resolvers,
       dnsCaches: this.dnsCaches,
       files: new EventFiles(worker.log),
+      clusterOf: (name) => this.#clusters.get(name)?.active.cluster,
       local:
         localCluster === undefined
           ? undefined

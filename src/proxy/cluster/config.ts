@@ -3,6 +3,7 @@ import {
   Cluster_DiscoveryType,
   type Cluster as ClusterProto,
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
+import type { ClusterConfig as AggregateConfig } from '../../api/gen/envoy/extensions/clusters/aggregate/v3/cluster_pb.ts';
 import type { DnsCluster } from '../../api/gen/envoy/extensions/clusters/dns/v3/dns_cluster_pb.ts';
 import type { ClusterConfig as ForwardProxyConfig } from '../../api/gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster_pb.ts';
 import { schemaOf, typeNameOf } from '../../api/registry.ts';
@@ -25,7 +26,14 @@ import { type HttpConfig, httpConfig } from './protocol-config.ts';
 import { SUPPORTED } from './supported.ts';
 import { type TcpKeepalive, tcpKeepalive } from './tcp-keepalive.ts';
 
-export type DiscoveryType = 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'EDS' | 'ORIGINAL_DST' | 'FORWARD_PROXY';
+export type DiscoveryType =
+  | 'STATIC'
+  | 'STRICT_DNS'
+  | 'LOGICAL_DNS'
+  | 'EDS'
+  | 'ORIGINAL_DST'
+  | 'FORWARD_PROXY'
+  | 'AGGREGATE';
 
 /** A cluster as configured, with Envoy's defaults filled in. Times in milliseconds. */
 export interface ClusterConfig extends HttpConfig {
@@ -39,6 +47,8 @@ export interface ClusterConfig extends HttpConfig {
   readonly dns: DnsConfig | undefined;
   /** Set for clusters whose hosts are what requests name. */
   readonly forwardProxy: ForwardProxyConfig | undefined;
+  /** Names of the clusters that this one is made of; undefined for others. */
+  readonly aggregate: readonly string[] | undefined;
   /** Undefined where the cluster itself finds the host of a request (`CLUSTER_PROVIDED`). */
   readonly policy: Policy | undefined;
   /** Percent. */
@@ -89,6 +99,7 @@ const EXTENSIONS: Readonly<Record<string, DiscoveryType>> = {
 };
 
 const DNS_CLUSTER = 'envoy.extensions.clusters.dns.v3.DnsCluster';
+const AGGREGATE = 'envoy.extensions.clusters.aggregate.v3.ClusterConfig';
 const FORWARD_PROXY = 'envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig';
 
 /** Reads a Cluster message. What cannot be honoured goes to `errors`. */
@@ -99,7 +110,7 @@ export function clusterConfig(
   errors: ConfigErrors,
 ): ClusterConfig {
   if (proto.name === '') errors.add('name', 'must not be empty');
-  const { discovery, dns, forwardProxy } = discoveryOf(proto, defaults, errors);
+  const { discovery, dns, forwardProxy, aggregate } = discoveryOf(proto, defaults, errors);
   const bufferLimit = proto.perConnectionBufferLimitBytes ?? DEFAULT_BUFFER_LIMIT;
   const connectTimeoutMs = durationMs(proto.connectTimeout, 5000);
   if (connectTimeoutMs <= 0) errors.add('connect_timeout', 'must be above 0');
@@ -119,6 +130,7 @@ export function clusterConfig(
     eds: discovery === 'EDS' ? edsConfig(proto, errors) : undefined,
     dns,
     forwardProxy,
+    aggregate,
     policy: policyOf(proto, errors),
     panicThreshold: Math.round(proto.commonLbConfig?.healthyPanicThreshold?.value ?? 50),
     breakers: breakerConfig(proto.circuitBreakers, errors.at('circuit_breakers')),
@@ -154,6 +166,7 @@ interface Discovery {
   readonly discovery: DiscoveryType;
   readonly dns: DnsConfig | undefined;
   readonly forwardProxy?: ForwardProxyConfig | undefined;
+  readonly aggregate?: readonly string[];
 }
 
 function discoveryOf(proto: ClusterProto, defaults: ClusterDefaults, errors: ConfigErrors): Discovery {
@@ -180,6 +193,12 @@ function discoveryOf(proto: ClusterProto, defaults: ClusterDefaults, errors: Con
     const forwardProxy = fromBinary(schema, typedConfig.value) as ForwardProxyConfig;
     checkSupported(schema, forwardProxy, SUPPORTED, at.at('typed_config'));
     return { discovery: 'FORWARD_PROXY', dns: undefined, forwardProxy };
+  }
+  if (typedConfig !== undefined && typeNameOf(typedConfig.typeUrl) === AGGREGATE) {
+    const schema = schemaOf(AGGREGATE)!;
+    const { clusters } = fromBinary(schema, typedConfig.value) as AggregateConfig;
+    if (clusters.length === 0) at.add('typed_config.clusters', 'must not be empty');
+    return { discovery: 'AGGREGATE', dns: undefined, aggregate: clusters };
   }
   const discovery = EXTENSIONS[name];
   if (discovery !== undefined && typedConfig === undefined) return known(discovery);

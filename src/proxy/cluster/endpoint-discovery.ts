@@ -35,6 +35,8 @@ export function endpointDiscovery(
       return dnsEndpoints(config, loadAssignment, environment, errors.at('load_assignment'));
     case 'EDS':
       return edsEndpoints(config, environment);
+    case 'AGGREGATE':
+      return namedByRequests(config, loadAssignment, 'aggregate', errors);
     case 'FORWARD_PROXY':
       return namedByRequests(config, loadAssignment, 'dynamic_forward_proxy', errors);
     default:

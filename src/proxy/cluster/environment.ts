@@ -9,6 +9,7 @@ import type { DnsCacheSource } from './dns/cache-source.ts';
 import type { DnsResolvers } from './dns/resolvers.ts';
 import type { EndpointSubscriptions } from './endpoint-subscriptions.ts';
 import type { EventFiles } from './event-files.ts';
+import type { RuntimeCluster } from './runtime-cluster.ts';
 import type { UpstreamSocket } from './upstream-socket.ts';
 
 /** Compiles a transport socket. What is wrong goes to the errors. */
@@ -29,4 +30,6 @@ export interface ClusterEnvironment {
   readonly dnsCaches: DnsCacheSource;
   readonly files: EventFiles;
   readonly local: LocalCluster | undefined;
+  /** A cluster that is in use, by name. */
+  readonly clusterOf: (name: string) => RuntimeCluster | undefined;
 }
