@@ -8,7 +8,7 @@ import type { Timers } from '../../timers.ts';
 
 /** What became of an export. */
 export type ExportResult =
-  | { readonly kind: 'answered'; readonly status: number }
+  | { readonly kind: 'answered'; readonly status: number; readonly body: Uint8Array }
   /** The collector's cluster is not there. */
   | { readonly kind: 'no cluster' }
   | { readonly kind: 'failed' };
@@ -16,7 +16,8 @@ export type ExportResult =
 /** Sends what was gathered to whoever collects it. `done` comes once, maybe from within. */
 export type Export = (body: Uint8Array, done: (result: ExportResult) => void) => void;
 
-/** Bytes of an answer that nobody reads. */
+const NO_BODY = new Uint8Array(0);
+/** Bytes of an answer, which hardly anybody reads. */
 const MAX_ANSWER = 64 * 1024;
 
 export interface HttpTarget {
@@ -56,7 +57,7 @@ export function httpExport(target: HttpTarget, contentType: string, context: Htt
     callHttp(context, { cluster, headers: request, body, timeoutMs, maxBytes: MAX_ANSWER }, (result) => {
       if (result === 'no cluster') done({ kind: 'no cluster' });
       else if (typeof result === 'string') done({ kind: 'failed' });
-      else done({ kind: 'answered', status: result.headers.status });
+      else done({ kind: 'answered', status: result.headers.status, body: result.body });
     });
   };
 }
@@ -77,7 +78,7 @@ export function grpcExport(transport: GrpcTransport, path: string, timers: Timer
     });
     const call = transport.call(path, [], {
       onMessage() {},
-      onEnd: ({ code }) => finish(code === 0 ? { kind: 'answered', status: 200 } : { kind: 'failed' }),
+      onEnd: ({ code }) => finish(code === 0 ? { kind: 'answered', status: 200, body: NO_BODY } : { kind: 'failed' }),
     });
     call.send(body);
     call.end();

@@ -2,16 +2,16 @@ import type { Headers } from '../../../wire/headers.ts';
 
 /** One operation of a trace, while it runs. A span that nobody samples is there as well: its ids travel on. */
 export interface Span {
-  /** 32 hexadecimal digits, or 16 where a tracer is told to. */
+  /** 32 hexadecimal digits, or 16 where a tracer is told to; empty where logs are not to know. */
   readonly traceId: string;
-  /** 16 hexadecimal digits. */
+  /** 16 hexadecimal digits, or empty. */
   readonly id: string;
   tag(name: string, value: string): void;
   rename(operation: string): void;
   /** Writes the context of the span into a request that is part of the operation. */
   inject(headers: Headers): void;
-  /** A part of this operation that calls somebody else. */
-  child(operation: string): Span;
+  /** A part of this operation that calls somebody else, at an address. */
+  child(operation: string, address: string): Span;
   /** The operation is over: the span is on its way to whoever collects spans. */
   finish(): void;
 }
@@ -31,6 +31,12 @@ export interface SpanStart {
 export interface Tracer {
   /** Undefined if the request carries a context that cannot be read. */
   start(start: SpanStart): Span | undefined;
+}
+
+/** A share in a tracer that others use as well. */
+export interface TracerLease {
+  readonly tracer: Tracer;
+  release(): void;
 }
 
 /** The spans of one request. */

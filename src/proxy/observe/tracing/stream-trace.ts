@@ -30,7 +30,7 @@ export class StreamTrace implements RequestTrace {
 
   spawn(clusterName: string, attempt: number, address: string): UpstreamTrace | undefined {
     if (!this.#contents.spawnsUpstream) return undefined;
-    const span = this.span.child(`router ${clusterName} egress`);
+    const span = this.span.child(`router ${clusterName} egress`, address);
     if (attempt > 1) span.tag('retry.count', String(attempt - 1));
     return new UpstreamSpan(span, address, this);
   }

@@ -9,6 +9,9 @@ export const TRACERS: SupportTable = {
     'resource_detectors',
     'sampler',
   ],
+  'envoy.config.trace.v3.DatadogConfig': ['collector_cluster', 'service_name', 'collector_hostname'],
+  'envoy.config.trace.v3.SkyWalkingConfig': ['grpc_service', 'client_config'],
+  'envoy.config.trace.v3.ClientConfig': ['service_name', 'instance_name', 'backend_token', 'max_cache_size'],
   'envoy.config.trace.v3.ZipkinConfig': [
     'collector_cluster',
     'collector_endpoint',

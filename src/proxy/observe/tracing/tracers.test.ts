@@ -43,7 +43,7 @@ test('a W3C trace goes on', () => {
   const span = start(new OpenTelemetryTracer(keep, clock()), headers);
   assert.ok(span !== undefined);
   span.tag('name', 'värde');
-  const child = span.child('call');
+  const child = span.child('call', '');
   child.inject(headers);
   const [, trace, id, flags] = headers.get('traceparent')!.split('-');
   assert.deepEqual([trace, flags], ['0af7651916cd43dd8448eb211c80319c', '01']);
@@ -82,6 +82,7 @@ test('what is not traced goes on with ids and is told nobody', () => {
 });
 
 const ZIPKIN: ZipkinOptions = {
+  protobuf: false,
   longIds: true,
   sharesContext: false,
   w3c: false,

@@ -1,9 +1,11 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { DatadogConfigSchema } from '../../../api/gen/envoy/config/trace/v3/datadog_pb.ts';
 import { type Tracing_Http, Tracing_HttpSchema } from '../../../api/gen/envoy/config/trace/v3/http_tracer_pb.ts';
 import {
   type OpenTelemetryConfig,
   OpenTelemetryConfigSchema,
 } from '../../../api/gen/envoy/config/trace/v3/opentelemetry_pb.ts';
+import { SkyWalkingConfigSchema } from '../../../api/gen/envoy/config/trace/v3/skywalking_pb.ts';
 import { type ZipkinConfig, ZipkinConfigSchema } from '../../../api/gen/envoy/config/trace/v3/zipkin_pb.ts';
 import { typeNameOf } from '../../../api/registry.ts';
 import { encodeResource, encodeScope, encodeTraceRequest } from '../../../telemetry/otlp/encode.ts';
@@ -14,10 +16,12 @@ import type { WorkerContext } from '../../context.ts';
 import { VERSION } from '../../version.ts';
 import { StatGroup } from '../stats.ts';
 import { httpExport } from './collector.ts';
+import { datadogTracer } from './datadog-config.ts';
 import { MAX_PENDING_EXPORTS, SpanBuffer } from './exporter.ts';
 import { OpenTelemetryTracer } from './open-telemetry.ts';
 import { openTelemetryTarget } from './open-telemetry-config.ts';
-import type { Tracer } from './span.ts';
+import { skyWalkingTracer } from './skywalking-config.ts';
+import type { TracerLease } from './span.ts';
 import { TRACERS as SUPPORTED } from './supported.ts';
 import { ZipkinTracer } from './zipkin.ts';
 import { zipkinTarget } from './zipkin-config.ts';
@@ -46,12 +50,6 @@ class ZipkinStats extends StatGroup {
 /** What a tracer asks of the runtime (`layered_runtime`). */
 export interface TracingRuntime {
   number(key: string, otherwise: number): number;
-}
-
-/** A share in a tracer that others use as well. */
-export interface TracerLease {
-  readonly tracer: Tracer;
-  release(): void;
 }
 
 interface Shared extends TracerLease {
@@ -116,6 +114,16 @@ export class Tracers {
         checkSupported(ZipkinConfigSchema, proto, SUPPORTED, at);
         return this.#zipkin(proto, clusters, at);
       }
+      case DatadogConfigSchema.typeName: {
+        const proto = fromBinary(DatadogConfigSchema, any!.value);
+        checkSupported(DatadogConfigSchema, proto, SUPPORTED, at);
+        return datadogTracer(proto, this.#worker, clusters, CLOCK, at);
+      }
+      case SkyWalkingConfigSchema.typeName: {
+        const proto = fromBinary(SkyWalkingConfigSchema, any!.value);
+        checkSupported(SkyWalkingConfigSchema, proto, SUPPORTED, at);
+        return skyWalkingTracer(proto, this.#worker, clusters, CLOCK, at);
+      }
       default:
         errors.add('', `${any?.typeUrl || name} is not supported`);
         return undefined;
@@ -164,13 +172,13 @@ export class Tracers {
     const stats = this.#worker.stats.acquire('tracing.zipkin.', ZipkinStats);
     const { group } = stats;
     const context = { clusters, timers, random, localAddress: node.localAddress };
-    const send = httpExport(zipkin.target, 'application/json', context);
+    const type = zipkin.protobuf ? 'application/x-protobuf' : 'application/json';
+    const send = httpExport(zipkin.target, type, context);
     const buffer = new SpanBuffer({
       ...this.#limits('zipkin'),
       send(spans, done) {
         group.spans_sent += spans.length;
-        const texts = spans.map((span) => Buffer.from(span).toString());
-        send(Buffer.from(`[${texts.join(',')}]`), (result) => {
+        send(zipkin.protobuf ? Buffer.concat(spans) : jsonList(spans), (result) => {
           if (result.kind === 'no cluster') group.reports_skipped_no_cluster++;
           else if (result.kind === 'failed') group.reports_failed++;
           else if (result.status === ACCEPTED) group.reports_sent++;
@@ -184,6 +192,11 @@ export class Tracers {
     const options = { ...zipkin, serviceName: node.cluster, address: node.localAddress };
     return { tracer: new ZipkinTracer(options, buffer, CLOCK), release: () => end(buffer, stats) };
   }
+}
+
+function jsonList(spans: readonly Uint8Array[]): Buffer {
+  const texts = spans.map((span) => Buffer.from(span).toString());
+  return Buffer.from(`[${texts.join(',')}]`);
 }
 
 function end(buffer: SpanBuffer, stats: { release(): void }): void {

@@ -11,6 +11,7 @@ import { type HttpTarget, httpTarget } from './collector.ts';
 /** A collector of Zipkin, and how spans are told. */
 export interface ZipkinTarget {
   readonly target: HttpTarget;
+  readonly protobuf: boolean;
   readonly longIds: boolean;
   readonly sharesContext: boolean;
   readonly w3c: boolean;
@@ -31,13 +32,15 @@ export function zipkinTarget(proto: ZipkinConfig, errors: ConfigErrors): ZipkinT
     service === undefined
       ? clusterTarget(proto, errors)
       : httpTarget(fromBinary(HttpServiceSchema, new BinaryReader(service).bytes()), errors.at('collector_service'));
-  if (proto.collectorEndpointVersion !== Version.HTTP_JSON) {
-    errors.add('collector_endpoint_version', 'only HTTP_JSON is supported');
+  const { collectorEndpointVersion: version } = proto;
+  if (version !== Version.HTTP_JSON && version !== Version.HTTP_PROTO) {
+    errors.add('collector_endpoint_version', 'must be HTTP_JSON or HTTP_PROTO');
   }
   const option = newer.get(TRACE_CONTEXT_OPTION_FIELD);
   return (
     target && {
       target,
+      protobuf: version === Version.HTTP_PROTO,
       longIds: proto.traceId128bit,
       sharesContext: proto.sharedSpanContext ?? true,
       w3c: option !== undefined && new BinaryReader(option).int32() === USE_B3_WITH_W3C_PROPAGATION,

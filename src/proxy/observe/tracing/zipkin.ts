@@ -1,3 +1,5 @@
+import ipaddr from 'ipaddr.js';
+import { encodeZipkinSpan } from '../../../telemetry/zipkin/encode.ts';
 import type { Headers } from '../../../wire/headers.ts';
 import type { SpanBuffer } from './exporter.ts';
 import { randomId } from './ids.ts';
@@ -14,6 +16,8 @@ export interface ZipkinOptions {
   readonly w3c: boolean;
   readonly serviceName: string;
   readonly address: string;
+  /** Spans are encoded as protobuf messages instead of JSON. */
+  readonly protobuf: boolean;
 }
 
 interface Context {
@@ -188,7 +192,25 @@ class ZipkinSpan implements Span {
     const { traceId, id, parentId, sampled, shared } = this.#context;
     if (!sampled) return;
     const end = this.#clock.now();
-    const { address, serviceName } = this.#options;
+    const { address, serviceName, protobuf } = this.#options;
+    if (protobuf) {
+      this.#buffer.add(
+        encodeZipkinSpan({
+          traceId,
+          parentId: parentId || undefined,
+          id,
+          kind: this.#server ? 'SERVER' : 'CLIENT',
+          name: this.#name,
+          timestamp: Number(this.#start / 1000n),
+          duration: Math.max(1, Number((end - this.#start) / 1000n)),
+          localEndpoint: { serviceName, address: Uint8Array.from(ipaddr.parse(address).toByteArray()) },
+          annotation: { timestamp: Number(end / 1000n), value: this.#server ? 'ss' : 'cr' },
+          tags: this.#tags,
+          shared,
+        }),
+      );
+      return;
+    }
     const span = {
       traceId,
       ...(parentId === '' ? {} : { parentId }),
