@@ -9,14 +9,14 @@ import type {
   UpstreamStreamHandler,
 } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
-import type { ClusterEnvironment } from './environment.ts';
+import type { ClusterEnvironment, MemberCluster } from './environment.ts';
 import type { Host } from './host.ts';
 import { RuntimeCluster } from './runtime-cluster.ts';
 import type { MatchedSocket } from './upstream-socket.ts';
 
 /** A priority of one of the clusters, in the line that all of them make. */
 interface Level {
-  readonly cluster: RuntimeCluster;
+  readonly cluster: MemberCluster;
   /** Which of that cluster's own priorities. */
   readonly priority: number;
   /** How many that has. */
@@ -37,9 +37,9 @@ interface Line {
  */
 export class AggregateCluster extends RuntimeCluster {
   readonly #names: readonly string[];
-  readonly #clusterOf: (name: string) => RuntimeCluster | undefined;
+  readonly #clusterOf: (name: string) => MemberCluster | undefined;
   readonly #random: () => number;
-  readonly #owners = new WeakMap<Host, RuntimeCluster>();
+  readonly #owners = new WeakMap<Host, MemberCluster>();
   #line: Line | undefined = undefined;
 
   constructor(
@@ -96,7 +96,7 @@ export class AggregateCluster extends RuntimeCluster {
   }
 
   /** Hosts are only known from `pick`. */
-  #ownerOf(host: Host): RuntimeCluster {
+  #ownerOf(host: Host): MemberCluster {
     return this.#owners.get(host)!;
   }
 }

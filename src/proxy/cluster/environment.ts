@@ -1,15 +1,16 @@
 import type { TransportSocket } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
+import type { HostSet } from '../lb/host-set.ts';
 import type { LocalCluster } from '../lb/load-balancer.ts';
 import type { UpstreamFilterBuilder } from '../net/network-filter.ts';
+import type { Cluster } from './cluster.ts';
 import type { ClusterConfig } from './config.ts';
 import type { ClusterDefaults } from './defaults.ts';
 import type { DnsCacheSource } from './dns/cache-source.ts';
 import type { DnsResolvers } from './dns/resolvers.ts';
 import type { EndpointSubscriptions } from './endpoint-subscriptions.ts';
 import type { EventFiles } from './event-files.ts';
-import type { RuntimeCluster } from './runtime-cluster.ts';
 import type { UpstreamSocket } from './upstream-socket.ts';
 
 /** Compiles a transport socket. What is wrong goes to the errors. */
@@ -18,6 +19,11 @@ export type TransportBuilder = (
   config: ClusterConfig,
   errors: ConfigErrors,
 ) => UpstreamSocket;
+
+/** A cluster as those see it that are made of several. */
+export interface MemberCluster extends Cluster {
+  readonly membership: { readonly priorities: readonly HostSet[] };
+}
 
 /** What the clusters of a worker share. */
 export interface ClusterEnvironment {
@@ -31,5 +37,5 @@ export interface ClusterEnvironment {
   readonly files: EventFiles;
   readonly local: LocalCluster | undefined;
   /** A cluster that is in use, by name. */
-  readonly clusterOf: (name: string) => RuntimeCluster | undefined;
+  readonly clusterOf: (name: string) => MemberCluster | undefined;
 }
