@@ -385,6 +385,23 @@ Skipping Gateway information (no ingress gateway pods)
     assert.notEqual(await started(), before);
   });
 
+  it('a restart whose new pods fail leaves the ones that there were, until they do not', async () => {
+    const before = await podOf('web');
+    const file = path.join(mesh.dir, 'server.mjs');
+    fs.writeFileSync(file, 'process.exit(4);');
+    const { code, stderr } = await run('restart deploy/web');
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: the new pods of default\/web are not ready: container main: exit code 4\n$/);
+    assert.equal((await spawned('exec sleep -- curl -sS http://web/')).stdout, `${before} has /\n`);
+    fs.writeFileSync(file, SERVER);
+    await until('the new one is in its place', async () => {
+      const { stdout } = await spawned('exec sleep -- curl -sS http://web/');
+      return /^web-\S+ has \/\n$/.test(stdout) && stdout !== `${before} has /\n`;
+    });
+    assert.equal((await run('status --wait')).code, 0);
+    assert.doesNotMatch((await run('get pods')).stdout, new RegExp(before));
+  });
+
   it('down ends it, and then there is none', async () => {
     const watch = start('logs -f');
     await until('the log is followed', () => watch.text.includes('listens on') || undefined);
