@@ -33,6 +33,11 @@ const protoFiles = (dir) =>
     .filter((f) => f.endsWith('.proto'))
     .map((f) => f.split(path.sep).join('/'));
 
+/** The copy of protoc-gen-validate that ships with the files is older than this option of theirs. */
+function withIgnoreEmpty(text) {
+  return text.replaceAll(/^message (?!FieldRules)\w+Rules \{/gm, '$&\n  optional bool ignore_empty = 9000;');
+}
+
 function stage() {
   fs.rmSync(STAGE, { recursive: true, force: true });
   fs.mkdirSync(STAGE, { recursive: true });
@@ -44,8 +49,8 @@ function stage() {
   for (const dep of ['envoy-api', 'googleapis', 'protoc-gen-validate', 'xds']) {
     for (const name of protoFiles(path.join(DEPS, dep))) {
       if (/^(java|tests)\//.test(name)) continue;
-      // The copy of protoc-gen-validate that ships with the files does not know this option.
-      put(name, fs.readFileSync(path.join(DEPS, dep, name), 'utf8').replaceAll(/,?\s*ignore_empty: true/g, ''));
+      const text = fs.readFileSync(path.join(DEPS, dep, name), 'utf8');
+      put(name, name === 'validate/validate.proto' ? withIgnoreEmpty(text) : text);
     }
   }
   for (const [name, line, fields] of NEWER_FIELDS) {
@@ -120,7 +125,54 @@ function writeIndex() {
   return rows.length;
 }
 
+/** Rules that list what there was when the package was made. */
+const OUTDATED = new Set(['envoy.config.accesslog.v3.ResponseFlagFilter.flags']);
+
+/** Every rule that the API sets for its fields (protoc-gen-validate), by message. */
+function writeConstraints(files) {
+  const image = path.join(STAGE, 'image.json');
+  const paths = files.filter((file) => /^envoy\/(config|type|extensions)\//.test(file));
+  execFileSync(
+    path.join(ROOT, 'node_modules/.bin/buf'),
+    ['build', ...paths.flatMap((file) => ['--path', file]), '-o', image],
+    { cwd: STAGE, stdio: 'inherit' },
+  );
+  const rows = [];
+  const visit = (message, prefix) => {
+    const name = `${prefix}.${message.name}`;
+    for (const nested of message.nestedType ?? []) visit(nested, name);
+    if (message.options?.['[validate.disabled]']) return;
+    const fields = Object.fromEntries(
+      (message.field ?? []).flatMap((field) => {
+        const rules = field.options?.['[validate.rules]'];
+        return rules === undefined || OUTDATED.has(`${name}.${field.name}`) ? [] : [[field.name, withNumbers(rules)]];
+      }),
+    );
+    const oneofs = (message.oneofDecl ?? []).filter((oneof) => oneof.options?.['[validate.required]']);
+    if (Object.keys(fields).length + oneofs.length === 0) return;
+    rows.push(`  '${name}': ${JSON.stringify(JSON.stringify({ oneofs: oneofs.map((oneof) => oneof.name), fields }))},`);
+  };
+  for (const { name, package: prefix, messageType = [] } of JSON.parse(fs.readFileSync(image, 'utf8')).file) {
+    if (paths.includes(name)) for (const message of messageType) visit(message, prefix);
+  }
+  fs.writeFileSync(
+    path.join(OUT, 'constraints.ts'),
+    `/** Message type name -> JSON of the rules of its fields and of the oneofs that it needs. */\nexport const constraints: Record<string, string> = {\n${rows.sort().join('\n')}\n};\n`,
+  );
+  return rows.length;
+}
+
+/** JSON has 64-bit numbers as text, and durations as seconds with a letter. */
+function withNumbers(rules) {
+  return JSON.parse(JSON.stringify(rules), (key, value) =>
+    typeof value === 'string' && key !== 'pattern' && /^-?\d+(\.\d+)?s?$/.test(value)
+      ? Number.parseFloat(value)
+      : value,
+  );
+}
+
 stage();
 const files = wanted();
 generate(files);
+console.log(`${writeConstraints(files)} messages with constraints`);
 console.log(`${files.length} proto files wanted, ${writeIndex()} messages described`);

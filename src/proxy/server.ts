@@ -123,7 +123,7 @@ export class ProxyServer implements AdminProxy {
       this.#errors.at('static_resources').at('secrets'),
     );
     this.filters = new HttpFilterRegistry(HTTP_FILTERS, worker);
-    this.routes = new RouteSubscriptions(worker, this.filters);
+    this.routes = new RouteSubscriptions(worker, this.filters, (name) => this.clusters.get(name) !== undefined);
     this.extensions = new ExtensionConfigs(worker);
     const hcm = httpConnectionManagerDefinition({
       filters: this.filters,

@@ -144,11 +144,8 @@ function typedParts(bytes: Uint8Array, at: ConfigErrors): Parts {
       const { httpProtocolOptions: http1, http2ProtocolOptions: http2 } = given.value;
       return { ...parts, protocol: { kind: given.case === 'autoConfig' ? 'auto' : 'downstream' }, http1, http2 };
     }
+    // Without one of them it has been refused already.
     default:
-      at.add(
-        'upstream_protocol_options',
-        'explicit_http_config, use_downstream_protocol_config or auto_config is needed',
-      );
       return { ...parts, protocol: { kind: 'http1' } };
   }
 }

@@ -1,4 +1,5 @@
 import { type DescMessage, isFieldSet, type Message } from '@bufbuild/protobuf';
+import { checkConstraints } from './constraints.ts';
 import type { ConfigErrors } from './errors.ts';
 
 /** Message type -> proto names of the fields that we honour, or that change nothing but names and statistics. */
@@ -16,7 +17,7 @@ function fieldsOf(table: SupportTable, typeName: string): ReadonlySet<string> | 
 
 /**
  * Adds an error for every field that is set and not supported: a resource that asks for what we do not do is refused,
- * not half obeyed. Fields that our copy of the API does not have are told apart ({@link ConfigErrors.addUnknown}). Does not look into Any: whoever compiles an extension checks its configuration with a table of its
+ * not half obeyed; so is one that breaks a rule of the API. Fields that our copy of the API does not have are told apart ({@link ConfigErrors.addUnknown}). Does not look into Any: whoever compiles an extension checks its configuration with a table of its
  * own. A message that stands in no table is not supported at all.
  */
 export function checkSupported(schema: DescMessage, message: Message, table: SupportTable, errors: ConfigErrors): void {
@@ -27,6 +28,7 @@ export function checkSupported(schema: DescMessage, message: Message, table: Sup
     errors.add('', `${schema.typeName} is not supported`);
     return;
   }
+  checkConstraints(schema, message, errors);
   const values = message as unknown as Record<string, unknown>;
   for (const field of schema.fields) {
     if (!isFieldSet(message, field)) continue;

@@ -149,6 +149,9 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
     maxHeaderCount: common?.maxHeadersCount ?? 100,
   };
   const codec = CODECS[proto.codecType];
+  if (proto.stripMatchingHostPort && proto.stripPortMode.case !== undefined) {
+    errors.add('strip_matching_host_port', 'only one of it and strip_any_host_port may be set');
+  }
   if (codec === undefined) errors.add('codec_type', 'only AUTO, HTTP1 and HTTP2 are supported');
   const transformation = proto.schemeHeaderTransformation;
   const streamErrors = proto.streamErrorOnInvalidHttpMessage;

@@ -17,6 +17,7 @@ import type { NetworkBuildContext, NetworkFilterDefinition } from '../net/networ
 import { StatLeases } from '../observe/stat-leases.ts';
 import { type TracingConfig, tracingConfig } from '../observe/tracing/config.ts';
 import type { Tracers } from '../observe/tracing/tracers.ts';
+import { checkClusters } from '../router/cluster-references.ts';
 import { type HcmConfig, hcmConfig, type NamedFilter } from './config.ts';
 import { HttpConnectionManager } from './connection-manager.ts';
 import type { ExtensionConfigs } from './extension-config.ts';
@@ -73,11 +74,15 @@ function compile(
   const filters = chain(proto.httpFilters, errors.at('http_filters'));
   const upgrades = new Map(
     proto.upgradeConfigs.map((upgrade, i) => {
+      const type = upgrade.upgradeType.toLowerCase();
+      if (proto.upgradeConfigs.findIndex((other) => other.upgradeType.toLowerCase() === type) < i) {
+        errors.at('upgrade_configs').at(i).add('upgrade_type', `${upgrade.upgradeType} stands there twice`);
+      }
       const own =
         upgrade.filters.length > 0
           ? chain(upgrade.filters, errors.at('upgrade_configs').at(i).at('filters'))
           : undefined;
-      return [upgrade.upgradeType.toLowerCase(), { enabled: upgrade.enabled ?? true, filters: own }] as const;
+      return [type, { enabled: upgrade.enabled ?? true, filters: own }] as const;
     }),
   );
   const routes = routeProvider(proto, environment, context, errors);
@@ -163,6 +168,9 @@ function routeProvider(
   if (routeSpecifier.case === 'routeConfig') {
     const { value } = routeSpecifier;
     const table = compileRoutes(value, routeEnvironment(context.worker, filters), errors.at('route_config'));
+    if (value.validateClusters ?? true) {
+      checkClusters(value, (name) => context.clusters.get(name) !== undefined, errors.at('route_config'));
+    }
     const remove = subscriptions.addInline(value);
     return {
       provider: { table },

@@ -11,6 +11,7 @@ import { NameSubscription, PerSource } from '../name-subscription.ts';
 import { FirstAnswer } from '../net/first-answer.ts';
 import type { StatLease } from '../observe/stats.ts';
 import { ReloadingSubscriptionStats } from '../observe/subscription-stats.ts';
+import { checkClusters } from '../router/cluster-references.ts';
 import { type RouteEnvironment, RouteTable } from '../router/route-table.ts';
 import type { FilterConfigCompiler } from '../router/scope.ts';
 import { SUPPORTED } from '../router/supported.ts';
@@ -61,9 +62,10 @@ export class RouteSubscriptions {
   readonly #sources: PerSource<SourceRoutes>;
   readonly #inline = new Set<InlineRoutes>();
 
-  constructor(worker: WorkerContext, filters: FilterConfigCompiler) {
+  /** `clusterExists`: asked for routes that want to be refused for clusters that there are none of. */
+  constructor(worker: WorkerContext, filters: FilterConfigCompiler, clusterExists: (name: string) => boolean) {
     this.#worker = worker;
-    this.#sources = new PerSource((source) => new SourceRoutes(worker, filters, source));
+    this.#sources = new PerSource((source) => new SourceRoutes(worker, filters, clusterExists, source));
   }
 
   /** Notes routes that stand in a listener, for dumps; the returned function ends that. */
@@ -103,12 +105,19 @@ export interface InlineRoutes {
 class SourceRoutes {
   readonly #worker: WorkerContext;
   readonly #filters: FilterConfigCompiler;
+  readonly #clusterExists: (name: string) => boolean;
   readonly #routes = new Map<string, RdsRoutes>();
   readonly #subscription: NameSubscription;
 
-  constructor(worker: WorkerContext, filters: FilterConfigCompiler, source: ConfigSourceSpec) {
+  constructor(
+    worker: WorkerContext,
+    filters: FilterConfigCompiler,
+    clusterExists: (name: string) => boolean,
+    source: ConfigSourceSpec,
+  ) {
     this.#worker = worker;
     this.#filters = filters;
+    this.#clusterExists = clusterExists;
     this.#subscription = new NameSubscription(worker, {
       source,
       typeUrl: TYPE,
@@ -169,6 +178,7 @@ class SourceRoutes {
     stats.attempt();
     try {
       const proto = fromBinary(RouteConfigurationSchema, bytes);
+      if (proto.validateClusters) checkClusters(proto, this.#clusterExists, errors);
       const table = compileRoutes(proto, routeEnvironment(this.#worker, this.#filters), errors);
       if (table !== undefined) {
         routes.table?.dispose();

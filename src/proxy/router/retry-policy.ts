@@ -129,6 +129,8 @@ const PREVIOUS_HOSTS = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHo
 
 export function retryPolicy(proto: RetryPolicyProto, errors: ConfigErrors): RetryPolicy {
   const base = durationMs(proto.retryBackOff?.baseInterval, 25);
+  const most = durationMs(proto.retryBackOff?.maxInterval, base * 10);
+  if (most < base) errors.add('retry_back_off.max_interval', 'must be at least base_interval');
   const limited = proto.rateLimitedRetryBackOff;
   const priorityFrequency = previousPriorities(proto, errors.at('retry_priority'));
   let avoidPreviousHosts = false;
@@ -153,7 +155,7 @@ export function retryPolicy(proto: RetryPolicyProto, errors: ConfigErrors): Retr
       headerTest(m, errors.at('retriable_request_headers').at(i)),
     ),
     backoffBaseMs: base,
-    backoffMaxMs: durationMs(proto.retryBackOff?.maxInterval, base * 10),
+    backoffMaxMs: most,
     hostAttempts: Math.max(1, Number(proto.hostSelectionRetryMaxAttempts)),
     avoidPreviousHosts,
     priorityFrequency,

@@ -34,6 +34,10 @@ export function pathRewrite(
   match: PathMatch,
   errors: ConfigErrors,
 ): PathRewrite | undefined {
+  const ways = [action.prefixRewrite !== '', action.regexRewrite !== undefined, action.pathRewritePolicy !== undefined];
+  if (ways.filter(Boolean).length > 1) {
+    errors.add('', 'only one of prefix_rewrite, regex_rewrite and path_rewrite_policy may be set');
+  }
   if (action.prefixRewrite !== '') {
     const prefix = wireForm(action.prefixRewrite);
     const matched = wireForm(match.text).length;

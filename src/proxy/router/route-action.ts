@@ -57,7 +57,7 @@ export function routeAction(
     hash: requestHash(proto.hashPolicy, errors.at('hash_policy')),
     metadataMatch: proto.metadataMatch && metadataOf(proto.metadataMatch),
     mirrors: mirrors.map((m, i) => mirror(m, enclosing.context.runtime, errors.at('request_mirror_policies').at(i))),
-    upgrades: new Map(proto.upgradeConfigs.map((u) => [u.upgradeType.toLowerCase(), upgradeRule(u)])),
+    upgrades: upgradeRules(proto.upgradeConfigs, errors.at('upgrade_configs')),
     internalRedirect:
       proto.internalRedirectPolicy &&
       internalRedirectPolicy(proto.internalRedirectPolicy, errors.at('internal_redirect_policy')),
@@ -67,8 +67,18 @@ export function routeAction(
   };
 }
 
-function upgradeRule(config: RouteActionProto['upgradeConfigs'][number]): UpgradeRule {
-  return { enabled: config.enabled ?? true, terminateConnect: config.connectConfig !== undefined };
+function upgradeRules(
+  configs: RouteActionProto['upgradeConfigs'],
+  errors: ConfigErrors,
+): ReadonlyMap<string, UpgradeRule> {
+  const rules = new Map<string, UpgradeRule>();
+  configs.forEach(({ upgradeType, enabled, connectConfig }, i) => {
+    const type = upgradeType.toLowerCase();
+    if (rules.has(type)) errors.at(i).add('upgrade_type', `${upgradeType} stands there twice`);
+    if (connectConfig !== undefined && type !== 'connect') errors.at(i).add('connect_config', 'is for CONNECT only');
+    rules.set(type, { enabled: enabled ?? true, terminateConnect: connectConfig !== undefined });
+  });
+  return rules;
 }
 
 function clusterChoice(proto: RouteActionProto, enclosing: Enclosing, errors: ConfigErrors): ClusterChoice {

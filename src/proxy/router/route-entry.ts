@@ -74,7 +74,7 @@ function action(proto: RouteProto, path: PathMatch, enclosing: Enclosing, errors
     case 'redirect':
       return redirectAction(proto.action.value, path, errors.at('redirect'));
     case 'directResponse':
-      return directResponse(proto.action.value, errors.at('direct_response'));
+      return directResponse(proto.action.value, enclosing.context.maxDirectResponseBytes, errors.at('direct_response'));
     case 'nonForwardingAction':
       return { kind: 'non-forwarding' };
     default:
@@ -85,7 +85,7 @@ function action(proto: RouteProto, path: PathMatch, enclosing: Enclosing, errors
 
 type DirectProto = Extract<RouteProto['action'], { case: 'directResponse' }>['value'];
 
-function directResponse(proto: DirectProto, errors: ConfigErrors): DirectResponseAction {
+function directResponse(proto: DirectProto, maxBytes: number, errors: ConfigErrors): DirectResponseAction {
   const { status, body } = proto;
   if (status < 200 || status > 599) errors.add('status', 'must be between 200 and 599');
   const specifier = body?.specifier;
@@ -93,6 +93,8 @@ function directResponse(proto: DirectProto, errors: ConfigErrors): DirectRespons
   if (specifier?.case === 'inlineString') text = specifier.value;
   else if (specifier?.case === 'inlineBytes') text = Buffer.from(specifier.value).toString('utf8');
   else if (specifier?.case !== undefined) errors.add(`body.${specifier.case}`, 'is not supported');
+  const length = Buffer.byteLength(text);
+  if (length > maxBytes) errors.add('body', `has ${length} bytes; at most ${maxBytes} are allowed`);
   return { kind: 'direct', status, body: text };
 }
 

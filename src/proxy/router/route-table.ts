@@ -71,6 +71,7 @@ export class RouteTable {
       mostSpecificWins: proto.mostSpecificHeaderMutationsWins,
       mirrors: proto.requestMirrorPolicies,
       runtime,
+      maxDirectResponseBytes: proto.maxDirectResponseBodySizeBytes ?? 4096,
       ignorePathParameters: proto.ignorePathParametersInPathMatching,
       stats: (prefix) => stats.acquire(prefix, RequestStats),
     };

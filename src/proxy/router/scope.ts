@@ -48,6 +48,8 @@ export interface BuildContext {
   readonly mostSpecificWins: boolean;
   readonly mirrors: readonly RouteAction_RequestMirrorPolicy[];
   readonly ignorePathParameters: boolean;
+  /** `max_direct_response_body_size_bytes` */
+  readonly maxDirectResponseBytes: number;
   readonly runtime: RuntimeSource;
   /** The statistics under a prefix; they are the route configuration's for as long as it is in use. */
   stats(prefix: string): RequestStats;

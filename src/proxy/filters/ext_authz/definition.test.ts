@@ -18,7 +18,7 @@ test('what is wrong is told with its path', () => {
       { grpcService: { googleGrpc: { targetUri: 'a', statPrefix: 'b' } } },
       'grpc_service.google_grpc: is not supported',
     ],
-    [{ grpcService: { envoyGrpc: {} } }, 'grpc_service.envoy_grpc.cluster_name: is needed'],
+    [{ grpcService: { envoyGrpc: {} } }, 'grpc_service.envoy_grpc.cluster_name: must not be empty'],
     [{ httpService: { ...HTTP.httpService, pathPrefix: 'a' } }, 'http_service.path_prefix: must begin with "/"'],
     [{ httpService: {} }, 'http_service.server_uri.cluster: must not be empty'],
     [{ ...GRPC, withRequestBody: {} }, 'with_request_body.max_request_bytes: must be greater than 0'],

@@ -17,7 +17,7 @@ test('what is wrong is told with its path', () => {
     [{ ...GOOD, stage: 11 }, 'stage: must be at most 10'],
     [{ ...GOOD, requestType: 'any' }, 'request_type: must be internal, external or both'],
     [{ domain: 'd' }, 'rate_limit_service: is needed'],
-    [{ ...GOOD, rateLimitService: {} }, 'rate_limit_service.grpc_service.envoy_grpc: is needed'],
+    [{ ...GOOD, rateLimitService: {} }, 'rate_limit_service.grpc_service: is needed'],
   ];
   for (const [json, want] of table) assert.equal(compileFilter(ratelimit, json).errors[0], want);
 });
