@@ -141,9 +141,10 @@ export class ClusterManager implements ClusterSource {
     if (active) this.#warm({ active, version: '', lastUpdated: this.#worker.timers.wallClock(), dynamic: false });
   }
 
-  /** Compiles a cluster of the bootstrap, and starts nothing of it. */
+  /** Compiles a cluster of the bootstrap, so that there is one of that name, and starts nothing of it. */
   check(proto: ClusterProto, errors: ConfigErrors): void {
-    this.#compile(proto, () => proto, errors)?.close();
+    const active = this.#compile(proto, () => proto, errors);
+    if (active) this.#clusters.set(active.name, { active, version: '', lastUpdated: 0, dynamic: false });
   }
 
   /** Subscribes to CDS. */

@@ -407,8 +407,14 @@ test('what is refused of a configuration, with its path', (t) => {
       context({ ...trust(pki.root), match_typed_subject_alt_names: [{ matcher: { exact: 'x' } }] }),
       /match_typed_subject_alt_names\[0\].san_type: must not be SAN_TYPE_UNSPECIFIED/,
     ],
-    [context({ verify_certificate_hash: ['zz'.repeat(32)] }), /verify_certificate_hash\[0\]: Invalid hex-encoded SHA-256 zz/],
-    [context({ verify_certificate_spki: ['z'.repeat(44)] }), /verify_certificate_spki\[0\]: Invalid base64-encoded SHA-256 z/],
+    [
+      context({ verify_certificate_hash: ['zz'.repeat(32)] }),
+      /verify_certificate_hash\[0\]: Invalid hex-encoded SHA-256 zz/,
+    ],
+    [
+      context({ verify_certificate_spki: ['z'.repeat(44)] }),
+      /verify_certificate_spki\[0\]: Invalid base64-encoded SHA-256 z/,
+    ],
     [
       context({ trusted_ca: { filename: '/nowhere/ca.pem' } }),
       /trusted_ca: \/nowhere\/ca.pem cannot be read: there is no such file/,
