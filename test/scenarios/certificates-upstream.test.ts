@@ -57,7 +57,9 @@ test('another control plane signs for a mesh', async (t) => {
       metadata: { name: 'istiod-tls', namespace: 'istio-system' },
       stringData: { 'tls.crt': chain.join(''), 'tls.key': privateKeyPem(key), 'ca.crt': roots },
     };
-    const operator = `  values: {pilot: {env: ${JSON.stringify(env)}}}`;
+    const operator = `
+  meshConfig: {defaultConfig: {proxyMetadata: {SECRET_TTL: 12s}}}
+  values: {pilot: {env: ${JSON.stringify(env)}}}`;
     return { serial, ...relayMesh({ more: JSON.stringify(own), operator }) };
   };
   const { serial, ...yaml } = await files();
@@ -75,7 +77,7 @@ test('another control plane signs for a mesh', async (t) => {
     assert.ok(leaf.isSignedBy(root!), `${name}: by the upstream authority`);
     assert.deepEqual(leaf.extensions.subjectAltNames.uris, [`spiffe://cluster.local/ns/default/sa/${name}`]);
     const issued = lines.filter((line) => line.includes('certificate issued') && line.includes(`/sa/${name}`));
-    assert.equal(issued.length, 1, issued.join(''));
+    assert.ok(issued.length >= 1, name);
     assert.match(issued[0]!, /caller="?spiffe:\/\/cluster\.local\/ns\/istio-system\/sa\/istiod/);
     assert.match(issued[0]!, new RegExp(`onBehalfOf="?spiffe://cluster\\.local/ns/default/sa/${name}`));
   }
@@ -93,6 +95,18 @@ test('another control plane signs for a mesh', async (t) => {
   );
   const again = await mesh.isthmus(['certs', 'renew', 'front.default']);
   assert.equal(again.code, 0, again.stderr);
+
+  // Nobody signs any more: who is due for a new certificate is told of, and the mesh is not well.
+  await upstream.running.stop();
+  const red = await until('a renewal is overdue', async () => {
+    const certs = await mesh.isthmus(['certs']);
+    return certs.code === 1 ? certs.stdout : undefined;
+  });
+  assert.match(red, /renewal fails: .*the upstream CA does not issue certificates/);
+  const health = await mesh.isthmus(['status']);
+  assert.equal(health.code, 1);
+  assert.match(health.stdout, /^mesh mesh .* is not ready/);
+  assert.match(health.stdout, /certificates: .*renewal fails/);
 });
 
 test('a workload that knows a former trust domain of the mesh, now an alias, gets its name in the new one', async (t) => {
