@@ -98,12 +98,17 @@ const table: readonly (readonly [string, Record<string, unknown>])[] = [
         exportTo: ['.'],
         workloadSelector: { matchLabels: { istio: 'ingressgateway' } },
         trafficPolicy: {
-          tls: {
-            mode: 'SIMPLE',
-            credentialName: 'r-b-route-destination',
-            sni: 'web.b.svc.cluster.local',
-            subjectAltNames: ['web.b.svc.cluster.local'],
-          },
+          portLevelSettings: [
+            {
+              port: { number: 8443 },
+              tls: {
+                mode: 'SIMPLE',
+                credentialName: 'r-b-route-destination',
+                sni: 'web.b.svc',
+                subjectAltNames: ['web.b.svc', 'web.b.svc.cluster.local'],
+              },
+            },
+          ],
         },
       },
     },

@@ -86,19 +86,29 @@ function encryptedAnew(route: Route, mesh: MeshConfig, destinations: readonly De
   const objects = authority
     ? [made(route, 'Secret', secret, namespace, destinationSecret(authority), ['spec', 'tls'])]
     : [];
-  const rules = destinations.map(({ destination: { host } }, i) =>
-    made(route, 'DestinationRule', nameOf(route, String(i)), namespace, {
+  const rules = destinations.map(({ destination: { host, port } }, i) => {
+    // Without the authority nothing is trusted, rather than anything.
+    const tls = {
+      mode: 'SIMPLE',
+      credentialName: secret,
+      sni: shortName(host),
+      subjectAltNames: [shortName(host), host],
+    };
+    return made(route, 'DestinationRule', nameOf(route, String(i)), namespace, {
       spec: {
         host,
         exportTo: ['.'],
         workloadSelector: { matchLabels: gatewaySelector(mesh) },
-        // Without the authority nothing is trusted, rather than anything.
-        trafficPolicy: { tls: { mode: 'SIMPLE', credentialName: secret, sni: host, subjectAltNames: [host] } },
+        // Other Routes may lead to other ports of the service.
+        trafficPolicy: { portLevelSettings: [{ port, tls }] },
       },
-    }),
-  );
+    });
+  });
   return [...objects, ...rules];
 }
+
+/** The name under which OpenShift's router knows a service, and certificates of its services are for. */
+const shortName = (host: string) => host.replace(/\.cluster\.local$/, '');
 
 function port(number: number, protocol: string) {
   return { number, protocol, name: `${protocol.toLowerCase()}-${number}` };

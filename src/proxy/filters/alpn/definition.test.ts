@@ -29,7 +29,8 @@ function offered(
   protocol: StreamInfo['protocol'] = 'HTTP/1.1',
   config: FilterConfig = OVERRIDES,
 ): unknown {
-  const callbacks = new StubCallbacks({ clusters: { get: () => cluster as Cluster | undefined } });
+  const known = cluster && ({ metadata: new Map(), ...cluster } as unknown as Cluster);
+  const callbacks = new StubCallbacks({ clusters: { get: () => known } });
   callbacks.info.protocol = protocol;
   callbacks.chosenCluster = { name: 'c' } as ChosenCluster;
   const factory = alpn.compile(config, {} as FilterBuildContext, new ConfigErrors());
@@ -54,4 +55,10 @@ test('without a cluster, or a list for its protocol, the cluster is left as it i
   assert.equal(offered({ http2: true }, 'HTTP/1.1', create(FilterConfigSchema, { alpnOverride: [http11] })), undefined);
   const empty = create(FilterConfigSchema, { alpnOverride: [{ upstreamProtocol: Protocol.HTTP2, alpnOverride: [] }] });
   assert.equal(offered({ http2: true }, 'HTTP/1.1', empty), undefined);
+});
+
+test('a cluster with TLS of its own keeps the ALPN that it has', () => {
+  assert.equal(offered({ http2: false, metadata: new Map([['istio', { alpn_override: 'false' }]]) }), undefined);
+  const others = new Map([['istio', { alpn_override: 'true' }]]);
+  assert.deepEqual(offered({ http2: false, metadata: others }), ['istio-http/1.1', 'istio', 'http/1.1']);
 });

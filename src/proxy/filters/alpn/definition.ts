@@ -48,7 +48,9 @@ class AlpnFilter implements HttpFilter {
   requestHeaders(): HeadersStatus {
     const { chosenCluster, clusters, info } = this.#callbacks;
     const cluster = chosenCluster && clusters.get(chosenCluster.name);
-    if (cluster === undefined) return HeadersStatus.Continue;
+    // Where a DestinationRule originates TLS, the peer is no proxy of the mesh; istiod says so in the cluster.
+    if (cluster === undefined || cluster.metadata.get('istio')?.alpn_override === 'false')
+      return HeadersStatus.Continue;
     const protocol = cluster.followsDownstreamProtocol ? info.protocol : cluster.http2 ? 'HTTP/2' : 'HTTP/1.1';
     const list = this.#overrides.get(protocol);
     if (list !== undefined) info.setFilterState(UPSTREAM_ALPN, list);
