@@ -40,6 +40,8 @@ export class FilterContext implements FilterCallbacks, PassEntry {
   requestHold: HeadersStatus = HeadersStatus.Continue;
   responseHold: HeadersStatus = HeadersStatus.Continue;
   readonly #manager: FilterContextOwner;
+  /** The manager's, one step nearer: filters ask for much of it. */
+  readonly #stream: FilteredStream;
   readonly #name: string;
   readonly #index: number;
   /** Place of its factory in the configured chain; filters with nothing to do have none in the stream's. */
@@ -47,41 +49,42 @@ export class FilterContext implements FilterCallbacks, PassEntry {
 
   constructor(manager: FilterContextOwner, name: string, index: number, order: number) {
     this.#manager = manager;
+    this.#stream = manager.stream;
     this.#name = name;
     this.#index = index;
     this.order = order;
   }
 
   get info(): StreamInfo {
-    return this.#manager.stream.info;
+    return this.#stream.info;
   }
 
   get connection(): Connection {
-    return this.#manager.stream.owner.connection;
+    return this.#stream.owner.connection;
   }
 
   get timers(): Timers {
-    return this.#manager.stream.owner.worker.timers;
+    return this.#stream.owner.worker.timers;
   }
 
   get clusters(): ClusterSource {
-    return this.#manager.stream.owner.clusters;
+    return this.#stream.owner.clusters;
   }
 
   get random(): () => number {
-    return this.#manager.stream.owner.worker.random;
+    return this.#stream.owner.worker.random;
   }
 
   get requestHeaders(): Headers {
-    return this.#manager.stream.requestHeaders;
+    return this.#stream.requestHeaders;
   }
 
   get route(): Route | undefined {
-    return this.#manager.stream.route;
+    return this.#stream.route;
   }
 
   get chosenCluster(): ChosenCluster | undefined {
-    return this.#manager.stream.chosenCluster;
+    return this.#stream.chosenCluster;
   }
 
   routeConfig<T>(): T | undefined {
@@ -89,8 +92,8 @@ export class FilterContext implements FilterCallbacks, PassEntry {
   }
 
   routeConfigs<T>(): readonly T[] {
-    const configs = this.#manager.stream.route?.filterConfigs(this.#name) ?? NONE;
-    const own = this.#manager.stream.chosenCluster?.filterConfig(this.#name);
+    const configs = this.#stream.route?.filterConfigs(this.#name) ?? NONE;
+    const own = this.#stream.chosenCluster?.filterConfig(this.#name);
     return (own === undefined ? configs : [...configs, own]) as readonly T[];
   }
 
@@ -159,7 +162,7 @@ export class FilterContext implements FilterCallbacks, PassEntry {
   }
 
   sendLocalReply(reply: LocalReply): void {
-    this.#manager.stream.sendLocalReply(reply);
+    this.#stream.sendLocalReply(reply);
   }
 
   respondInformational(headers: Headers): void {
@@ -179,15 +182,15 @@ export class FilterContext implements FilterCallbacks, PassEntry {
   }
 
   resetStream(reason: ResetReason, details: string): void {
-    this.#manager.stream.resetStream(reason, details);
+    this.#stream.resetStream(reason, details);
   }
 
   recreateStream(response: Headers, body: readonly Uint8Array[], trailers: Headers | undefined): void {
-    this.#manager.stream.recreate(response, body, trailers);
+    this.#stream.recreate(response, body, trailers);
   }
 
   pauseRequest(pause: boolean): void {
-    this.#manager.stream.pauseRequest(pause);
+    this.#stream.pauseRequest(pause);
   }
 
   pauseResponse(pause: boolean): void {
