@@ -12,6 +12,7 @@ const CONFIG_PATHS: Readonly<Record<string, readonly [apiVersion: string, kind: 
   Sidecar: ['networking.istio.io/v1', 'sidecar'],
 };
 
+/** Where Kubernetes' API has an object, by which metadata names the configuration of a resource. */
 export function configPath({ kind, metadata }: ConfigObject): string {
   const [apiVersion, name] = CONFIG_PATHS[kind]!;
   return `/apis/${apiVersion}/namespaces/${metadata.namespace}/${name}/${metadata.name}`;
@@ -24,6 +25,7 @@ export function istioMetadata(fields: Readonly<Record<string, JsonValue>>): {
   return { filterMetadata: { [ISTIO_METADATA]: { ...fields } } };
 }
 
+/** Metadata of a resource that comes from one object. */
 export function configMetadata(object: ConfigObject) {
   return istioMetadata({ config: configPath(object) });
 }

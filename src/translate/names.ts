@@ -41,6 +41,7 @@ export interface ClusterName {
   readonly sni: boolean;
 }
 
+/** Takes the name of a cluster apart, in either form; undefined if it is none of Istio's. */
 export function parseClusterName(name: string): ClusterName | undefined {
   const sni = name.startsWith('outbound_.');
   const parts = name.split(sni ? '_.' : '|');
@@ -66,10 +67,12 @@ export function domainName(host: string, port: number): string {
   return `${bracketed(host)}:${port}`;
 }
 
+/** A host as it stands before a port. */
 export function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
+/** Name of a listener: `ADDRESS_PORT`. */
 export function listenerName(bind: string, port: number): string {
   return `${bind}_${port}`;
 }

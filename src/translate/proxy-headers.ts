@@ -44,6 +44,7 @@ export function forwardOf(name: keyof typeof FORWARD | undefined): Forward | und
   return name === undefined ? undefined : FORWARD[name];
 }
 
+/** Reads `proxyHeaders` of a ProxyConfig, with what Istio does where it says nothing. */
 export function proxyHeaders(config: MeshProxyConfig, listenerClass: ListenerClass): ProxyHeaders {
   const headers = config.proxyHeaders ?? {};
   const { server, setCurrentClientCertDetails: details } = headers;

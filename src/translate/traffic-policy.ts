@@ -36,6 +36,7 @@ export function policyOf(rule: DestinationRule | undefined, subset: string, port
   return subsetPolicy(general, subsetOf(rule, subset)?.trafficPolicy, port);
 }
 
+/** The subset of a rule by its name; undefined for the empty name. */
 export function subsetOf(rule: DestinationRule | undefined, name: string): Subset | undefined {
   return name === '' ? undefined : rule?.spec.subsets?.find((subset) => subset.name === name);
 }

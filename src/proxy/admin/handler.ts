@@ -38,6 +38,7 @@ export function pretty(value: unknown): string {
   return JSON.stringify(value, null, 1);
 }
 
+/** The answer to a request that asks for what there is not. */
 export function badRequest(message: string): AdminAnswer {
   return { status: 400, body: message };
 }

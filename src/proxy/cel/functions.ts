@@ -50,6 +50,7 @@ function nonZero(value: bigint): bigint {
   return value;
 }
 
+/** `of[key]`. Throws a CelError where there is no such key. */
 export function indexOf(of: CelValue, key: CelValue): CelValue {
   let found: CelValue | undefined;
   if (isMap(of)) found = of.get(key);

@@ -25,6 +25,7 @@ const WORDS: ReadonlyMap<string, null | boolean> = new Map([
 ]);
 const MAX_INT = 2n ** 64n;
 
+/** Takes an expression apart. Throws what is wrong with it, in words. */
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   let at = 0;

@@ -30,6 +30,7 @@ export class CelTimestamp {
   }
 }
 
+/** A `duration`. */
 export class CelDuration {
   readonly ms: number;
 
@@ -88,6 +89,7 @@ class KeyedMap implements CelMap {
   }
 }
 
+/** Whether a value is a map: an object with the methods of one, whatever it is. */
 export function isMap(value: unknown): value is CelMap {
   return (
     typeof value === 'object' &&
@@ -99,6 +101,7 @@ export function isMap(value: unknown): value is CelMap {
 
 const isNumeric = (value: CelValue): value is bigint | number => typeof value === 'bigint' || typeof value === 'number';
 
+/** Whether a value is a list. */
 export function isList(value: CelValue): value is readonly CelValue[] {
   return Array.isArray(value);
 }

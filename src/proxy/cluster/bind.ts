@@ -11,6 +11,7 @@ export interface Binding {
 
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
 
+/** Reads `upstream_bind_config`; undefined where the system chooses the address. */
 export function bindingOf(proto: BindConfig | undefined, errors: ConfigErrors): Binding | undefined {
   if (proto === undefined) return undefined;
   const { sourceAddress, extraSourceAddresses, additionalSourceAddresses } = proto;

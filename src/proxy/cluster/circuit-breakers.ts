@@ -11,6 +11,7 @@ export interface BreakerConfig {
   readonly high: Thresholds;
 }
 
+/** Reads `circuit_breakers`; priorities that say nothing have Envoy's defaults. */
 export function breakerConfig(proto: CircuitBreakers | undefined, errors: ConfigErrors): BreakerConfig {
   proto?.perHostThresholds.forEach((thresholds, i) => {
     const at = errors.at('per_host_thresholds').at(i);

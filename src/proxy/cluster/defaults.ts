@@ -15,6 +15,7 @@ export interface ClusterDefaults {
   readonly outlierLogPath: string | undefined;
 }
 
+/** Reads what the bootstrap says of all clusters. */
 export function clusterDefaults(bootstrap: Bootstrap, errors: ConfigErrors): ClusterDefaults {
   const manager = bootstrap.clusterManager;
   const at = errors.at('cluster_manager');

@@ -126,6 +126,7 @@ export function readTemplates(proto: ClusterLoadAssignment, errors: ConfigErrors
   });
 }
 
+/** Reads the `policy` of an assignment: over-provisioning, and requests to drop. */
 export function policyOf({ policy }: ClusterLoadAssignment, errors: ConfigErrors): AssignmentPolicy {
   if (policy?.overprovisioningFactor === 0) errors.add('policy.overprovisioning_factor', 'must be above 0');
   return {

@@ -13,6 +13,7 @@ const SYSTEM_IDLE_MS = 7_200_000;
 const SYSTEM_INTERVAL_MS = 75_000;
 const SYSTEM_PROBES = 9;
 
+/** Reads `tcp_keepalive`, whose times are in seconds; undefined if it is not set. */
 export function tcpKeepalive(proto: Proto | undefined): TcpKeepalive | undefined {
   if (proto === undefined) return undefined;
   const ms = (seconds: number | undefined) => (seconds === undefined ? undefined : seconds * 1000);
@@ -23,6 +24,7 @@ export function tcpKeepalive(proto: Proto | undefined): TcpKeepalive | undefined
   };
 }
 
+/** Switches keepalive on; what is not given is Linux' own. */
 export function keepAlive(socket: net.Socket, { idleMs, intervalMs, probes }: TcpKeepalive): void {
   socket.setKeepAlive(true, idleMs ?? SYSTEM_IDLE_MS, intervalMs ?? SYSTEM_INTERVAL_MS, probes ?? SYSTEM_PROBES);
 }

@@ -63,6 +63,7 @@ export function runtimeShare(key: string, otherwise: number, runtime: RuntimeSou
   return changing(runtime, key, otherwise, shareOf);
 }
 
+/** A RuntimeFeatureFlag; `otherwise` holds where it is not set. */
 export function runtimeFlag(
   proto: RuntimeFeatureFlag | undefined,
   otherwise: boolean,

@@ -25,6 +25,7 @@ interface BodyFormat {
 
 const TEXT = 'text/plain';
 
+/** Compiles `local_reply_config`; without it, answers are text as they were given. */
 export function localReplyMapper(
   proto: LocalReplyConfig | undefined,
   context: LogFilterContext,

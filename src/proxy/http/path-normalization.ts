@@ -75,6 +75,7 @@ export function unescapeSlashes(path: string): string {
   return path.slice(0, end).replaceAll(/%2f/gi, '/').replaceAll(/%5c/gi, '\\') + path.slice(end);
 }
 
+/** Whether there is a slash or backslash in percent-encoding before the query. */
 export function hasEscapedSlashes(path: string): boolean {
   const query = path.indexOf('?');
   return /%2f|%5c/i.test(query < 0 ? path : path.slice(0, query));

@@ -38,6 +38,7 @@ class RdsRoutes extends FirstAnswer implements RouteProvider {
   }
 }
 
+/** What route configurations are compiled with. */
 export function routeEnvironment({ stats, runtime }: WorkerContext, filters: FilterConfigCompiler): RouteEnvironment {
   return { filters, stats, runtime };
 }

@@ -102,6 +102,7 @@ function randomHash(random: () => number): bigint {
   return (BigInt(Math.floor(random() * 2 ** 32)) << 32n) | BigInt(Math.floor(random() * 2 ** 32));
 }
 
+/** A policy that looks hosts up in a table by the request's hash. */
 export function hashPolicy(name: string, kind: HashTableKind, options: HashOptions): Policy {
   return { name, create: (environment) => new HashBalancer(kind, options, environment) };
 }

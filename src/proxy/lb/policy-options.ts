@@ -29,6 +29,7 @@ interface SlowStartConfig {
   readonly minWeightPercent?: Percent;
 }
 
+/** Reads `slow_start_config`; undefined without a window. */
 export function slowStartOf(config: SlowStartConfig | undefined): SlowStart | undefined {
   const windowMs = durationMs(config?.slowStartWindow, 0);
   if (config === undefined || windowMs === 0) return undefined;
@@ -60,6 +61,7 @@ export function localityOptions(config: LocalityLbConfig | Cluster_CommonLbConfi
   };
 }
 
+/** Reads `ConsistentHashingLbConfig`. */
 export function hashOptions(
   config: Pick<ConsistentHashingLbConfig, 'useHostnameForHashing' | 'hashBalanceFactor'> | undefined,
   localityWeighted: boolean,
@@ -70,6 +72,7 @@ export function hashOptions(
   return { useHostname: config?.useHostnameForHashing ?? false, balanceFactor, localityWeighted };
 }
 
+/** Reads the sizes of `RING_HASH`, from 1024 to 8M entries unless told; `murmur`: hashes are Murmur's. */
 export function ringOptions(
   config: { readonly minimumRingSize?: bigint; readonly maximumRingSize?: bigint } | undefined,
   murmur: boolean,
@@ -87,6 +90,7 @@ export function ringOptions(
   return { ...hash, minimumSize, maximumSize, murmur };
 }
 
+/** Reads the table size of `MAGLEV`, a prime; 65537 unless told. */
 export function maglevOptions(
   config: { readonly tableSize?: bigint } | undefined,
   hash: HashOptions,

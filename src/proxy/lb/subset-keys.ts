@@ -6,6 +6,7 @@ export type Labels = Readonly<Record<string, unknown>>;
 
 const NO_LABELS: Labels = {};
 
+/** The labels of a host that subsets go by: its metadata under `envoy.lb`. */
 export function labelsOf(host: Host): Labels {
   return host.description.metadata.get('envoy.lb') ?? NO_LABELS;
 }

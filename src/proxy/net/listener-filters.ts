@@ -53,6 +53,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'envoy.filters.listener.proxy_protocol': ProxyProtocolSchema.typeName,
 };
 
+/** Reads `listener_filters`. Whatever their order, they take effect in the order of the protocols that they read. */
 export function compileListenerFilters(
   protos: readonly ListenerFilter[],
   stats: StatsStore,

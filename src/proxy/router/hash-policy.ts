@@ -15,6 +15,7 @@ export type RequestHash = (headers: Headers, info: StreamInfo, setCookie: Cookie
 
 type Part = (headers: Headers, info: StreamInfo, setCookie: CookieSink) => bigint | undefined;
 
+/** Compiles `hash_policy`: parts that apply are put together, up to a terminal one; undefined where there are none. */
 export function requestHash(
   policies: readonly RouteAction_HashPolicy[],
   errors: ConfigErrors,

@@ -81,6 +81,7 @@ const PREDICATES: readonly PredicateDefinition[] = [
 const STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const MAX_CODES = 5;
 
+/** Compiles `internal_redirect_policy`. */
 export function internalRedirectPolicy(proto: Proto, errors: ConfigErrors): InternalRedirectPolicy {
   if (proto.redirectResponseCodes.length > MAX_CODES) {
     errors.add('redirect_response_codes', `must be at most ${MAX_CODES}`);

@@ -19,6 +19,7 @@ export interface PathMatch {
 
 const NEVER: PathMatch = { kind: 'regex', text: '', matches: () => false };
 
+/** Compiles the path specifier of a RouteMatch. What is matched has no query. */
 export function pathMatch(match: RouteMatch, errors: ConfigErrors): PathMatch {
   const { pathSpecifier: specifier } = match;
   const sensitive = match.caseSensitive ?? true;

@@ -13,6 +13,7 @@ const STATUS: Readonly<Record<Code, number>> = {
   [Code.PERMANENT_REDIRECT]: 308,
 };
 
+/** Compiles `redirect`; `match` is the route's, for rewrites of a prefix. */
 export function redirectAction(proto: RedirectProto, match: PathMatch, errors: ConfigErrors): RedirectAction {
   const { pathRewriteSpecifier, schemeRewriteSpecifier, hostRedirect, portRedirect, stripQuery } = proto;
   let rewrite: PathRewrite | undefined;

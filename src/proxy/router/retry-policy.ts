@@ -127,6 +127,7 @@ function previousPriorities({ retryPriority }: RetryPolicyProto, errors: ConfigE
 
 const PREVIOUS_HOSTS = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
 
+/** Compiles `retry_policy`. */
 export function retryPolicy(proto: RetryPolicyProto, errors: ConfigErrors): RetryPolicy {
   const base = durationMs(proto.retryBackOff?.baseInterval, 25);
   const most = durationMs(proto.retryBackOff?.maxInterval, base * 10);

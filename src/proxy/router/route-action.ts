@@ -22,6 +22,7 @@ import type { Enclosing } from './scope.ts';
 const NOT_FOUND_STATUS = [503, 404, 500];
 const DEFAULT_TIMEOUT = 15_000;
 
+/** Compiles `route`: what is not set comes from the virtual host, or is Envoy's default. */
 export function routeAction(
   proto: RouteActionProto,
   path: PathMatch,

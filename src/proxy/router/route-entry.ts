@@ -19,6 +19,7 @@ export interface MatchableRoute {
   matches(path: string, end: number, headers: Headers, context: MatchContext): boolean;
 }
 
+/** Compiles one route of a virtual host. */
 export function compileRoute(proto: RouteProto, enclosing: Enclosing, errors: ConfigErrors): MatchableRoute {
   const { context, scope, info } = enclosing;
   if (proto.match === undefined) errors.add('match', 'is needed');

@@ -23,6 +23,7 @@ export function regexTest(matcher: RegexMatcher, errors: ConfigErrors): StringTe
   return regex === undefined ? () => false : (text) => regex.testExact(fromWireForm(text));
 }
 
+/** Compiles `envoy.type.matcher.v3.StringMatcher`. */
 export function stringTest(matcher: StringMatcher, errors: ConfigErrors): StringTest {
   const { matchPattern, ignoreCase } = matcher;
   const fold = ignoreCase ? (text: string) => text.toLowerCase() : (text: string) => text;

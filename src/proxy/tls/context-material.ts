@@ -151,6 +151,7 @@ function certificateFacts(certificate: KeyPair['leaf'], path: string, isCa: bool
   };
 }
 
+/** Protocols as ALPN has them on the wire (RFC 7301 section 3.1); undefined for none. */
 export function encodeAlpn(protocols: readonly string[], errors: ConfigErrors): Buffer | undefined {
   const parts: Buffer[] = [];
   for (const [i, protocol] of protocols.entries()) {

@@ -33,6 +33,7 @@ export interface TlsSocketOptions {
   readonly servername?: string;
 }
 
+/** Puts TLS on a connected socket. Nobody is admitted by it: that is `admit`'s. */
 export function wrapSocket(socket: net.Socket, options: TlsSocketOptions): tls.TLSSocket {
   const wrapped = new tls.TLSSocket(socket, {
     secureContext: options.secureContext,

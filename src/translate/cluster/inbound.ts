@@ -193,6 +193,7 @@ function connectionPool(proxy: ProxyView, request: InboundRequest, cluster: Clus
 const PASSTHROUGH_IPV4 = '127.0.0.6';
 const PASSTHROUGH_IPV6 = '::6';
 
+/** Makes a cluster connect from Istio's passthrough address, by which capture knows such connections. */
 export function bindToPassthrough(proxy: ProxyView, cluster: Cluster, bothFamilies: boolean): void {
   const [first, ...others] =
     proxy.ipMode === 'IPv6'

@@ -67,6 +67,7 @@ export function applyLoadBalancer(
   applyConsistentHash(cluster, settings);
 }
 
+/** The `type` of a cluster; undefined for a custom one. */
 export function discoveryType(cluster: Cluster): Cluster_DiscoveryType | undefined {
   return cluster.clusterDiscoveryType.case === 'type' ? cluster.clusterDiscoveryType.value : undefined;
 }

@@ -44,6 +44,7 @@ export const ALPN: HttpFilter = create(
   }),
 );
 
+/** The last filter of every chain; `debugHeaders`: it adds `x-envoy-*`. */
 export function routerFilter(debugHeaders: boolean): HttpFilter {
   return create(
     HttpFilterSchema,

@@ -18,6 +18,7 @@ export function jwtClaimMatcher(
   return jwtValueMatcher(path, stringOrListMatcher(matcher));
 }
 
+/** Matches a claim of the token that `jwt_authn` has left in dynamic metadata. */
 export function jwtValueMatcher(
   path: readonly string[],
   value: ValueInit,

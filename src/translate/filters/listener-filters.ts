@@ -15,6 +15,7 @@ const INITIAL_READ = 512;
 /** Mark of packets that keep the client's address, which iptables knows (TPROXY). */
 const ORIGINAL_SRC_MARK = 1337;
 
+/** Reads SNI and ALPN of a ClientHello. */
 export function tlsInspector(): ListenerFilter {
   return create(
     ListenerFilterSchema,
@@ -22,14 +23,17 @@ export function tlsInspector(): ListenerFilter {
   );
 }
 
+/** Detects HTTP by its first bytes. */
 export function httpInspector(): ListenerFilter {
   return create(ListenerFilterSchema, filter('envoy.filters.listener.http_inspector', HttpInspectorSchema, {}));
 }
 
+/** Restores the destination of a redirected connection. */
 export function originalDestination(): ListenerFilter {
   return create(ListenerFilterSchema, filter('envoy.filters.listener.original_dst', OriginalDstSchema, {}));
 }
 
+/** Connects with the address of the client (TPROXY). */
 export function originalSource(): ListenerFilter {
   return create(
     ListenerFilterSchema,
@@ -37,6 +41,7 @@ export function originalSource(): ListenerFilter {
   );
 }
 
+/** Reads the header of the PROXY protocol. */
 export function proxyProtocol(): ListenerFilter {
   return create(ListenerFilterSchema, filter('envoy.filters.listener.proxy_protocol', ProxyProtocolSchema, {}));
 }

@@ -53,6 +53,7 @@ export interface HttpOptions {
   readonly service?: Service | undefined;
 }
 
+/** The network filter of HTTP, with its filters, routes and logs. */
 export function httpConnectionManagerFilter(proxy: ProxyView, options: HttpOptions): Filter {
   return create(
     FilterSchema,

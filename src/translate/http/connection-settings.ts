@@ -27,6 +27,7 @@ const EDGE: ConnectionSettings = {
   httpPathWithEscapedSlashesAction: 'UNESCAPE_AND_REDIRECT',
 };
 
+/** `connectionSettings` of the proxy or of the mesh; the profile EDGE of a gateway fills in what they do not say. */
 export function connectionSettings(proxy: ProxyView): ConnectionSettings | undefined {
   const own = proxy.config.connectionSettings ?? proxy.mesh.defaultConfig.connectionSettings;
   if (own?.profile !== 'EDGE' || proxy.isSidecar) return own;

@@ -195,6 +195,7 @@ function isTlsServer(server: Server): boolean {
   return server.tls !== undefined && !isHttp(parseProtocol(server.port.protocol));
 }
 
+/** Whether TLS goes through the gateway as it is. */
 export function isPassthrough(server: Server): boolean {
   const mode = server.tls?.mode;
   return server.tls !== undefined && (mode === undefined || mode === 'PASSTHROUGH' || mode === 'AUTO_PASSTHROUGH');

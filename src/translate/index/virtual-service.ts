@@ -63,6 +63,7 @@ export interface VirtualService {
 /** Annotation by which adapters say what they made a VirtualService from. */
 const ROUTE_SEMANTICS = 'internal.istio.io/route-semantics';
 
+/** A VirtualService with all its hosts and gateways by their full names. */
 export function resolveVirtualService(source: ConfigObject<VirtualServiceSpec>, domain: string): VirtualService {
   const { spec, metadata } = source;
   const { namespace, name } = metadata;

@@ -26,10 +26,12 @@ export function additionalAddresses(
   return features.dualStack ? everyAddress(addresses, port) : [];
 }
 
+/** The addresses that a listener has besides its first. */
 export function everyAddress(addresses: readonly string[], port: number): AdditionalAddress[] {
   return addresses.map((address) => create(AdditionalAddressSchema, { address: socketAddress(address, port) }));
 }
 
+/** Connections are spread over workers one by one (`exactBalance` of a sidecar's inbound listeners). */
 export function exactBalance(): Listener_ConnectionBalanceConfig {
   return create(Listener_ConnectionBalanceConfigSchema, { balanceType: { case: 'exactBalance', value: {} } });
 }

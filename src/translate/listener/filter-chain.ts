@@ -43,6 +43,7 @@ export interface ChainSpec {
   readonly filters: () => Filter[];
 }
 
+/** A filter chain that matches everything, but for what is given. */
 export function chain(parts: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>): ChainSpec {
   return {
     sniHosts: [],
@@ -56,6 +57,7 @@ export function chain(parts: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>): C
   };
 }
 
+/** Whether a chain takes every connection. */
 export function matchesAll(spec: ChainSpec): boolean {
   return (
     (spec.sniHosts.length === 0 || spec.sniHosts.includes('*')) &&
@@ -65,6 +67,7 @@ export function matchesAll(spec: ChainSpec): boolean {
   );
 }
 
+/** The match of a chain; undefined if it takes every connection. */
 export function chainMatch(spec: ChainSpec): FilterChainMatch | undefined {
   if (matchesAll(spec)) return undefined;
   const prefixes = [...spec.destinations].sort().flatMap((text) => parsePrefix(text) ?? []);

@@ -245,6 +245,7 @@ function mergeInto(entry: Entry, incoming: readonly ChainSpec[], mixed: boolean)
   return added;
 }
 
+/** The listener of one address and port, from the chains that services have put there. */
 export function build(
   proxy: ProxyView,
   { binding, chains, port }: Pick<Entry, 'binding' | 'chains' | 'port'>,

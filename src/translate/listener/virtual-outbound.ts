@@ -59,6 +59,7 @@ function unknownHttpChains(proxy: ProxyView): MessageInitShape<typeof FilterChai
   ];
 }
 
+/** Ends every connection: its cluster has no endpoints. */
 export function blackHoleFilter(proxy: ProxyView, listenerClass: 'inbound' | 'outbound'): Filter {
   return tcpProxyFilter(proxy, {
     listenerClass,

@@ -56,6 +56,7 @@ export function serviceFilters(proxy: ProxyView, service: Service, port: Service
   return cache === undefined ? filters : [...filters.slice(0, -1), sniForwardProxyFilter(cache, number), terminal];
 }
 
+/** The cluster's name in statistics by `outboundClusterStatName`; undefined where it is the cluster's own. */
 export function outboundStatPrefix(
   { mesh }: ProxyView,
   service: Service | undefined,

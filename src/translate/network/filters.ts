@@ -6,6 +6,7 @@ import type { ListenerClass, ProxyView } from '../proxy-view.ts';
 import { authorizationOf } from '../security/authorization.ts';
 import { STATS_FILTER, statsFilters } from '../telemetry/metrics.ts';
 
+/** Istio's metrics of TCP, where telemetry wants them. */
 export function tcpStatsFilters(proxy: ProxyView, listenerClass: ListenerClass): Filter[] {
   return statsFilters(proxy, listenerClass).map((value) =>
     create(FilterSchema, { name: STATS_FILTER, configType: { case: 'typedConfig', value } }),

@@ -34,6 +34,7 @@ export interface WeightedCluster {
   readonly weight: number;
 }
 
+/** The network filter that sends a connection to a cluster. */
 export function tcpProxyFilter(proxy: ProxyView, options: TcpOptions): Filter {
   return create(FilterSchema, filter(TCP_PROXY, TcpProxySchema, tcpProxy(proxy, options)));
 }

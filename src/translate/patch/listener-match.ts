@@ -13,6 +13,7 @@ function isVirtual({ name }: Listener): boolean {
   return name === VIRTUAL_INBOUND || name === VIRTUAL_OUTBOUND;
 }
 
+/** Whether a patch means this listener. A port is not asked of virtual listeners, which have chains for many. */
 export function matchesListener({ listener: match, patch }: ReadyPatch, listener: Listener): boolean {
   if (match === undefined) return true;
   if (match.name && match.name !== listener.name) return false;
@@ -43,27 +44,33 @@ export function matchesChain({ listener: wanted }: ReadyPatch, listener: Listene
   return !match.destinationPort || own?.destinationPort === match.destinationPort;
 }
 
+/** Whether a patch's match names a listener filter. */
 export function namesListenerFilter({ listener }: ReadyPatch): boolean {
   return Boolean(listener?.listenerFilter);
 }
 
+/** Whether a patch means this listener filter; one that names none means all. */
 export function matchesListenerFilter({ listener }: ReadyPatch, { name }: ListenerFilter): boolean {
   return !listener?.listenerFilter || listener.listenerFilter === name;
 }
 
+/** Whether a patch's match names a network filter. */
 export function namesNetworkFilter({ listener }: ReadyPatch): boolean {
   return listener?.filterChain?.filter !== undefined;
 }
 
+/** Whether a patch means this network filter; one that names none means all. */
 export function matchesNetworkFilter({ listener }: ReadyPatch, { name }: Filter): boolean {
   const wanted = listener?.filterChain?.filter;
   return wanted === undefined || (wanted.name ?? '') === name;
 }
 
+/** Whether a patch's match names an HTTP filter. */
 export function namesHttpFilter({ listener }: ReadyPatch): boolean {
   return listener?.filterChain?.filter?.subFilter !== undefined;
 }
 
+/** Whether a patch means this HTTP filter; one that names none means all. */
 export function matchesHttpFilter({ listener }: ReadyPatch, { name }: HttpFilter): boolean {
   const wanted = listener?.filterChain?.filter?.subFilter;
   return wanted === undefined || (wanted.name ?? '') === name;

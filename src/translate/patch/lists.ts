@@ -1,6 +1,7 @@
 import { type DescMessage, fromBinary, type Message, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import type { ReadyPatch } from './patch-set.ts';
 
+/** A deep copy of a message. */
 export function cloneOf<Desc extends DescMessage>(schema: Desc, message: Message): MessageShape<Desc> {
   return fromBinary(schema, toBinary(schema, message as MessageShape<Desc>));
 }
@@ -36,6 +37,7 @@ export function editList<Desc extends DescMessage>(
   }
 }
 
+/** Whether a patch changes what is there, rather than add or remove. */
 export function merges({ operation }: ReadyPatch): boolean {
   return operation === 'MERGE' || operation === 'MERGE_AND_REPLACE_LIST';
 }

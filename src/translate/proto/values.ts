@@ -11,6 +11,7 @@ export function duration(milliseconds: number): Duration {
   return create(DurationSchema, { seconds: BigInt(seconds + Math.floor(nanos / 1e9)), nanos: nanos % 1e9 });
 }
 
+/** A Duration of milliseconds; undefined stays undefined. */
 export function optionalDuration(milliseconds: number | undefined): Duration | undefined {
   return milliseconds === undefined ? undefined : duration(milliseconds);
 }
@@ -24,6 +25,7 @@ export function socketAddress(address: string, port: number): Address {
   });
 }
 
+/** Init of `envoy.config.core.v3.CidrRange`. */
 export function cidr(prefix: Prefix) {
   return { addressPrefix: prefix.address, prefixLen: prefix.length };
 }

@@ -16,6 +16,7 @@ function varint(value: number): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
+/** The parts behind each other, in one array. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;

@@ -62,6 +62,7 @@ function isGrpc(protocol: Protocol): boolean {
   return protocol === 'GRPC' || protocol === 'GRPC-Web';
 }
 
+/** What traces call requests for a host that no VirtualService speaks of. */
 export function traceOperation(hostname: string, port: number): string {
   return `${hostname}:${port}/*`;
 }

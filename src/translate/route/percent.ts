@@ -11,6 +11,7 @@ export function fraction(percent: number): Fraction {
   return { numerator: Math.trunc(percent * 10_000), denominator: FractionalPercent_DenominatorType.MILLION };
 }
 
+/** A FractionalPercent of whole percents. */
 export function wholeFraction(percent: number): Fraction {
   return { numerator: percent, denominator: FractionalPercent_DenominatorType.HUNDRED };
 }

@@ -13,6 +13,7 @@ export interface RouteTable {
   readonly matchesPort: boolean;
 }
 
+/** A table that somebody asks for and nobody has routes for. */
 export function emptyTable(name: string): RouteTable {
   return { name, hosts: [], known: false, matchesPort: false };
 }
@@ -23,6 +24,7 @@ const VIRTUAL_HOSTS_FIELD = 2;
 /** Bodies of direct responses up to what validation lets pass; Envoy's own limit is 4 KiB. */
 const MAX_DIRECT_RESPONSE_BODY = 1024 * 1024;
 
+/** `RouteConfiguration` on the wire: hosts are encoded once and shared by the tables that have them. */
 export function routeTableBytes(table: RouteTable): Uint8Array {
   return concat([
     toBinary(RouteConfigurationSchema, create(RouteConfigurationSchema, shellOf(table))),
@@ -30,6 +32,7 @@ export function routeTableBytes(table: RouteTable): Uint8Array {
   ]);
 }
 
+/** The same as a message, for patches. */
 export function routeTableMessage(table: RouteTable): RouteConfiguration {
   const message = create(RouteConfigurationSchema, shellOf(table));
   message.virtualHosts = table.hosts.map(virtualHostMessage);

@@ -21,6 +21,7 @@ export interface VirtualHostSpec {
   readonly typedPerFilterConfig: Readonly<Record<string, Any>> | undefined;
 }
 
+/** A virtual host with nothing in it, but for what is given. */
 export function virtualHost(parts: Pick<VirtualHostSpec, 'name' | 'domains'> & Partial<VirtualHostSpec>) {
   return {
     groups: [],

@@ -37,6 +37,7 @@ export interface Authorization {
 
 const known = new Memo<Authorization>();
 
+/** The filters of the AuthorizationPolicies that select a proxy, in the order of Istio's actions. */
 export function authorizationOf(proxy: ProxyView): Authorization {
   const { features, indexes, labels, mesh, namespace } = proxy;
   const policies = indexes.authorization.for({ namespace, labels });

@@ -141,6 +141,7 @@ export function serviceAccounts(namespace: string): Condition<Principal> {
   });
 }
 
+/** A header of the request, by its value, a prefix or a suffix. */
 export function requestHeader(name: string): Condition<Principal> {
   return { httpOnly: true, one: (value) => principal({ case: 'header', value: headerMatcher(name, value) }) };
 }

@@ -20,6 +20,7 @@ export function valueMatcherAfter(prefix: string, value: string): StringInit {
   return value.endsWith('*') ? prefixed(prefix + value.slice(0, -1)) : exact(prefix + value);
 }
 
+/** Matches a header by a value of Istio's policies: `*` is any, and a star at an end a prefix or suffix. */
 export function headerMatcher(name: string, value: string, ignoreCase = false): HeaderInit {
   if (value === '*') return { name, headerMatchSpecifier: { case: 'presentMatch', value: true } };
   return { name, headerMatchSpecifier: { case: 'stringMatch', value: { ...valueMatcher(value), ignoreCase } } };

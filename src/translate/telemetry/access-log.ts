@@ -30,6 +30,7 @@ const NOT_ROUTED: LogFilter = {
 
 const known = new Memo<AccessLogs>();
 
+/** The access logs of one side of a proxy: by Telemetry, or else by the mesh. */
 export function accessLogs(proxy: ProxyView, listenerClass: ListenerClass): AccessLogs {
   const telemetry = telemetryOf(proxy);
   const { mesh, indexes } = proxy;

@@ -42,6 +42,7 @@ const isGeneral = perObject(
 /** Which side of a connection a proxy's listener is on (WorkloadMode); gateways call. */
 export type Side = 'CLIENT' | 'SERVER';
 
+/** Whether a `mode` of Telemetry means this side; none means both. */
 export function isForSide(mode: string | undefined, side: Side): boolean {
   return mode !== 'CLIENT' && mode !== 'SERVER' ? true : mode === side;
 }

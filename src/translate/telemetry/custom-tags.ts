@@ -52,6 +52,7 @@ export function customTags(tags: Readonly<Record<string, CustomTag>> | undefined
   });
 }
 
+/** Order of tags: by their names. */
 export function byTag(a: Tag, b: Tag): number {
   return a.tag! < b.tag! ? -1 : a.tag! > b.tag! ? 1 : 0;
 }

@@ -30,6 +30,7 @@ interface Spec {
 
 const known = new Memo<TracingConfig>();
 
+/** The tracing of one side of a proxy: by Telemetry, or else by the mesh. */
 export function tracingOf(proxy: ProxyView, listenerClass: ListenerClass): TracingConfig {
   const telemetry = telemetryOf(proxy);
   const { config, indexes, mesh, features } = proxy;

@@ -37,6 +37,7 @@ import {
 type Common = MessageInitShape<typeof CommonTlsContextSchema> & object;
 type Sds = MessageInitShape<typeof SdsSecretConfigSchema>;
 
+/** The transport socket of a filter chain that ends TLS. */
 export function downstreamSocket(context: DownstreamTlsContext): TransportSocket {
   return create(TransportSocketSchema, filter('envoy.transport_sockets.tls', DownstreamTlsContextSchema, context));
 }

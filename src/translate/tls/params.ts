@@ -38,6 +38,7 @@ const PROTOCOLS = {
   TLSV1_3: TlsParameters_TlsProtocol.TLSv1_3,
 } as const;
 
+/** Envoy's number of a version by Istio's name. */
 export function tlsProtocol(name: keyof typeof PROTOCOLS): TlsParameters_TlsProtocol {
   return PROTOCOLS[name];
 }

@@ -6,6 +6,7 @@ import type { AdminProxy } from '../proxy.ts';
 import { messageJson } from './message-json.ts';
 import { type JsonObject, type NamedItem, type Section, TYPE_PREFIX, timestamp } from './section.ts';
 
+/** `envoy.admin.v3.BootstrapConfigDump`. */
 export function bootstrapSection(proxy: AdminProxy): Section {
   // The node as the control plane gets it: with what flags and this program add.
   const rest: Bootstrap = { ...proxy.options.bootstrap, node: undefined };
@@ -20,6 +21,7 @@ export function bootstrapSection(proxy: AdminProxy): Section {
   };
 }
 
+/** `envoy.admin.v3.ClustersConfigDump`: clusters of the bootstrap and of CDS, by name. */
 export function clustersSection({ clusters }: AdminProxy): Section {
   const all = [...clusters.dump()].sort((a, b) => (a.proto.name < b.proto.name ? -1 : 1));
   const list = (field: string, item: string, pick: (cluster: ClusterDump) => boolean) => ({

@@ -80,6 +80,7 @@ export function addressJson({ address, port, family }: SocketAddress): JsonObjec
   return family === 0 ? { pipe: { path: address } } : { socket_address: { address, port_value: port } };
 }
 
+/** Health as load balancing sees it, by a name of `envoy.config.core.v3.HealthStatus`. */
 export function healthStatus(host: Host): 'HEALTHY' | 'DEGRADED' | 'UNHEALTHY' {
   return host.healthy ? 'HEALTHY' : host.degraded ? 'DEGRADED' : 'UNHEALTHY';
 }

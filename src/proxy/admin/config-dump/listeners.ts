@@ -5,6 +5,7 @@ import { version } from './clusters.ts';
 import { messageJson } from './message-json.ts';
 import { type JsonObject, type NamedItem, type Section, TYPE_PREFIX, timestamp } from './section.ts';
 
+/** `envoy.admin.v3.ListenersConfigDump`: listeners of the bootstrap and of LDS. */
 export function listenersSection({ listeners }: AdminProxy): Section {
   const all = [...listeners.dump()];
   return {

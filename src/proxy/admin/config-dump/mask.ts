@@ -6,6 +6,7 @@ import type { JsonObject } from './section.ts';
 /** A google.protobuf.FieldMask as a tree: an empty map keeps everything below. */
 export interface Mask extends ReadonlyMap<string, Mask> {}
 
+/** Reads the `mask` parameter: paths of proto names, separated by commas (google.protobuf.FieldMask). */
 export function parseMask(text: string): Mask {
   const root = new Map<string, Mask>();
   for (const path of text.split(',')) {

@@ -13,6 +13,7 @@ export const scopedRoutesSection: Section = {
   lists: [],
 };
 
+/** `envoy.admin.v3.RoutesConfigDump`: routes that stand in listeners, and those of RDS. */
 export function routesSection({ routes }: AdminProxy): Section {
   return {
     type: 'envoy.admin.v3.RoutesConfigDump',

@@ -28,6 +28,7 @@ const SENSITIVE: Readonly<Record<string, readonly string[]>> = {
   'envoy.config.trace.v3.ClientConfig': ['backend_token'],
 };
 
+/** Whether the proto marks a field as `udpa.annotations.sensitive`: dumps show that it is set, not what it is. */
 export function isSensitive(typeName: string, field: string): boolean {
   return Object.hasOwn(SENSITIVE, typeName) && SENSITIVE[typeName].includes(field);
 }

@@ -11,6 +11,7 @@ export interface SearchRules {
 
 export const NO_SEARCH: SearchRules = { domains: [], ndots: 1 };
 
+/** The rules of this machine; none where it has no `/etc/resolv.conf` that can be read. */
 export async function systemSearch(): Promise<SearchRules> {
   try {
     return parseResolvConf(await fs.readFile(RESOLV_CONF, 'utf8'));
@@ -19,6 +20,7 @@ export async function systemSearch(): Promise<SearchRules> {
   }
 }
 
+/** `search`, `domain` and `ndots` of a resolv.conf(5); the last `search` or `domain` counts. */
 export function parseResolvConf(text: string): SearchRules {
   let domains: string[] = [];
   let { ndots } = NO_SEARCH;

@@ -73,6 +73,7 @@ export type StatusRange = readonly [start: number, end: number];
 const METHODS = ['GET', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 const FILE_SINK = 'envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink';
 
+/** Reads one `health_checks` entry; undefined if it is of a kind that is not supported, which is in the errors then. */
 export function healthCheckConfig(proto: HealthCheck, errors: ConfigErrors): HealthCheckConfig | undefined {
   const positive = (field: string, duration: Parameters<typeof durationMs>[0], otherwise: number) => {
     const ms = durationMs(duration, otherwise);

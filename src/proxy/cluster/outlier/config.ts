@@ -41,6 +41,7 @@ export type EjectionReason =
   | 'failure_percentage'
   | 'local_origin_failure_percentage';
 
+/** Reads `outlier_detection`, with Envoy's defaults. */
 export function outlierConfig(proto: OutlierDetection, errors: ConfigErrors): OutlierConfig {
   const percent = (field: string, value: number | undefined, otherwise: number) => {
     if (value !== undefined && value > 100) errors.add(field, 'must not be above 100');

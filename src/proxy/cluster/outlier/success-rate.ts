@@ -35,6 +35,7 @@ export interface EjectionThreshold {
 
 export const NO_THRESHOLD: EjectionThreshold = { average: -1, threshold: -1 };
 
+/** The rate below which hosts stand out: so many standard deviations below the average of all (percent). */
 export function ejectionThreshold(percents: readonly number[], deviations: number): EjectionThreshold {
   const average = percents.reduce((a, b) => a + b, 0) / percents.length;
   const variance = percents.reduce((sum, percent) => sum + (percent - average) ** 2, 0) / percents.length;

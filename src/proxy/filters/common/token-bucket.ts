@@ -58,6 +58,7 @@ export interface BucketSpec {
 
 const MIN_FILL_INTERVAL_MS = 50;
 
+/** Reads `envoy.type.v3.TokenBucket`. */
 export function bucketSpec(proto: Proto, errors: ConfigErrors): BucketSpec {
   const { maxTokens, tokensPerFill = 1, fillInterval } = proto;
   const fillIntervalMs = durationMs(fillInterval, 0);

@@ -48,6 +48,7 @@ function mediaType(headers: Headers): string | undefined {
   return headers.get('content-type')?.split(';', 1)[0].trim().toLowerCase();
 }
 
+/** Whether bodies of a media type are meant: no types mean all, and a body without one is of any. */
 export function takesType(types: ReadonlySet<string>, type: string | undefined): boolean {
   return type === undefined || types.size === 0 || types.has(type);
 }

@@ -47,6 +47,7 @@ function changeOf({ header }: HeaderValueOption, how: HeaderChange['how']): Head
   return { name: name === 'host' ? ':authority' : name, value: Buffer.from(bytes).toString('latin1'), how };
 }
 
+/** Makes the changes, in order. */
 export function applyChanges(changes: readonly HeaderChange[], headers: Headers): void {
   for (const { name, value, how } of changes) {
     const pseudo = name.startsWith(':');

@@ -47,6 +47,7 @@ export function hasFaults(settings: FaultSettings): boolean {
   return settings.delay !== undefined || settings.abort !== undefined || settings.rateLimit !== undefined;
 }
 
+/** Reads `HTTPFault`. Shares and times ask runtime for each request, under Envoy's keys. */
 export function faultSettings(proto: HTTPFault, runtime: RuntimeSource, errors: ConfigErrors): FaultSettings {
   const { delay, abort, responseRateLimit } = proto;
   const key = (own: string, name: string): RuntimeKey => ({ runtime, all: own || `fault.http.${name}`, name });

@@ -254,6 +254,7 @@ export function fieldByName(desc: DescMessage, name: string): DescField | undefi
   return desc.fields.find((field) => field.name === name) ?? desc.fields.find((field) => field.jsonName === name);
 }
 
+/** An empty message of a type that is known by its descriptor only. */
 export function newMessage(desc: DescMessage): ReflectMessage {
   return reflect(desc);
 }

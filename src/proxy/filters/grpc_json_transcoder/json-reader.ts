@@ -7,6 +7,7 @@ import type { JsonValue } from '@bufbuild/protobuf';
  */
 export type JsonTree = null | boolean | string | JsonNumber | JsonMembers | readonly JsonTree[];
 
+/** A number as it was written: what type it is for decides how exact it has to be. */
 export class JsonNumber {
   readonly text: string;
 
@@ -19,6 +20,7 @@ export class JsonNumber {
   }
 }
 
+/** An object with its members in order; names may stand there twice. */
 export class JsonMembers {
   readonly entries: readonly (readonly [key: string, value: JsonTree])[];
 

@@ -6,6 +6,7 @@ import type { Headers } from '../../../wire/headers.ts';
 /** HTTP status of each gRPC status (google/rpc/code.proto); anything else is 500. */
 const HTTP: readonly number[] = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
 
+/** The HTTP status for a status of gRPC (google/rpc/code.proto); 500 for one that nobody knows. */
 export function httpStatusOf(grpcStatus: number): number {
   return HTTP[grpcStatus] ?? 500;
 }

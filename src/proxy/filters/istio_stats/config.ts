@@ -40,6 +40,7 @@ const DEFAULT_REPORT_MS = 5000;
 const NO_VALUES: readonly string[] = [];
 const NO_LABELS: ReadonlySet<string> = new Set();
 
+/** Reads `stats.PluginConfig`, and shows `istio_build`. */
 export function istioStatsConfig(
   proto: PluginConfig,
   direction: 'inbound' | 'outbound' | 'unspecified',

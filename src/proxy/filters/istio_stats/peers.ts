@@ -120,10 +120,12 @@ export function securityPolicy({ reporter, peerPrincipal, ownPrincipal }: Peers)
   return peerPrincipal !== '' && ownPrincipal !== '' ? 'mutual_tls' : 'none';
 }
 
+/** SPIFFE ID of the peer, or empty. */
 export function peerPrincipalOf(tls: TlsInfo | undefined): string {
   return tls?.peer?.uriSans[0] ?? '';
 }
 
+/** SPIFFE ID of this end of the connection, or empty. */
 export function ownPrincipalOf(tls: TlsInfo | undefined): string {
   return tls?.localUriSans[0] ?? '';
 }

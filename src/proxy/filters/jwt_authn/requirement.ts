@@ -30,6 +30,7 @@ export class Providers {
   readonly byIssuer = (issuer: string): Provider | undefined => this.#byIssuer.get(issuer) ?? this.#byIssuer.get('');
 }
 
+/** Compiles `JwtRequirement`; providers that are not there are errors. */
 export function compileRequirement(proto: JwtRequirement, providers: Providers, errors: ConfigErrors): Requirement {
   return compile(proto, providers, providers.all, errors);
 }

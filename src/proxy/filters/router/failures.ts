@@ -26,12 +26,14 @@ const FLAGS: Readonly<Record<ResetReason, number>> = {
 /** `connection timeout` has a reason of its own in Envoy; pools hand it on as the detail of a failed connection. */
 export const CONNECTION_TIMEOUT = 'connection timeout';
 
+/** Envoy's words for the way in which an attempt ended. */
 export function reasonText(reason: ResetReason, transportFailure: string): string {
   return reason === ResetReason.ConnectionFailure && transportFailure === CONNECTION_TIMEOUT
     ? CONNECTION_TIMEOUT
     : REASONS[reason];
 }
 
+/** The ResponseFlag of the way in which an attempt ended. */
 export function failureFlag(reason: ResetReason): number {
   return FLAGS[reason];
 }

@@ -59,6 +59,7 @@ const FACTORIES: Readonly<Record<string, ObjectFactory>> = {
 /** Sets what a list of `FilterStateValue` says, each by itself and in order. */
 export type SetFilterState = (info: StreamInfo, set: (name: string, value: unknown) => void) => void;
 
+/** Compiles a list of values, which are set in order; one that is no value of its kind is left out. */
 export function filterStateValues(protos: readonly FilterStateValue[], errors: ConfigErrors): SetFilterState {
   const values = protos.map((proto, i) => compile(proto, errors.at(i)));
   return (info, set) => {

@@ -23,6 +23,7 @@ export interface GroupLayout {
   readonly labels: readonly Labels[];
 }
 
+/** Labels of the statistic in this place of a group. */
 export function labelsAt({ labels }: GroupLayout, index: number): Labels {
   return labels.length === 1 ? labels[0] : labels[index];
 }

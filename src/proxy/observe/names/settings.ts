@@ -18,6 +18,7 @@ export interface StatsSettings {
   buckets(name: string): readonly number[];
 }
 
+/** Reads `stats_config` of the bootstrap. */
 export function statsSettings(config: StatsConfig | undefined, errors: ConfigErrors): StatsSettings {
   const tags = new TagExtractor(config?.statsTags ?? [], config?.useAllDefaultTags ?? true, errors.at('stats_tags'));
   const settings = (config?.histogramBucketSettings ?? []).map((setting, i) =>

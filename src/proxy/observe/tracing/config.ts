@@ -41,6 +41,7 @@ export interface TracingConfig extends SpanContents {
 const DEFAULT_MAX_PATH = 256;
 const ALL = 100;
 
+/** Reads `tracing` of a connection manager; `decided` is what the provider and the listener say. */
 export function tracingConfig(
   proto: Proto,
   decided: Omit<TracingConfig, 'shares' | keyof SpanContents>,
