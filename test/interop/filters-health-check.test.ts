@@ -56,16 +56,25 @@ const FAILED: readonly TwinCase[] = [
   get('/here', { want: { status: 503, log: /health_check_failed LH/ } }),
   get('/behind', { want: { status: 503, upstream: 0 } }),
   get('/other', { want: { status: 200, headers: { 'x-envoy-immediate-health-check-fail': 'true' } } }),
+  get('/drains', { want: { headers: { connection: 'close' } } }),
+  get('/drains', { listener: 'modify-only', want: { status: 200, headers: { connection: undefined } } }),
 ];
 
 test('health check, ours and Envoy', { skip: withoutReference }, async (t) => {
   const twins = await twinProxies(t, {
-    listeners: ['main'],
+    listeners: ['main', 'modify-only'],
     bootstrap: (env) => ({
       node: { id: 'one', cluster: 'mine' },
       static_resources: {
         clusters: [cluster('backend', env.backend('backend')), { name: 'empty', type: 'STATIC' }],
-        listeners: [httpListener('main', { port: env.port('main'), log: env.log('main'), filters: FILTERS })],
+        listeners: [
+          httpListener('main', { port: env.port('main'), log: env.log('main'), filters: FILTERS }),
+          httpListener('modify-only', {
+            port: env.port('modify-only'),
+            log: env.log('modify-only'),
+            listener: { drain_type: 'MODIFY_ONLY' },
+          }),
+        ],
       },
     }),
   });

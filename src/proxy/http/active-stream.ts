@@ -429,7 +429,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     this.#responseHeadersSent = true;
     // The rest of a request that was answered early is not waited for: a connection of HTTP/1 ends with it.
     if (!this.#requestEnded && !(this.#upgrade && headers.status === 101)) this.#out.endConnection?.();
-    if (worker.health.failed) this.owner.drain();
+    if (worker.health.failed && config.drainsWhenUnhealthy) this.owner.drain();
     cleanUpstreamHeaders(headers, this.#upgrade && headers.status === 101);
     if (config.tracing !== undefined) {
       nameAnsweredOperation(headers, info.trace, this.#route, config.tracing.egress, this.#operationGiven);

@@ -88,6 +88,8 @@ export interface HcmConfig {
   /** Undefined without `tracing`; with it, operation names travel from proxy to proxy, and maybe spans. */
   readonly tracing: TracingConfig | undefined;
   readonly direction: 'inbound' | 'outbound' | 'unspecified';
+  /** Connections end while the server is told to fail health checks. */
+  readonly drainsWhenUnhealthy: boolean;
   /** This proxy, as it names itself to others. */
   readonly node: NodeIdentity;
 }
@@ -137,6 +139,7 @@ type Built = Pick<
   | 'localReplies'
   | 'bufferLimit'
   | 'direction'
+  | 'drainsWhenUnhealthy'
   | 'node'
   | 'tracing'
 >;

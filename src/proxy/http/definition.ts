@@ -99,6 +99,7 @@ function compile(
       localReplies: localReplyMapper(proto.localReplyConfig, worker, errors.at('local_reply_config')),
       bufferLimit: listener.bufferLimit,
       direction: listener.direction,
+      drainsWhenUnhealthy: listener.drainsWhenUnhealthy,
       node: worker.node,
       tracing: traced?.config,
     },

@@ -60,7 +60,7 @@ const READERS: ReadonlyMap<string, Reader> = new Map([
     const factory = leastRequest({
       choices: choiceCount(config.choiceCount, errors),
       bias: config.activeRequestBias?.defaultValue ?? 1,
-      fullScan: Number(config.selectionMethod) === FULL_SCAN,
+      fullScan: Number(config.selectionMethod) === FULL_SCAN || config.enableFullScan === true,
       slowStart: slowStartOf(config.slowStartConfig),
     });
     return listPolicy('envoy.load_balancing_policies.least_request', factory, localityOptions(config.localityLbConfig));

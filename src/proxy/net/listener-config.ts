@@ -5,7 +5,11 @@ import {
   type FilterChain as FilterChainProto,
   FilterChainSchema,
 } from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
-import { type Listener as ListenerProto, ListenerSchema } from '../../api/gen/envoy/config/listener/v3/listener_pb.ts';
+import {
+  Listener_DrainType,
+  type Listener as ListenerProto,
+  ListenerSchema,
+} from '../../api/gen/envoy/config/listener/v3/listener_pb.ts';
 import type { ClusterSource } from '../cluster/cluster.ts';
 import { metadataOf } from '../cluster/metadata.ts';
 import { readDataSource } from '../config/data-source.ts';
@@ -105,6 +109,7 @@ export function compileListener(
     name: proto.name,
     statPrefix,
     direction: DIRECTIONS[proto.trafficDirection],
+    drainsWhenUnhealthy: proto.drainType === Listener_DrainType.DEFAULT,
     bufferLimit: proto.perConnectionBufferLimitBytes ?? 1024 * 1024,
     metadata: metadataOf(proto.metadata),
   };

@@ -26,10 +26,7 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet': ['rules'],
   'envoy.type.v3.Int32Range': ['start', 'end'],
   'envoy.extensions.filters.listener.original_dst.v3.OriginalDst': [],
-  'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': [
-    'initial_read_buffer_size',
-    'enable_ja3_fingerprinting',
-  ],
+  'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector': ['initial_read_buffer_size'],
   'envoy.extensions.filters.listener.http_inspector.v3.HttpInspector': [],
 };
 

@@ -106,6 +106,8 @@ export interface ListenerFacts {
   readonly bufferLimit: number;
   /** Metadata of the listener, for filters that read it. */
   readonly metadata: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  /** Whether its connections are to end while the server is told to fail health checks (`drain_type`). */
+  readonly drainsWhenUnhealthy: boolean;
   /** Set while the listener drains: connections are to end when they can. */
   readonly drain: DrainSignal;
 }
