@@ -383,7 +383,9 @@ async function gatewayScenes(endings: Endings): Promise<void> {
 
 async function main(): Promise<void> {
   const endings = new Endings();
-  const interrupted = new Promise<void>((resolve) => process.once('SIGINT', resolve));
+  const interrupted = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
   const work = async () => {
     if (wanted.has('gateway')) await gatewayScenes(endings);
     if (['killed', 'cut', 'away', 'expired'].some((name) => wanted.has(name))) {
