@@ -5,6 +5,7 @@ import type { SocketAddress } from '../net/connection.ts';
 import { filterConnection } from '../net/filtered-connection.ts';
 import type { UpstreamFilterFactory } from '../net/network-filter.ts';
 import { type NetContext, SocketConnection } from '../net/socket-connection.ts';
+import { type ForeignSource, foreignSocket } from '../net/socket-options.ts';
 import type { Timer } from '../timers.ts';
 import type { Handshake, UpstreamTlsOverride, UpstreamTransport } from '../tls/transport.ts';
 import { type Binding, sourceFor } from './bind.ts';
@@ -22,6 +23,8 @@ export interface ConnectOptions {
   /** Undefined for plaintext. */
   readonly transport: UpstreamTransport | undefined;
   readonly preamble: Preamble | undefined;
+  /** Another machine's address to connect from; undefined for this one's. */
+  readonly source: ForeignSource | undefined;
   /** Addresses of the connection that this one stands for, for the preamble. */
   readonly downstream: ConnectionAddresses | undefined;
   readonly tls: UpstreamTlsOverride;
@@ -65,26 +68,31 @@ class Attempt implements Cancelable {
     this.#address = address;
     this.#handler = handler;
     const to = context.addresses.connect(address);
-    const source = sourceFor(options.binding, address);
-    this.#socket = net.connect(
-      to.family === 0
-        ? { path: to.address, allowHalfOpen: true }
-        : {
-            host: to.address,
-            port: to.port,
-            family: to.family,
-            localAddress: source?.address ?? context.addresses.source(address),
-            ...(source !== undefined && source.port > 0 && { localPort: source.port }),
-            allowHalfOpen: true,
-            noDelay: true,
-          },
-    );
+    const foreign = options.source?.address.family === to.family ? options.source : undefined;
+    const source = foreign === undefined ? sourceFor(options.binding, address) : undefined;
+    this.#socket = foreign === undefined ? this.#connect(context, to, source) : connectFrom(foreign, to);
     if (options.keepalive && to.family !== 0) keepAlive(this.#socket, options.keepalive);
     this.#socket.once('connect', () => this.#event(() => this.#onTcpConnected()));
     this.#socket.on('error', this.#onError);
     if (timeoutMs < Number.POSITIVE_INFINITY) {
       this.#timer = context.timers.start(timeoutMs, () => this.#fail('', true));
     }
+  }
+
+  #connect(context: ConnectContext, to: SocketAddress, source: SocketAddress | undefined): net.Socket {
+    return net.connect(
+      to.family === 0
+        ? { path: to.address, allowHalfOpen: true }
+        : {
+            host: to.address,
+            port: to.port,
+            family: to.family,
+            localAddress: source?.address ?? context.addresses.source(this.#address),
+            ...(source !== undefined && source.port > 0 && { localPort: source.port }),
+            allowHalfOpen: true,
+            noDelay: true,
+          },
+    );
   }
 
   readonly #onError = (error: Error): void => {
@@ -154,6 +162,17 @@ class Attempt implements Cancelable {
 
   cancel(): void {
     if (!this.#over) this.#end();
+  }
+}
+
+/** Connects with another machine's address. What cannot be is an error of the socket, which comes later. */
+function connectFrom(source: ForeignSource, { address, port }: SocketAddress): net.Socket {
+  try {
+    const socket = foreignSocket(source);
+    socket.setNoDelay(true);
+    return socket.connect({ host: address, port });
+  } catch (error) {
+    return new net.Socket().destroy(error as Error);
   }
 }
 

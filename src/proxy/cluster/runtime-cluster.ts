@@ -24,7 +24,7 @@ import type { Host } from './host.ts';
 import { HostWatch, type WatchedCluster } from './host-watch.ts';
 import { HttpPool } from './http-pool.ts';
 import { Membership } from './membership.ts';
-import { type PoolProtocol, poolKey } from './pool-key.ts';
+import { foreignSource, type PoolProtocol, poolKey } from './pool-key.ts';
 import { ResourceManager } from './resources.ts';
 import { openTcp } from './tcp.ts';
 import { type MatchedSocket, matchLabels, matchSocket } from './upstream-socket.ts';
@@ -365,6 +365,7 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
         bufferLimit: config.bufferLimit,
         transport,
         preamble,
+        source: foreignSource(options.downstream),
         downstream: options.downstream && {
           local: options.downstream.local,
           remote: options.downstream.remote,
@@ -402,6 +403,7 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
         bufferLimit: config.bufferLimit,
         transport,
         preamble,
+        source: undefined,
         downstream: undefined,
         tls: {
           hostname,

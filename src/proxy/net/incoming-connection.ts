@@ -2,7 +2,7 @@ import type net from 'node:net';
 import type { ClientHello } from '../../wire/clienthello/clienthello.ts';
 import type { ProxyAddress } from '../../wire/proxy-protocol/header.ts';
 import { ipFamily } from '../config/values.ts';
-import { PROXY_PROTOCOL_TLVS } from '../observe/filter-state.ts';
+import { ORIGINAL_SOURCE, PROXY_PROTOCOL_TLVS } from '../observe/filter-state.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
 import type { Timer } from '../timers.ts';
@@ -15,6 +15,7 @@ import { runFilterChain } from './network-filter-chain.ts';
 import { originalDestination } from './original-destination.ts';
 import type { ProxyFindings } from './proxy-protocol.ts';
 import { SocketConnection } from './socket-connection.ts';
+import type { ForeignSource } from './socket-options.ts';
 
 /** What of a connection decides about its filter chain, and what the account of it tells. */
 interface Incoming {
@@ -90,6 +91,8 @@ export class IncomingConnection {
     }
     const { config } = this.#listener;
     if (config.filters.originalDst || config.useOriginalDst) this.#original = originalDestination(this.#socket);
+    // Captured by TPROXY it has the address that its client wanted.
+    if (config.transparent) this.#original ??= this.#local;
     if (config.useOriginalDst && this.#original !== undefined) {
       const owner = this.#listener.lookup.byAddress(this.#original);
       if (owner !== undefined) this.#listener = owner;
@@ -328,6 +331,12 @@ export class IncomingConnection {
     connection.remote = source;
     if (this.#proxy !== undefined && this.#proxy.passed.length > 0) {
       connection.filterState = new Map([[PROXY_PROTOCOL_TLVS, this.#proxy.passed]]);
+    }
+    const { originalSrc } = config.filters;
+    if (originalSrc !== undefined && source.family !== 0) {
+      const address = originalSrc.bindPort ? source : { ...source, port: 0 };
+      const foreign: ForeignSource = { address, mark: originalSrc.mark };
+      (connection.filterState ??= new Map()).set(ORIGINAL_SOURCE, foreign);
     }
     connection.originalDestination = this.#original ?? (config.filters.originalDst ? this.#local : undefined);
     connection.requestedServerName = hello?.sni ?? '';

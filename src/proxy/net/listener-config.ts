@@ -75,6 +75,8 @@ export interface ListenerConfig {
   readonly matcher: FilterChainMatcher<FilterChain>;
   readonly defaultChain: FilterChain | undefined;
   readonly accessLogs: readonly AccessLog[];
+  /** `transparent`: connections come that were going to any address (TPROXY). */
+  readonly transparent: boolean;
   readonly backlog: number;
   /** `ignore_global_conn_limit`: its connections are taken however many there are, though they count. */
   readonly ignoreGlobalLimit: boolean;
@@ -151,6 +153,7 @@ export function compileListener(
     matcher,
     defaultChain,
     accessLogs,
+    transparent: proto.transparent ?? false,
     backlog: proto.tcpBacklogSize ?? 511,
     ignoreGlobalLimit: proto.ignoreGlobalConnLimit,
     pending,

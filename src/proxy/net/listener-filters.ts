@@ -5,6 +5,7 @@ import type {
 } from '../../api/gen/envoy/config/listener/v3/listener_components_pb.ts';
 import { HttpInspectorSchema } from '../../api/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.ts';
 import { OriginalDstSchema } from '../../api/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.ts';
+import { OriginalSrcSchema } from '../../api/gen/envoy/extensions/filters/listener/original_src/v3/original_src_pb.ts';
 import { ProxyProtocolSchema } from '../../api/gen/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol_pb.ts';
 import { TlsInspectorSchema } from '../../api/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.ts';
 import { typeNameOf } from '../../api/registry.ts';
@@ -36,6 +37,8 @@ type Disabled = (port: number) => boolean;
 /** The listener filters of a listener, compiled. */
 export interface ListenerFilters {
   readonly originalDst: boolean;
+  /** Upstreams see the client's address; with its port, if so. */
+  readonly originalSrc: { readonly bindPort: boolean; readonly mark: number } | undefined;
   readonly proxyProtocol: ProxyProtocolFilter | undefined;
   tls(port: number): boolean;
   http(port: number): boolean;
@@ -45,6 +48,7 @@ export interface ListenerFilters {
 
 const NAMES: Readonly<Record<string, string>> = {
   'envoy.filters.listener.original_dst': OriginalDstSchema.typeName,
+  'envoy.filters.listener.original_src': OriginalSrcSchema.typeName,
   'envoy.filters.listener.tls_inspector': TlsInspectorSchema.typeName,
   'envoy.filters.listener.http_inspector': HttpInspectorSchema.typeName,
   'envoy.filters.listener.proxy_protocol': ProxyProtocolSchema.typeName,
@@ -57,6 +61,7 @@ export function compileListenerFilters(
   errors: ConfigErrors,
 ): ListenerFilters {
   let originalDst = false;
+  let originalSrc: ListenerFilters['originalSrc'];
   let proxyProtocol: ListenerFilters['proxyProtocol'];
   let tlsDisabled: Disabled | undefined;
   let httpDisabled: Disabled | undefined;
@@ -69,6 +74,11 @@ export function compileListenerFilters(
       case OriginalDstSchema.typeName:
         originalDst = true;
         break;
+      case OriginalSrcSchema.typeName: {
+        const config = fromBinary(OriginalSrcSchema, any?.value ?? new Uint8Array(0));
+        originalSrc = { bindPort: config.bindPort, mark: config.mark };
+        break;
+      }
       case TlsInspectorSchema.typeName:
         tlsDisabled = disabled;
         break;
@@ -87,6 +97,7 @@ export function compileListenerFilters(
   });
   return {
     originalDst,
+    originalSrc,
     proxyProtocol,
     tls: (port) => tlsDisabled !== undefined && !tlsDisabled(port),
     http: (port) => httpDisabled !== undefined && !httpDisabled(port),

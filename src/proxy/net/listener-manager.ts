@@ -424,7 +424,9 @@ function decoded(refused: Uint8Array | ListenerProto): ListenerProto | undefined
 
 function sameSockets(a: ListenerConfig, b: ListenerConfig): boolean {
   return (
-    a.bindToPort === b.bindToPort && a.addresses.map(formatAddress).join() === b.addresses.map(formatAddress).join()
+    a.bindToPort === b.bindToPort &&
+    a.transparent === b.transparent &&
+    a.addresses.map(formatAddress).join() === b.addresses.map(formatAddress).join()
   );
 }
 

@@ -12,6 +12,7 @@ import type { FilterChain, ListenerConfig } from './listener-config.ts';
 import { disposeChain } from './listener-config.ts';
 import { ListenerStats } from './listener-stats.ts';
 import type { SocketConnection } from './socket-connection.ts';
+import { makeTransparent } from './socket-options.ts';
 
 /** A listener at work: its sockets, its filter chains, and the connections that they carry. */
 export class Listener implements AcceptingListener {
@@ -110,6 +111,13 @@ export class Listener implements AcceptingListener {
       server.once('error', fail);
       server.listen(handed ?? where, () => {
         server.removeListener('error', fail);
+        try {
+          if (this.config.transparent && address.family !== 0) makeTransparent(server, address.family);
+        } catch (error) {
+          server.close();
+          fail(error as Error);
+          return;
+        }
         server.on('error', (error) => this.#worker.log.warn(`listener ${this.name}: ${messageOf(error)}`));
         resolve(server);
       });

@@ -33,6 +33,7 @@ export const SUPPORTED: SupportTable = {
     'tcp_backlog_size',
     'max_connections_to_accept_per_socket_event',
     'bind_to_port',
+    'transparent',
     'ignore_global_conn_limit',
     'bypass_overload_manager',
   ],

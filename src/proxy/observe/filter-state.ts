@@ -32,5 +32,8 @@ export interface GrpcMessageCounts {
 export const DYNAMIC_HOST = 'envoy.upstream.dynamic_host';
 export const DYNAMIC_PORT = 'envoy.upstream.dynamic_port';
 
+/** From where connections to upstreams are made instead of from here (ForeignSource). */
+export const ORIGINAL_SOURCE = 'isthmus.original_src';
+
 /** Extensions of the client's PROXY protocol header that upstreams may be told (Tlv[]). */
 export const PROXY_PROTOCOL_TLVS = 'envoy.network.proxy_protocol_options';
