@@ -1,5 +1,6 @@
 import {
   type Cluster,
+  Cluster_DiscoveryType,
   Cluster_LbPolicy,
   Cluster_LbPolicySchema,
   Cluster_RingHashLbConfig_HashFunction,
@@ -45,8 +46,20 @@ export function policyOf(cluster: Cluster, errors: ConfigErrors): Policy | undef
   return subsetPolicy(subsetOptions(cluster.lbSubsetConfig, errors.at('lb_subset_config')), policy);
 }
 
+function isStrictDns({ clusterDiscoveryType: { case: kind, value } }: Cluster): boolean {
+  return kind === 'clusterType'
+    ? value.name === 'envoy.cluster.strict_dns'
+    : value === Cluster_DiscoveryType.STRICT_DNS;
+}
+
 function legacyPolicy(cluster: Cluster, errors: ConfigErrors): Policy | undefined {
   const { lbConfig, commonLbConfig } = cluster;
+  if (commonLbConfig?.consistentHashingLbConfig?.useHostnameForHashing && !isStrictDns(cluster)) {
+    errors.add(
+      'common_lb_config.consistent_hashing_lb_config.use_hostname_for_hashing',
+      'is for clusters of type STRICT_DNS only',
+    );
+  }
   const localities = localityOptions(commonLbConfig);
   const hash = () =>
     hashOptions(
