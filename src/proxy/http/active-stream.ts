@@ -10,14 +10,15 @@ import { finalizeResponse } from '../router/finalize-response.ts';
 import type { ChosenCluster, Route } from '../router/route.ts';
 import { isGrpc } from '../router/route-entry.ts';
 import type { RouteTable } from '../router/route-table.ts';
-import type { MatchContext } from '../router/scope.ts';
 import type { HcmConfig } from './config.ts';
+import { noteDownstreamReset } from './downstream-reset.ts';
 import type { LocalReply } from './filter.ts';
 import { FilterManager } from './filter-manager.ts';
 import type { FilteredStream } from './filtered-stream.ts';
 import { localResponse } from './local-reply.ts';
+import { matchContext } from './match-context.ts';
 import { nameAnsweredOperation, nameOperation } from './operation-name.ts';
-import { checkRequest, type Refusal } from './request-checks.ts';
+import { checkRequest, codecErrorReply, type Refusal } from './request-checks.ts';
 import { mutateRequestHeaders, normalizeHost } from './request-headers.ts';
 import { cleanUpstreamHeaders, finishResponseHeaders } from './response-headers.ts';
 import { StreamTimers, type TimedStream } from './stream-timers.ts';
@@ -213,7 +214,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
   #findRoute(): void {
     const headers = this.#requestHeaders!;
     this.#routeKnown = true;
-    this.#route = this.#table?.match(headers, this.#matchContext());
+    this.#route = this.#table?.match(headers, matchContext(this.owner.connection, this.info, this.owner.worker.random));
     this.#noteRoute();
   }
 
@@ -236,17 +237,6 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     if (action.maxStreamDurationMs !== undefined && action.maxStreamDurationMs > 0) {
       this.#timers.setMaxDuration(action.maxStreamDurationMs);
     }
-  }
-
-  #matchContext(): MatchContext {
-    const { connection, worker } = this.owner;
-    const peer = connection.tls?.peer;
-    return {
-      peerPresented: peer !== undefined,
-      peerValidated: peer?.validated ?? false,
-      dynamicMetadata: this.info.dynamicMetadata,
-      random: worker.random,
-    };
   }
 
   get route(): Route | undefined {
@@ -314,16 +304,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     const { info } = this;
     const { stats } = this.owner.config;
     stats.downstream_rq_rx_reset++;
-    if (reason === ResetReason.RemoteReset) {
-      info.flags |= ResponseFlag.DownstreamRemoteReset;
-      info.responseCodeDetails ||= 'http2.remote_reset';
-    } else if (reason === ResetReason.ProtocolError) {
-      info.flags |= ResponseFlag.DownstreamProtocolError;
-      info.responseCodeDetails = details;
-    } else {
-      info.flags |= ResponseFlag.DownstreamConnectionTermination;
-      info.responseCodeDetails ||= 'downstream_remote_disconnect';
-    }
+    noteDownstreamReset(info, reason, details);
     this.#finish();
   }
 
@@ -331,17 +312,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     const { config } = this.owner;
     if (headers !== undefined && this.#requestHeaders === undefined) this.#noteHeaders(headers);
     config.stats.downstream_cx_protocol_error++;
-    this.info.flags |= ResponseFlag.DownstreamProtocolError;
-    if (error.details === 'missing_host_header') {
-      this.info.flags &= ~ResponseFlag.DownstreamProtocolError;
-      this.sendLocalReply({ status: 400, body: '', details: error.details });
-      return;
-    }
-    this.sendLocalReply({
-      status: error.status,
-      body: STATUS_TEXT[error.status] ?? 'Bad Request',
-      details: error.details,
-    });
+    this.sendLocalReply(codecErrorReply(error));
   }
 
   onWriteBackpressure(high: boolean): void {
@@ -478,10 +449,3 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     this.owner.streamEnded(this);
   }
 }
-
-const STATUS_TEXT: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  426: 'Upgrade Required',
-  431: 'Request Header Fields Too Large',
-  501: 'Not Implemented',
-};

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Headers } from '../../wire/headers.ts';
-import { checkRequest, type RequestCheckConfig } from './request-checks.ts';
+import { ResponseFlag } from '../observe/response-flags.ts';
+import { checkRequest, codecErrorReply, type RequestCheckConfig } from './request-checks.ts';
 
 const LENIENT: RequestCheckConfig = {
   underscores: 'allow',
@@ -79,4 +80,20 @@ test('names with underscores: allowed, dropped, refused without a head for the l
   const fine = Headers.request('GET', '/', 'a.b');
   fine.add('x-b', '_');
   assert.equal(checkRequest(fine, { ...LENIENT, underscores: 'reject' }), undefined);
+});
+
+test('what the codec refuses is answered with its status, and a text that goes with it', () => {
+  const cases: [number, string, string][] = [
+    [400, 'http1.codec_error', '400 Bad Request'],
+    [431, 'http1.headers_too_large', '431 Request Header Fields Too Large'],
+    [426, 'low_version', '426 Upgrade Required'],
+    [418, 'other', '418 Bad Request'],
+    [400, 'missing_host_header', '400 '],
+  ];
+  for (const [status, details, wanted] of cases) {
+    const reply = codecErrorReply({ status, details });
+    assert.equal(`${reply.status} ${reply.body}`, wanted);
+    assert.equal(reply.details, details);
+    assert.equal(reply.flags, details === 'missing_host_header' ? undefined : ResponseFlag.DownstreamProtocolError);
+  }
 });

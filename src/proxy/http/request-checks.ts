@@ -1,4 +1,5 @@
 import type { Headers } from '../../wire/headers.ts';
+import type { MessageError } from '../../wire/http.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import type { HcmConfig } from './config.ts';
 import type { LocalReply } from './filter.ts';
@@ -86,4 +87,18 @@ function redirectTo(path: string): Refusal {
     reply: { status: 307, body: '', details: 'path_normalization_failed', edit },
     counter: 'downstream_rq_redirected_with_normalized_path',
   };
+}
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  426: 'Upgrade Required',
+  431: 'Request Header Fields Too Large',
+  501: 'Not Implemented',
+};
+
+/** The answer to what the codec refuses. A request without a host is no error of the protocol. */
+export function codecErrorReply({ status, details }: MessageError): LocalReply {
+  if (details === 'missing_host_header') return { status: 400, body: '', details };
+  const body = STATUS_TEXT[status] ?? 'Bad Request';
+  return { status, body, details, flags: ResponseFlag.DownstreamProtocolError };
 }

@@ -1,0 +1,17 @@
+import { ResetReason } from '../../wire/http.ts';
+import { ResponseFlag } from '../observe/response-flags.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
+
+/** Notes that a client has given up a stream, or has broken the protocol. What was noted before is more to the point. */
+export function noteDownstreamReset(info: StreamInfo, reason: ResetReason, details: string): void {
+  if (reason === ResetReason.RemoteReset) {
+    info.flags |= ResponseFlag.DownstreamRemoteReset;
+    info.responseCodeDetails ||= 'http2.remote_reset';
+  } else if (reason === ResetReason.ProtocolError) {
+    info.flags |= ResponseFlag.DownstreamProtocolError;
+    info.responseCodeDetails = details;
+  } else {
+    info.flags |= ResponseFlag.DownstreamConnectionTermination;
+    info.responseCodeDetails ||= 'downstream_remote_disconnect';
+  }
+}
