@@ -388,6 +388,24 @@ const OWN_MESSAGES = {
     level: 'Error',
     template: '%s %s.',
   },
+  ISTH0009: {
+    name: 'HttpRouteOnTlsPort',
+    level: 'Warning',
+    template:
+      'Port %d of host %s carries TLS (protocol %s in %s), of which sidecars read the server name alone: this match for HTTP never applies to it. Match with tls and sniHosts, or declare the port as HTTP and have the proxy originate TLS.',
+  },
+  ISTH0010: {
+    name: 'HttpRouteBehindPassthrough',
+    level: 'Warning',
+    template:
+      'Gateway %s passes the TLS of host %s through (tls mode %s) and sees no HTTP: the http routes have no effect. Route with tls and sniHosts, or have the gateway terminate TLS.',
+  },
+  ISTH0011: {
+    name: 'MissingSni',
+    level: 'Warning',
+    template:
+      'Without sni, connections to Gateway %s ask for the name of their cluster, which its server on port %d does not have: it serves %s, and refuses them. Set sni to one of its hosts.',
+  },
 } as const satisfies Readonly<Record<string, MessageType>>;
 
 export const MESSAGE_TYPES = { ...ISTIO_MESSAGES, ...OWN_MESSAGES };

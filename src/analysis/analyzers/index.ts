@@ -18,11 +18,13 @@ import { gatewayConflictsAnalyzer } from './gateway-conflicts.ts';
 import { gatewayPortsAnalyzer } from './gateway-ports.ts';
 import { gatewayProtocolsAnalyzer } from './gateway-protocols.ts';
 import { gatewayCredentialsAnalyzer, gatewaySecretsAnalyzer } from './gateway-secrets.ts';
+import { httpOnTlsAnalyzer } from './http-on-tls.ts';
 import { injectionAnalyzer } from './injection.ts';
 import { injectionImageAnalyzer } from './injection-image.ts';
 import { injectionImageAutoAnalyzer } from './injection-image-auto.ts';
 import { kubernetesGatewaySelectorsAnalyzer } from './kubernetes-gateway-selectors.ts';
 import { meshNetworksAnalyzer } from './mesh-networks.ts';
+import { missingSniAnalyzer } from './missing-sni.ts';
 import { multiServiceAnalyzer } from './multi-service.ts';
 import { multiclusterServicesAnalyzer } from './multicluster-services.ts';
 import { schemaAnalyzers } from './schema.ts';
@@ -86,6 +88,8 @@ export const ANALYZERS: readonly Analyzer[] = [
   enrouteAnalyzer,
   gatewayCredentialsAnalyzer,
   gatewayProtocolsAnalyzer,
+  httpOnTlsAnalyzer,
+  missingSniAnalyzer,
   virtualServiceGatewayHostsAnalyzer,
   unusedDelegatesAnalyzer,
 ];
