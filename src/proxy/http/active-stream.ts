@@ -312,6 +312,8 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     const { config } = this.owner;
     if (headers !== undefined && this.#requestHeaders === undefined) this.#noteHeaders(headers);
     config.stats.downstream_cx_protocol_error++;
+    // A request without a host is one like any other, and without a body a whole one.
+    if (error.details === 'missing_host_header' && headers !== undefined && isBodiless(headers)) this.#endRequest();
     this.sendLocalReply(codecErrorReply(error));
   }
 
@@ -426,7 +428,10 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
 
   #reset(reason: ResetReason): void {
     if (this.over) return;
-    this.owner.config.stats.downstream_rq_tx_reset++;
+    const { stats } = this.owner.config;
+    stats.downstream_rq_tx_reset++;
+    // As in Envoy, whose codec tells of its own resets as well.
+    stats.downstream_rq_rx_reset++;
     this.#finish();
     this.#out.reset(reason);
   }
@@ -441,11 +446,19 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     config.stats.downstream_rq_active--;
     config.stats.downstream_rq_time.record(info.end - info.start);
     if (this.#upgrade) config.stats.downstream_cx_upgrades_active--;
-    if (this.#responseEnded && !this.#requestEnded) config.stats.downstream_rq_response_before_rq_complete++;
+    if (this.#responseEnded && !this.#requestEnded) {
+      config.stats.downstream_rq_response_before_rq_complete++;
+      // The rest of the request is not read any more, which Envoy counts so.
+      config.stats.downstream_rq_rx_reset++;
+    }
     this.#filters.complete();
     info.trace?.finish();
     for (const log of config.accessLogs) log.log(info);
     this.#filters.destroy();
     this.owner.streamEnded(this);
   }
+}
+
+function isBodiless(headers: Headers): boolean {
+  return !headers.has('content-length') && !headers.has('transfer-encoding');
 }

@@ -108,11 +108,11 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
 
   onData(bytes: Buffer, start: number, end: number): void {
     this.config.stats.downstream_cx_rx_bytes_total += end - start;
-    if (this.#codec !== undefined) {
-      this.#codec.receive(bytes, start, end);
-      return;
-    }
-    this.#detect(bytes.subarray(start, end));
+    if (this.#codec !== undefined) this.#codec.receive(bytes, start, end);
+    else this.#detect(bytes.subarray(start, end));
+    const account = this.#account;
+    if (account.protocol !== '' || this.#codec === undefined) return;
+    if ((account.flags & ResponseFlag.DownstreamProtocolError) === 0) account.protocol = this.#codec.protocol;
   }
 
   /** `AUTO` without ALPN: the preface of HTTP/2 is not a request that HTTP/1 could have. */

@@ -287,7 +287,7 @@ export class IncomingConnection {
     else refusals.refused(tell, worker.timers.now());
     // The handshake sees its last words off by itself.
     this.#over = true;
-    const info = this.#account(incoming, chain);
+    const info = this.#account(incoming, chain, failure.info);
     info.downstreamTransportFailure = failure.reason;
     this.#fail(chain, info);
   }
@@ -304,9 +304,11 @@ export class IncomingConnection {
   }
 
   /** The account of a connection that never became one. */
-  #account(incoming: Incoming, chain?: FilterChain): StreamInfo {
+  /** `known`: what the handshake has come to before it failed. */
+  #account(incoming: Incoming, chain?: FilterChain, known: TlsInfo = NOTHING_NEGOTIATED): StreamInfo {
     const { timers } = this.#listener.worker;
-    const connection = this.#connection(this.#socket, undefined, incoming);
+    const tls = chain?.transport === undefined ? undefined : known;
+    const connection = this.#connection(this.#socket, tls, incoming);
     connection.filterChainName = chain?.name ?? '';
     const info = new StreamInfo(connection, timers.now(), timers.wallClock());
     info.end = timers.now();
@@ -377,6 +379,18 @@ export class IncomingConnection {
 
 const EMPTY = Buffer.alloc(0);
 const NONE: readonly string[] = [];
+/** What is known of TLS before anything is agreed on: the version is the one that Envoy tells of then. */
+const NOTHING_NEGOTIATED: TlsInfo = {
+  version: 'TLSv1.2',
+  cipher: '',
+  alpn: '',
+  sni: '',
+  resumed: false,
+  peer: undefined,
+  localUriSans: NONE,
+  localDnsSans: NONE,
+  localSubject: '',
+};
 
 /** What a client speaks, as far as filter chains ask. */
 function describe(hello: ClientHello | undefined): string {

@@ -216,7 +216,15 @@ class Downstream implements DownstreamTransport {
     const { ssl } = this.#stats;
     if (!admission.admitted) {
       ssl.refused(admission.statistic);
-      return { failure: refused(admission, peer, version, facts), alert: admission.alert };
+      const failure = refused(admission, peer, version, facts);
+      const known = {
+        version,
+        resumed,
+        sni: facts.sni,
+        peer: peer && this.#secrets.peerCertificates.facts(peer, false),
+        own: pair,
+      };
+      return { failure: { ...failure, info: connectionInfo(socket, known) }, alert: admission.alert };
     }
     if (resumed) ssl.session_reused++;
     if (peer === undefined) ssl.no_certificate++;

@@ -6,6 +6,7 @@ import { AlertWriter } from './alert-record.ts';
 import { Alert } from './alerts.ts';
 import { abandoned, defect, type HandshakeFacts, handshakeFailed } from './failure.ts';
 import { releaseControl, type TlsSocketOptions, wrapSocket } from './node-tls.ts';
+import { connectionInfo } from './tls-info.ts';
 import type { Handshake, TlsFailure, TlsOutcome } from './transport.ts';
 
 /** What whoever judges a finished handshake says. */
@@ -81,7 +82,8 @@ class RunningHandshake implements Handshake {
   readonly #onError = (error: Error): void => {
     if (this.#over) return;
     this.#request.failed(error);
-    this.#fail(handshakeFailed(error, this.#request.facts));
+    const failure = handshakeFailed(error, this.#request.facts);
+    this.#fail({ ...failure, info: unfinished(this.#socket, this.#request.facts) });
   };
 
   readonly #onEnd = (): void => {
@@ -128,4 +130,11 @@ export function refuseSoon(raw: net.Socket, failure: TlsFailure, done: (outcome:
       raw.destroy();
     },
   };
+}
+
+/** What was agreed on before a handshake failed; undefined for nothing. */
+function unfinished(socket: tls.TLSSocket, { sni, own }: HandshakeFacts): TlsInfo | undefined {
+  const version = socket.getProtocol();
+  if (version === null || !version.startsWith('TLS')) return undefined;
+  return connectionInfo(socket, { version, resumed: false, sni, peer: undefined, own });
 }

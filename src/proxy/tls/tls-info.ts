@@ -23,7 +23,7 @@ function factsOf(pair: KeyPair | undefined): LocalFacts {
   return facts;
 }
 
-/** What is known of an admitted connection. */
+/** What is known of a connection: all of one that was admitted, and of another one as far as it has come. */
 export function connectionInfo(
   socket: tls.TLSSocket,
   known: {
@@ -37,7 +37,7 @@ export function connectionInfo(
   const local = factsOf(known.own);
   return {
     version: known.version,
-    cipher: socket.getCipher().name,
+    cipher: (socket.getCipher() as tls.CipherNameAndProtocol | undefined)?.name ?? '',
     alpn: socket.alpnProtocol || '',
     sni: known.sni,
     resumed: known.resumed,

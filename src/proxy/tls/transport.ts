@@ -13,6 +13,8 @@ export interface TlsFailure {
   readonly explanation: string;
   /** Whether the secrets that the context needs are missing: nobody's fault but ours. */
   readonly secretsMissing: boolean;
+  /** What is known of the connection, where it is the peer's certificate that was refused; for logs. */
+  readonly info?: TlsInfo | undefined;
 }
 
 export type TlsOutcome = { readonly socket: net.Socket; readonly info: TlsInfo } | { readonly failure: TlsFailure };

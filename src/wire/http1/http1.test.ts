@@ -275,7 +275,7 @@ const requests: Case[] = [
     name: 'cut in the head',
     bytes: `GET / HTTP/1.1\r\n${H}`,
     end: true,
-    log: ['done'],
+    log: ['reset connection-termination', 'done'],
   },
   {
     name: 'cut in the body',

@@ -77,6 +77,11 @@ export class MessageReader {
     return this.#state === State.Head && this.#partial === '';
   }
 
+  /** Part of a head has come. */
+  get begun(): boolean {
+    return this.#state === State.Head && this.#partial !== '';
+  }
+
   get dead(): boolean {
     return this.#state === State.Dead;
   }

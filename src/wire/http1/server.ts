@@ -83,6 +83,11 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
 
   receive(bytes: Buffer, start: number, end: number): void {
     this.#reader.receive(bytes, start, end);
+    // A request begins with its first byte, for its time limits and for whoever accounts for requests.
+    if (!this.#active && this.#reader.begun) {
+      this.#framing.minor = 1;
+      this.#open();
+    }
     this.#notePause();
   }
 
@@ -168,10 +173,15 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
   }
 
   #begin(headers: Headers): void {
+    if (!this.#active) this.#open();
+    this.#head = headers.method === 'HEAD';
+  }
+
+  #open(): void {
     this.#active = true;
     this.#requestComplete = false;
     this.#responseStarted = false;
-    this.#head = headers.method === 'HEAD';
+    this.#head = false;
     this.#handler = this.#callbacks.newStream(this);
   }
 

@@ -276,6 +276,8 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
     if (this.#upstream === undefined && reason !== CloseReason.Local && info.flags === 0) {
       info.flags |= ResponseFlag.DownstreamConnectionTermination;
     }
+    // What waited for an upstream that never was counts as unread.
+    if (this.#upstream === undefined) info.bytesReceived = 0;
     info.end = worker.timers.now();
     for (const log of this.#config.accessLogs) log.log(info);
   }
