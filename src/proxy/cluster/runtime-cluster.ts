@@ -16,6 +16,7 @@ import { ClusterStats } from './cluster-stats.ts';
 import { Http1CodecStats, Http2CodecStats } from './codec-stats.ts';
 import type { ClusterConfig } from './config.ts';
 import type { ConnectHandler } from './connect-handler.ts';
+import { checkConnection, checksByHttp2, requestConnection } from './connect-options.ts';
 import { connectUpstream } from './connector.ts';
 import { type Assignment, NO_ENDPOINTS } from './endpoints.ts';
 import type { ClusterEnvironment } from './environment.ts';
@@ -24,10 +25,10 @@ import type { Host } from './host.ts';
 import { HostWatch, type WatchedCluster } from './host-watch.ts';
 import { HttpPool } from './http-pool.ts';
 import { Membership } from './membership.ts';
-import { foreignSource, type PoolProtocol, poolKey } from './pool-key.ts';
+import { type PoolProtocol, poolKey } from './pool-key.ts';
 import { ResourceManager } from './resources.ts';
 import { openTcp } from './tcp.ts';
-import { type MatchedSocket, matchLabels, matchSocket } from './upstream-socket.ts';
+import { type MatchedSocket, matchSocket } from './upstream-socket.ts';
 
 /** A cluster at work: its hosts, what is known of their health, and the pools of connections to them. */
 export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
@@ -354,69 +355,12 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
 
   /** Connects to a host the way its transport socket and the request say. */
   connect(host: Host, options: UpstreamOptions, protocol: PoolProtocol | 'tcp', handler: ConnectHandler): Cancelable {
-    const { config } = this;
-    const { transport, preamble } = this.sockets[host.transportIndex];
-    const { address, otherAddresses } = host.description;
-    return connectUpstream(
-      this.#worker,
-      {
-        addresses: otherAddresses.length === 0 ? [address] : [address, ...otherAddresses],
-        timeoutMs: config.connectTimeoutMs,
-        bufferLimit: config.bufferLimit,
-        transport,
-        preamble,
-        source: foreignSource(options.downstream),
-        downstream: options.downstream && {
-          local: options.downstream.local,
-          remote: options.downstream.remote,
-          filterState: options.downstream.filterState,
-        },
-        tls: {
-          sni: options.sni,
-          hostname: host.description.hostname,
-          alpn: options.alpn ?? (protocol === 'auto' ? AUTO_ALPN : undefined),
-          defaultAlpn: protocol === 'http2' ? HTTP2_ALPN : protocol === 'http1' ? HTTP1_ALPN : undefined,
-          subjectAltNames: options.subjectAltNames,
-        },
-        keepalive: config.tcpKeepalive,
-        binding: config.binding,
-        counters: this.stats,
-        filters: this.filters,
-      },
-      handler,
-    );
+    return connectUpstream(this.#worker, requestConnection(this, host, options, protocol), handler);
   }
 
   connectForCheck(host: Host, check: HealthCheckConfig, handler: ConnectHandler): Cancelable {
-    const { config, sockets } = this;
-    const { address, healthCheckAddress, hostname } = host.description;
-    const index = check.transportMatch ? matchLabels(sockets, check.transportMatch) : host.transportIndex;
-    const { transport, preamble } = sockets[index];
-    const http2 = check.check.kind === 'GRPC' || (check.check.kind === 'HTTP' && check.check.http2);
-    if (check.check.kind !== 'TCP') this.#codecStats(http2);
-    const altAddress = check.altPort > 0 && address.family !== 0 ? { ...address, port: check.altPort } : address;
-    return connectUpstream(
-      this.#worker,
-      {
-        addresses: [healthCheckAddress ?? altAddress],
-        timeoutMs: config.connectTimeoutMs,
-        bufferLimit: config.bufferLimit,
-        transport,
-        preamble,
-        source: undefined,
-        downstream: undefined,
-        tls: {
-          hostname,
-          alpn: check.alpn,
-          defaultAlpn: http2 ? HTTP2_ALPN : check.check.kind === 'HTTP' ? HTTP1_ALPN : undefined,
-        },
-        keepalive: config.tcpKeepalive,
-        binding: config.binding,
-        counters: this.stats,
-        filters: this.filters,
-      },
-      handler,
-    );
+    if (check.check.kind !== 'TCP') this.#codecStats(checksByHttp2(check));
+    return connectUpstream(this.#worker, checkConnection(this, host, check), handler);
   }
 
   hasTraffic(): boolean {
@@ -449,7 +393,3 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     this.#statsLease.release();
   }
 }
-
-const AUTO_ALPN: readonly string[] = ['h2', 'http/1.1'];
-const HTTP2_ALPN: readonly string[] = ['h2'];
-const HTTP1_ALPN: readonly string[] = ['http/1.1'];
