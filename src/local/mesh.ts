@@ -353,8 +353,9 @@ export class LocalMesh {
     for (;;) {
       await this.#changed();
       const state = progress();
-      if (state === false || this.#stopping) return true;
-      if (state !== true) throw new UserError(`the new pods of ${namespace}/${owner.name} are not ready: ${state}`);
+      if (state === 'done' || this.#stopping) return true;
+      if (state !== 'under way')
+        throw new UserError(`the new pods of ${namespace}/${owner.name} are not ready: ${state.failed}`);
     }
   }
 

@@ -18,6 +18,9 @@ export interface PodSetOptions {
   readonly onGone: (key: string) => void;
 }
 
+/** How far the replacement of a workload's pods is; done when the old ones have gone. */
+export type RolloutState = 'under way' | 'done' | { readonly failed: string };
+
 const DRAIN_WAIT_MS = 2_000;
 
 /** The pods of a mesh at work: those that the configuration wants, and those whose programs somebody else runs. */
@@ -124,11 +127,10 @@ export class PodSet {
   }
 
   /**
-   * Has the pods of a workload made anew, with the next {@link reconcile}. Returns what tells how far that is: what is
-   * wrong with the new ones, `true` while the old ones are still there, `false` when they have gone. Undefined for a
-   * workload without pods.
+   * Has the pods of a workload made anew, with the next {@link reconcile}. Returns what tells how far that is; undefined
+   * for a workload without pods.
    */
-  rollOut(namespace: string, { kind, name }: PodOwner): (() => string | boolean) | undefined {
+  rollOut(namespace: string, { kind, name }: PodOwner): (() => RolloutState) | undefined {
     const own = () =>
       this.all.filter(({ desired: d }) => d.namespace === namespace && d.owner?.kind === kind && d.owner.name === name);
     const before = new Set(own());
@@ -137,7 +139,8 @@ export class PodSet {
     return () => {
       const now = own();
       const failed = now.find((pod) => !before.has(pod) && pod.settled && !pod.ready);
-      return failed?.message ?? now.some((pod) => before.has(pod));
+      if (failed) return { failed: failed.message ?? failed.word };
+      return now.some((pod) => before.has(pod)) ? 'under way' : 'done';
     };
   }
 

@@ -52,6 +52,10 @@ test('the agent learns which of its ports are found where, and which of the prox
   const inner = ports(`{type: LoadBalancer, ${SELECTOR}, ports: [{port: 80, targetPort: 8080}]}`);
   const published = { address: '127.0.0.1', ports: { 8080: 8080 }, skip: [15090, 15021], shared: true };
   assert.deepEqual(publicationOf(inner, inner), published);
+  assert.deepEqual(publicationOf(inner, inner, '100.64.255.254'), {
+    ...published,
+    inside: { address: '100.64.255.254', ports: { 8080: 80 } },
+  });
   const another = inner.map((port) => ({ ...port, service: 'another' }));
   assert.deepEqual(publicationOf(inner, [...inner, ...another]), { ...published, shared: false });
   const probed = ports(`{type: LoadBalancer, ${SELECTOR}, ports: [{port: 15021}]}`);
