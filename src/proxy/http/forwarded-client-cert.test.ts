@@ -29,6 +29,13 @@ const BY = 'By=spiffe://td/me;By=spiffe://td/also-me';
 for (const [name, mode, tls, before, expected] of [
   ['every URI of both certificates', 'sanitize-set', MUTUAL, 'By=forged', `${BY};${ELEMENT}`],
   ['a name of ours that is no URI is not told', 'sanitize-set', { ...MUTUAL, localUriSans: [] }, undefined, ELEMENT],
+  [
+    'an empty one for a client that has none',
+    'sanitize-set',
+    { ...MUTUAL, peer: { ...PEER, uriSans: [] } as unknown as PeerCertificate },
+    undefined,
+    `${BY};Hash=ab12;Subject="CN=a\\"b,O=mesh";URI=;DNS=x.test`,
+  ],
   ['behind what came', 'append-forward', MUTUAL, 'By=other', `By=other,${BY};${ELEMENT}`],
   ['what came', 'forward-only', MUTUAL, 'By=other', 'By=other'],
   ['nothing', 'sanitize', MUTUAL, 'By=forged', undefined],

@@ -25,7 +25,10 @@ export function forwardClientCert(headers: Headers, connection: Connection, conf
   if (details?.chain) parts.push(`Chain="${peer.chainPem()}"`);
   // In the form of RFC 2253 quotes are escaped already.
   if (details?.subject) parts.push(`Subject="${peer.subject}"`);
-  if (details?.uri) for (const san of peer.uriSans) parts.push(`URI=${san}`);
+  if (details?.uri) {
+    if (peer.uriSans.length === 0) parts.push('URI=');
+    for (const san of peer.uriSans) parts.push(`URI=${san}`);
+  }
   if (details?.dns) for (const san of peer.dnsSans) parts.push(`DNS=${san}`);
   const element = parts.join(';');
   if (mode === 'append-forward') headers.append(NAME, element);

@@ -17,7 +17,7 @@ export interface ChainRules {
   readonly now: number | undefined;
   /** What the peer presents its certificate as; undefined to leave key purposes alone. */
   readonly purpose: 'client' | 'server' | undefined;
-  /** How many certificates may stand above the peer's, the anchor included. */
+  /** How many certificates may stand above the peer's, the anchor included; 0 is 1, as with BoringSSL. */
   readonly maxDepth: number;
   /**
    * Refuses what only OpenSSL evaluates, which is name constraints and critical extensions that we do not know. For
@@ -92,7 +92,7 @@ function extend(search: Search, path: readonly Certificate[]): readonly Certific
     return undefined;
   }
   let incomplete = true;
-  if (depth < Math.min(maxDepth, MAX_PATH)) {
+  if (depth < Math.min(Math.max(1, maxDepth), MAX_PATH)) {
     for (const candidate of [...anchors, ...search.others]) {
       if (path.some((c) => c.sha256 === candidate.sha256) || !last.x509.checkIssued(candidate.x509)) continue;
       if (++search.candidates > MAX_CANDIDATES) break;
