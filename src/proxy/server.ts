@@ -1,7 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
+import type { AccessLog as AccessLogProto } from '../api/gen/envoy/config/accesslog/v3/accesslog_pb.ts';
 import type { Bootstrap } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
+import type { Filter as UpstreamFilterProto } from '../api/gen/envoy/config/cluster/v3/filter_pb.ts';
 import { LocalitySchema, type Node, NodeSchema } from '../api/gen/envoy/config/core/v3/base_pb.ts';
 import { ApiConfigSource_ApiType } from '../api/gen/envoy/config/core/v3/config_source_pb.ts';
 import { messageOf, UserError } from '../base/errors.ts';
@@ -26,7 +28,9 @@ import type { AddressMap } from './net/address-map.ts';
 import { formatAddress } from './net/connection.ts';
 import { ConnectionLimits } from './net/connection-limits.ts';
 import { ListenerManager } from './net/listener-manager.ts';
+import type { UpstreamFilterFactory } from './net/network-filter.ts';
 import { NetworkFilterRegistry } from './net/network-filter-registry.ts';
+import type { AccessLog } from './observe/access-log/access-log.ts';
 import { buildAccessLog } from './observe/access-log/build.ts';
 import { LogCollectors } from './observe/access-log/collectors.ts';
 import { FileSinks } from './observe/access-log/file-sink.ts';
@@ -136,11 +140,7 @@ export class ProxyServer implements AdminProxy {
       worker,
       {
         buildTransport: (socket, config, errors) => this.transports.upstream(socket, config, errors),
-        buildFilters: (protos, errors) =>
-          protos.flatMap(({ name, typedConfig }, i) => {
-            const factory = networkFilters.compileUpstream(name, typedConfig, { worker }, errors.at(i));
-            return factory ? [factory] : [];
-          }),
+        buildFilters: (protos, errors) => upstreamFilters(protos, networkFilters, worker, errors),
       },
       clusterDefaults(bootstrap, this.#errors),
     );
@@ -156,16 +156,7 @@ export class ProxyServer implements AdminProxy {
           maxDownstreamConnections(bootstrap.overloadManager, worker.stats, this.#errors.at('overload_manager')),
         ),
         buildTransport: (socket, statPrefix, errors) => this.transports.downstream(socket, statPrefix, errors),
-        buildAccessLogs: (protos, errors) =>
-          protos.flatMap((proto, i) => {
-            const { random, node, runtime } = worker;
-            const built = buildAccessLog(
-              proto,
-              { sinks: this.sinks, collectors: this.#collectors, random, node, runtime },
-              errors.at(i),
-            );
-            return built ? [built] : [];
-          }),
+        buildAccessLogs: (protos, errors) => this.#accessLogs(protos, errors),
       },
       options.drainMs,
     );
@@ -179,6 +170,12 @@ export class ProxyServer implements AdminProxy {
       inProcess: options.sources ?? new Map(),
     });
     worker.setSources((spec) => this.sources.get(spec));
+  }
+
+  #accessLogs(protos: readonly AccessLogProto[], errors: ConfigErrors): AccessLog[] {
+    const { random, node, runtime } = this.worker;
+    const context = { sinks: this.sinks, collectors: this.#collectors, random, node, runtime };
+    return protos.flatMap((proto, i) => buildAccessLog(proto, context, errors.at(i)) ?? []);
   }
 
   /** Who this proxy is, as it tells the control plane. */
@@ -390,3 +387,15 @@ const NO_SOURCE: ConfigSource = { subscribe: () => ({ setNames() {}, close() {} 
 
 /** In the order of the numbers that `server.state` shows. */
 const STATES: readonly ServerState[] = ['LIVE', 'DRAINING', 'PRE_INITIALIZING', 'INITIALIZING'];
+
+/** Filters of the connections to a cluster's hosts (`Cluster.filters`). */
+function upstreamFilters(
+  protos: readonly UpstreamFilterProto[],
+  registry: NetworkFilterRegistry,
+  worker: Worker,
+  errors: ConfigErrors,
+): UpstreamFilterFactory[] {
+  return protos.flatMap(
+    ({ name, typedConfig }, i) => registry.compileUpstream(name, typedConfig, { worker }, errors.at(i)) ?? [],
+  );
+}

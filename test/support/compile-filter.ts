@@ -7,7 +7,7 @@ import type { WorkerContext } from '../../src/proxy/context.ts';
 import type { FilterBuildContext, HttpFilterDefinition, HttpFilterFactory } from '../../src/proxy/http/filter.ts';
 import { StatLeases } from '../../src/proxy/observe/stat-leases.ts';
 import { type StatGroup, StatsStore } from '../../src/proxy/observe/stats.ts';
-import { ManualTimers } from './filter-callbacks.ts';
+import { ManualTimers } from './manual-timers.ts';
 
 /** A worker as far as filters look at it when they are compiled. */
 export function stubWorker(more: Partial<WorkerContext> = {}): WorkerContext & { readonly timers: ManualTimers } {

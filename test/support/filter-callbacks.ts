@@ -3,47 +3,8 @@ import type { FilterCallbacks, LocalReply } from '../../src/proxy/http/filter.ts
 import type { Connection } from '../../src/proxy/net/connection.ts';
 import { StreamInfo } from '../../src/proxy/observe/stream-info.ts';
 import type { ChosenCluster, Route } from '../../src/proxy/router/route.ts';
-import type { Timer, Timers } from '../../src/proxy/timers.ts';
 import { Headers } from '../../src/wire/headers.ts';
-
-/** Time that stands still until a test moves it. */
-export class ManualTimers implements Timers {
-  #now = 0;
-  #waiting: { at: number; callback: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  wallClock(): number {
-    return Date.UTC(2030, 0, 1) + this.#now;
-  }
-
-  start(ms: number, callback: () => void): Timer {
-    const entry = { at: this.#now + ms, callback };
-    this.#waiting.push(entry);
-    return { cancel: () => (this.#waiting = this.#waiting.filter((e) => e !== entry)) };
-  }
-
-  newEvent(): void {}
-
-  /** Number of timers that have been started and have neither fired nor been cancelled. */
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
-  advance(ms: number): void {
-    const end = this.#now + ms;
-    for (;;) {
-      const next = this.#waiting.filter((e) => e.at <= end).sort((a, b) => a.at - b.at)[0];
-      if (next === undefined) break;
-      this.#waiting = this.#waiting.filter((e) => e !== next);
-      this.#now = Math.max(this.#now, next.at);
-      next.callback();
-    }
-    this.#now = end;
-  }
-}
+import { ManualTimers } from './manual-timers.ts';
 
 const PEER = { address: '10.0.0.1', port: 1000, family: 4 } as const;
 

@@ -2,9 +2,8 @@ import { fromJson, type JsonObject } from '@bufbuild/protobuf';
 import { type Cluster, ClusterSchema } from '../../src/api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import { registry } from '../../src/api/registry.ts';
 import { Host, type HostDescription, NO_LOCALITY, NO_METADATA } from '../../src/proxy/cluster/host.ts';
-import type { Timer, Timers } from '../../src/proxy/timers.ts';
 
-/** Endpoints, clusters and time for unit tests of clusters and of load balancing. */
+/** Endpoints and clusters for unit tests of clusters and of load balancing. */
 
 export function describeHost(port: number, more: Partial<HostDescription> = {}): HostDescription {
   return {
@@ -32,45 +31,4 @@ export function newHost(port: number, more: Partial<HostDescription> = {}): Host
 
 export function clusterProto(json: JsonObject): Cluster {
   return fromJson(ClusterSchema, { name: 'test', ...json }, { registry });
-}
-
-/** Time that passes when the test says so. */
-export class ManualTimers implements Timers {
-  #now = 0;
-  #timers: { readonly due: number; readonly callback: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  wallClock(): number {
-    return this.#now;
-  }
-
-  start(ms: number, callback: () => void): Timer {
-    const timer = { due: this.#now + ms, callback };
-    this.#timers.push(timer);
-    return {
-      cancel: () => {
-        this.#timers = this.#timers.filter((other) => other !== timer);
-      },
-    };
-  }
-
-  /** Lets time pass, with everything that falls due in it, in order. */
-  advance(ms: number): void {
-    const end = this.#now + ms;
-    for (;;) {
-      const next = this.#timers.filter(({ due }) => due <= end).sort((a, b) => a.due - b.due)[0];
-      if (next === undefined) break;
-      this.#timers = this.#timers.filter((other) => other !== next);
-      this.#now = next.due;
-      next.callback();
-    }
-    this.#now = end;
-  }
-
-  get waiting(): number {
-    return this.#timers.length;
-  }
 }

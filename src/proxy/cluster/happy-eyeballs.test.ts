@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualTimers } from '../../../test/support/hosts.ts';
+import { ManualTimers } from '../../../test/support/manual-timers.ts';
 import type { Connection, SocketAddress } from '../net/connection.ts';
 import type { ConnectHandler } from './connect-handler.ts';
 import { HappyEyeballs, interleave } from './happy-eyeballs.ts';

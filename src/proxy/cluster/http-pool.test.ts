@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualTimers, newHost } from '../../../test/support/hosts.ts';
+import { newHost } from '../../../test/support/hosts.ts';
+import { ManualTimers } from '../../../test/support/manual-timers.ts';
 import { type ScriptedConnection, scriptedConnection } from '../../../test/support/stub-connection.ts';
 import { Headers } from '../../wire/headers.ts';
 import type { OutgoingStream } from '../../wire/http.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ManualTimers } from '../../../test/support/filter-callbacks.ts';
+import { ManualTimers } from '../../../test/support/manual-timers.ts';
 import { StreamTimers } from './stream-timers.ts';
 
 const NONE = { streamIdleTimeoutMs: 0, requestTimeoutMs: 0, requestHeadersTimeoutMs: 0, maxStreamDurationMs: 0 };

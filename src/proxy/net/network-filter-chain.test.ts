@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualTimers } from '../../../test/support/filter-callbacks.ts';
+import { ManualTimers } from '../../../test/support/manual-timers.ts';
 import { RecordingHandler, scriptedConnection } from '../../../test/support/stub-connection.ts';
 import type { WorkerContext } from '../context.ts';
 import { type NetworkFilter, type NetworkFilterCallbacks, NetworkStatus } from './network-filter.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromJson, type JsonObject } from '@bufbuild/protobuf';
-import { ManualTimers, newHost } from '../../../../test/support/hosts.ts';
+import { newHost } from '../../../../test/support/hosts.ts';
+import { ManualTimers } from '../../../../test/support/manual-timers.ts';
 import { HealthCheckSchema } from '../../../api/gen/envoy/config/core/v3/health_check_pb.ts';
 import { ConfigErrors } from '../../config/errors.ts';
 import { HealthFlag } from '../host.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClusters } from '../../../../test/support/fake-cluster.ts';
-import { ManualTimers } from '../../../../test/support/filter-callbacks.ts';
+import { ManualTimers } from '../../../../test/support/manual-timers.ts';
 import { Headers } from '../../../wire/headers.ts';
 import { callHttp, type HttpCall, type HttpCallResult } from './http-call.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualTimers } from '../../../../test/support/filter-callbacks.ts';
+import { ManualTimers } from '../../../../test/support/manual-timers.ts';
 import type { NetworkFilterCallbacks } from '../../net/network-filter.ts';
 import { NetworkStatus } from '../../net/network-filter.ts';
 import { ConnectionLimitFilter, ConnectionLimitStats } from './filter.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualTimers, StubCallbacks } from '../../../../test/support/filter-callbacks.ts';
+import { StubCallbacks } from '../../../../test/support/filter-callbacks.ts';
+import { ManualTimers } from '../../../../test/support/manual-timers.ts';
 import { Headers } from '../../../wire/headers.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import { DataStatus, HeadersStatus } from '../../http/filter.ts';

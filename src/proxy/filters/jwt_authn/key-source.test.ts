@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FakeClusters } from '../../../../test/support/fake-cluster.ts';
-import { ManualTimers } from '../../../../test/support/filter-callbacks.ts';
 import { rsaKey } from '../../../../test/support/jwt.ts';
+import { ManualTimers } from '../../../../test/support/manual-timers.ts';
 import { silentLogger } from '../../../base/log.ts';
 import type { Jwks } from './jwks.ts';
 import { RemoteKeys } from './key-source.ts';

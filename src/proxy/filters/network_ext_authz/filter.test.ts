@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { ManualTimers, stubConnection } from '../../../../test/support/filter-callbacks.ts';
+import { stubConnection } from '../../../../test/support/filter-callbacks.ts';
+import { ManualTimers } from '../../../../test/support/manual-timers.ts';
 import { CheckResponseSchema } from '../../../api/gen/envoy/service/auth/v3/external_auth_pb.ts';
 import type { GrpcStatus } from '../../../wire/grpc/transport.ts';
 import { type NetworkFilterCallbacks, NetworkStatus } from '../../net/network-filter.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ManualTimers } from '../../../../test/support/filter-callbacks.ts';
 import { newHost } from '../../../../test/support/hosts.ts';
+import { ManualTimers } from '../../../../test/support/manual-timers.ts';
 import { Headers } from '../../../wire/headers.ts';
 import { ResetReason } from '../../../wire/http.ts';
 import { ClusterStats } from '../../cluster/cluster-stats.ts';

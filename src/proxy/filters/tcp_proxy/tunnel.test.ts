@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualTimers, stubConnection } from '../../../../test/support/filter-callbacks.ts';
+import { stubConnection } from '../../../../test/support/filter-callbacks.ts';
+import { ManualTimers } from '../../../../test/support/manual-timers.ts';
 import { Headers } from '../../../wire/headers.ts';
 import { type OutgoingStream, ResetReason } from '../../../wire/http.ts';
 import { compileFormat } from '../../observe/format/format.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualTimers } from '../../../../test/support/filter-callbacks.ts';
+import { ManualTimers } from '../../../../test/support/manual-timers.ts';
 import { readTraceRequest } from '../../../../test/support/otlp.ts';
 import { encodeResource, encodeScope, encodeTraceRequest } from '../../../telemetry/otlp/encode.ts';
 import { Headers } from '../../../wire/headers.ts';
