@@ -1,3 +1,4 @@
+import { encodeText } from '../../base/bytes.ts';
 import { encodeMessageText } from '../../wire/grpc/status.ts';
 import type { Headers } from '../../wire/headers.ts';
 
@@ -60,7 +61,7 @@ export function localResponse(headers: Headers, reply: MappedReply, request: Req
     headers.remove('content-type');
     return { headers, body: undefined };
   }
-  const bytes = Buffer.from(body, 'utf8');
+  const bytes = encodeText(body);
   headers.set('content-length', String(bytes.length));
   // Whoever answers may know better what its own text is.
   if (reply.rewritten || !headers.has('content-type')) headers.set('content-type', reply.contentType);

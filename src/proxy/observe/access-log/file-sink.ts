@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { encodeText, keepingBytes } from '../../../base/bytes.ts';
 import { messageOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/log.ts';
 
@@ -54,14 +55,14 @@ class FileSink {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#text === '' || this.#fd === undefined) return;
-    const bytes = Buffer.from(this.#text, 'utf8');
+    const bytes = encodeText(this.#text);
     let at = 0;
     try {
       while (at < bytes.length) at += fs.writeSync(this.#fd, bytes, at);
       this.#text = '';
     } catch {
       // A full pipe, or a full disk: keep what is left and try again later.
-      this.#text = bytes.toString('utf8', at);
+      this.#text = keepingBytes(bytes.toString('latin1', at));
       if (this.#text.length > MAX_BUFFERED) {
         this.dropped += this.#text.split('\n').length - 1;
         this.#text = '';

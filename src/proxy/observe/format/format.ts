@@ -1,10 +1,11 @@
+import { keepingBytes, wireForm } from '../../../base/bytes.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import { OPERATORS, type Operator } from './operators.ts';
 
 /** A compiled text with `%OPERATORS%`. */
 export interface Format {
-  /** The text for one stream; operators without a value print as `absent`. */
-  render(info: StreamInfo, absent: string): string;
+  /** The text for one stream; operators without a value print as `absent`, and others as `shape` has it, if given. */
+  render(info: StreamInfo, absent: string, shape?: (text: string) => string): string;
   /** The one operator that the text consists of, if it does: in JSON logs it keeps its type. */
   readonly single: Operator | undefined;
   /** The text, if there is no operator in it. */
@@ -45,9 +46,12 @@ export function compileFormat(text: string): Format {
   return {
     constant: undefined,
     single: parts.length === 1 ? (parts[0] as Operator) : undefined,
-    render(info, absent) {
+    render(info, absent, shape) {
       let out = '';
-      for (const part of parts) out += typeof part === 'string' ? part : show(part(info), absent);
+      for (const part of parts) {
+        if (typeof part === 'string') out += part;
+        else out += shape === undefined ? show(part(info), absent) : shape(show(part(info), absent));
+      }
       return out;
     },
   };
@@ -71,6 +75,12 @@ function compileOperator(name: string, argument: string | undefined, limit: stri
   const length = Number(limit);
   return (info) => {
     const value = operator(info);
-    return typeof value === 'string' ? value.slice(0, length) : value;
+    return typeof value === 'string' ? cut(value, length) : value;
   };
+}
+
+/** The first bytes of a text, even if they end within a character. */
+function cut(text: string, length: number): string {
+  const wire = wireForm(text);
+  return wire === text ? text.slice(0, length) : keepingBytes(wire.slice(0, length));
 }

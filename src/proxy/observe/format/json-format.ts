@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { wireForm } from '../../../base/bytes.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import { compileFormat } from './format.ts';
 
@@ -17,7 +18,19 @@ type Part = (info: StreamInfo) => JsonValue | undefined;
  */
 export function compileJsonFormat(struct: JsonObject, options: JsonFormatOptions): (info: StreamInfo) => string {
   const part = objectPart(struct, options);
-  return (info) => JSON.stringify(part(info));
+  return (info) => {
+    const json = JSON.stringify(part(info));
+    return json.includes('\\udc') ? json.replace(KEPT_BYTE, (all, hex?: string) => (hex ? `\\u00${hex}` : all)) : json;
+  };
+}
+
+/** A byte that is kept as a lone surrogate, as JSON.stringify writes it; and an escaped backslash, which begins none. */
+const KEPT_BYTE = /\\(?:\\|udc([89a-f][0-9a-f]))/g;
+
+/** As in Envoy, a value that is not UTF-8 as a whole is told byte by byte. */
+function bytewise(text: string): string {
+  if (text.isWellFormed()) return text;
+  return wireForm(text).replace(/[\x80-\xff]/g, (byte) => String.fromCharCode(0xdc00 + byte.charCodeAt(0)));
 }
 
 function valuePart(value: JsonValue, options: JsonFormatOptions): Part {
@@ -34,8 +47,13 @@ function textPart(text: string): Part {
   const format = compileFormat(text);
   const { single, constant } = format;
   if (constant !== undefined) return () => constant;
-  if (single) return (info) => single(info) as JsonValue | undefined;
-  return (info) => format.render(info, '-');
+  if (single) {
+    return (info) => {
+      const value = single(info) as JsonValue | undefined;
+      return typeof value === 'string' ? bytewise(value) : value;
+    };
+  }
+  return (info) => format.render(info, '-', bytewise);
 }
 
 function objectPart(struct: JsonObject, options: JsonFormatOptions): Part {

@@ -1,4 +1,4 @@
-import { fromWireForm } from '../../../base/bytes.ts';
+import { fromWireForm, keepingBytes } from '../../../base/bytes.ts';
 import type { Headers } from '../../../wire/headers.ts';
 import { formatAddress, type PeerCertificate, type SocketAddress } from '../../net/connection.ts';
 import { formatFlags, formatFlagsLong } from '../response-flags.ts';
@@ -71,7 +71,7 @@ function headerOperator(argument: string | undefined, of: (info: StreamInfo) => 
 }
 
 /** What a header says: what is made of it is written in UTF-8 again. */
-const asText = (value: string | undefined) => value && fromWireForm(value);
+const asText = (value: string | undefined) => value && keepingBytes(value);
 
 const plain = (operator: Operator): OperatorCompiler => {
   return (argument) => {
