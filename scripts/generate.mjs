@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NEWER_CONSTRAINTS } from './newer-constraints.mjs';
 import { NEWER_FIELDS } from './newer-fields.mjs';
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '..');
@@ -125,9 +126,6 @@ function writeIndex() {
   return rows.length;
 }
 
-/** Rules that list what there was when the package was made. */
-const OUTDATED = new Set(['envoy.config.accesslog.v3.ResponseFlagFilter.flags']);
-
 /** Every rule that the API sets for its fields (protoc-gen-validate), by message. */
 function writeConstraints(files) {
   const image = path.join(STAGE, 'image.json');
@@ -144,8 +142,9 @@ function writeConstraints(files) {
     if (message.options?.['[validate.disabled]']) return;
     const fields = Object.fromEntries(
       (message.field ?? []).flatMap((field) => {
-        const rules = field.options?.['[validate.rules]'];
-        return rules === undefined || OUTDATED.has(`${name}.${field.name}`) ? [] : [[field.name, withNumbers(rules)]];
+        const newer = NEWER_CONSTRAINTS[`${name}.${field.name}`];
+        const rules = newer === undefined ? field.options?.['[validate.rules]'] : newer;
+        return rules ? [[field.name, withNumbers(rules)]] : [];
       }),
     );
     const oneofs = (message.oneofDecl ?? []).filter((oneof) => oneof.options?.['[validate.required]']);

@@ -84,6 +84,7 @@ function generate() {
   const inputs = [
     path.join(ROOT, 'scripts/generate.mjs'),
     path.join(ROOT, 'scripts/newer-fields.mjs'),
+    path.join(ROOT, 'scripts/newer-constraints.mjs'),
     path.join(ROOT, 'package-lock.json'),
     ...filesUnder(path.join(ROOT, 'src/api/proto'), /\.proto$/),
   ];

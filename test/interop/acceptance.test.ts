@@ -22,13 +22,9 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
     /virtual_hosts\[\d+\]\.cors: is not supported/,
     'an EnvoyFilter in the words of Envoy before 1.23; the filter has taken its place',
   ],
-  [
-    /tracing\.provider: \S+(SkyWalking|Datadog)Config is not supported/,
-    'traces go to collectors of OpenTelemetry and Zipkin',
-  ],
   [/v3\.Lua is not supported/, 'there is no Lua; a filter in TypeScript takes its place'],
   [
-    /(redis_proxy|original_src)\.v3\.\w+ is not supported/,
+    /redis_proxy\.v3\.\w+ is not supported/,
     'not built: istiod sends them only where an EnvoyFilter or a feature flag says so',
   ],
   [
@@ -37,10 +33,8 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
   ],
   [/%(LOG|V)% is not a known operator/, 'made up by the fixture'],
   [/name: \S+ is not supported|typed_config: is needed/, 'made up by the fixture'],
-  [/echo\.v3\.Echo is not supported/, 'a filter for tests'],
-  [/x\.y\.Z is not supported/, 'there is no such filter'],
-  [/transparent: is not supported/, 'the mode TPROXY needs sockets that Node does not make'],
   [/crl\.pem cannot be read/, 'the fixture names a file that there is not'],
+  [/x\.y\.Z is not supported/, 'there is no such filter'],
 ];
 
 const HTTP2 = {
@@ -144,6 +138,9 @@ async function run(node: Node, port: number): Promise<Outcome> {
   return { refused: [...new Set(refused)], clusters: [...proxy.clusters.active()].length };
 }
 
+/** The exceptions that some fixture has met. */
+const met = new Set<(typeof REFUSED)[number]>();
+
 for (const file of fs.readdirSync(FOLDER).sort()) {
   test(`our proxy takes what istiod sends: ${file}`, { skip: withoutReference, timeout: 120_000 }, async () => {
     const { files, nodes } = readFixture(path.join(FOLDER, file));
@@ -151,7 +148,11 @@ for (const file of fs.readdirSync(FOLDER).sort()) {
     try {
       for (const [i, node] of nodes.entries()) {
         const { refused } = await run(node, Number(istiod.address.split(':')[1]));
-        const unexpected = refused.filter((line) => !REFUSED.some(([pattern]) => pattern.test(line)));
+        const unexpected = refused.filter((line) => {
+          const known = REFUSED.find(([pattern]) => pattern.test(line));
+          if (known !== undefined) met.add(known);
+          return known === undefined;
+        });
         assert.deepEqual(unexpected, [], `proxy ${i}`);
       }
     } finally {
@@ -159,3 +160,10 @@ for (const file of fs.readdirSync(FOLDER).sort()) {
     }
   });
 }
+
+test('an exception that no longer is one goes', { skip: withoutReference }, () => {
+  assert.deepEqual(
+    REFUSED.filter((each) => !met.has(each)).map(([pattern]) => String(pattern)),
+    [],
+  );
+});

@@ -24,6 +24,8 @@ interface LengthRules {
 
 interface TextRules extends LengthRules {
   readonly maxBytes?: number;
+  readonly prefix?: string;
+  readonly suffix?: string;
   readonly pattern?: string;
   readonly in?: readonly string[];
   readonly wellKnownRegex?: 'HTTP_HEADER_NAME' | 'HTTP_HEADER_VALUE';
@@ -171,7 +173,18 @@ const HEADER_VALUE = /^[^\u0000-\u0008\u000a-\u001f\u007f]*$/;
 const ONE_LINE = /^[^\u0000\n\r]*$/;
 
 function textCheck(rules: TextRules): Check {
-  const { minLen = 0, maxLen, maxBytes, pattern, in: among, wellKnownRegex, strict = true, ignoreEmpty } = rules;
+  const {
+    minLen = 0,
+    maxLen,
+    maxBytes,
+    prefix = '',
+    suffix = '',
+    pattern,
+    in: among,
+    wellKnownRegex,
+    strict = true,
+    ignoreEmpty,
+  } = rules;
   const header = wellKnownRegex === 'HTTP_HEADER_NAME' ? HEADER_NAME : HEADER_VALUE;
   const wellKnown = wellKnownRegex === undefined ? undefined : strict ? header : ONE_LINE;
   const what = wellKnownRegex === 'HTTP_HEADER_NAME' ? 'the name of a header' : 'a header';
@@ -185,6 +198,8 @@ function textCheck(rules: TextRules): Check {
     if (maxBytes !== undefined && Buffer.byteLength(text) > maxBytes) {
       errors.add('', `must be at most ${maxBytes} bytes long`);
     }
+    if (!text.startsWith(prefix)) errors.add('', `must begin with ${prefix}`);
+    if (!text.endsWith(suffix)) errors.add('', `must end with ${suffix}`);
     if (among !== undefined && !among.includes(text))
       errors.add('', `must be ${either(among.filter((each) => each !== ''))}`);
     if (own !== undefined && !own.test(text)) errors.add('', `must match ${pattern}`);

@@ -1,0 +1,52 @@
+// Rules of Envoy 1.40 for fields of its API that are other ones than in the package that ships the API; null for none.
+// Durations are in seconds.
+export const NEWER_CONSTRAINTS = {
+  'envoy.config.core.v3.RuntimeUInt32.runtime_key': null,
+  'envoy.config.core.v3.RuntimePercent.runtime_key': null,
+  'envoy.config.core.v3.RuntimeDouble.runtime_key': null,
+  'envoy.config.core.v3.RuntimeFeatureFlag.runtime_key': null,
+  'envoy.config.route.v3.RateLimit.HitsAddend.number': { uint64: { lte: 1000000000 } },
+  'envoy.config.route.v3.RateLimit.HitsAddend.format': { string: { prefix: '%', suffix: '%', ignoreEmpty: true } },
+  'envoy.config.route.v3.RateLimit.Action.QueryParameters.query_parameter_name': { string: { minLen: 1 } },
+  'envoy.config.route.v3.RateLimit.Action.QueryParameters.descriptor_key': { string: { minLen: 1 } },
+  'envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch.descriptor_value': { string: { minLen: 1 } },
+  'envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch.address_matcher': { message: { required: true } },
+  'envoy.config.cluster.v3.Cluster.dns_jitter': { duration: { gte: 0 } },
+  'envoy.config.cluster.v3.Cluster.health_checks': { repeated: { maxItems: 8 } },
+  'envoy.config.metrics.v3.HistogramBucketSettings.buckets': {
+    repeated: { unique: true, items: { double: { gt: 0 } } },
+  },
+  'envoy.extensions.transport_sockets.tls.v3.CertificateProviderPluginInstance.instance_name': {
+    string: { minLen: 1 },
+  },
+  'envoy.config.trace.v3.ZipkinConfig.collector_cluster': null,
+  'envoy.config.trace.v3.ZipkinConfig.collector_endpoint': null,
+  'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig.common_config': null,
+  'envoy.extensions.clusters.dns.v3.DnsCluster.RefreshRate.base_interval': { duration: { required: true, gt: 0.001 } },
+  'envoy.extensions.clusters.dns.v3.DnsCluster.RefreshRate.max_interval': { duration: { gt: 0.001 } },
+  'envoy.extensions.clusters.dns.v3.DnsCluster.dns_refresh_rate': { duration: { gt: 0.001 } },
+  'envoy.extensions.clusters.dns.v3.DnsCluster.dns_jitter': { duration: { gte: 0 } },
+  'envoy.extensions.clusters.dns.v3.DnsCluster.dns_min_refresh_rate': { duration: { gte: 1 } },
+  'envoy.extensions.common.dynamic_forward_proxy.v3.DnsCacheConfig.dns_query_timeout': { duration: { gte: 0 } },
+  'envoy.type.v3.TokenBucket.max_tokens': { uint32: { gte: 0 } },
+  'envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry.value': { string: { minLen: 0 } },
+  'envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute.disabled': null,
+  'envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor.grpc_service': null,
+  'envoy.extensions.filters.http.ip_tagging.v3.IPTagging.ip_tags': null,
+  'envoy.extensions.filters.http.jwt_authn.v3.JwtClaimToHeader.claim_name': null,
+  'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit.max_dynamic_descriptors': { uint32: { gte: 1 } },
+  'envoy.extensions.filters.network.http_connection_manager.v3.Rds.config_source': null,
+  'envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost.OverrideHostSource.header': {
+    string: { wellKnownRegex: 'HTTP_HEADER_VALUE', strict: false },
+  },
+  'envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost.override_host_sources': {
+    repeated: { minItems: 1 },
+  },
+  'envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost.fallback_policy': {
+    message: { required: true },
+  },
+  'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig.resolvers': null,
+  'envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig.max_heap_size_bytes': null,
+  'envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport.transport_socket': null,
+  'envoy.config.accesslog.v3.ResponseFlagFilter.flags': null,
+};
