@@ -1,55 +1,20 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { scratch, until } from '../../test/support/reference.ts';
-import { Logging } from '../base/log.ts';
+import { agentOptions } from '../../test/support/agent-options.ts';
+import { until } from '../../test/support/reference.ts';
 import { Agent } from './agent.ts';
-import { readEnvironment } from './environment/environment.ts';
 import type { ProxyConfig } from './environment/proxy-config.ts';
 import { httpCall } from './http/client.ts';
-import type { AgentOptions } from './options.ts';
 
-const PROXY_CONFIG: ProxyConfig = {
-  configPath: './etc/istio/proxy',
-  discoveryAddress: '127.0.0.1:15010',
-  controlPlaneAuthPolicy: 'NONE',
-  drainDuration: 45_000,
-  terminationDrainDuration: 5000,
-  proxyAdminPort: 15000,
-  statusPort: 0,
-};
-
-/** An agent without a proxy, whose secrets somebody else serves, and what it logs. */
-function setUp(t: TestContext, env: Readonly<Record<string, string>> = {}, more: Partial<AgentOptions> = {}) {
-  const lines: string[] = [];
-  const logging = new Logging({ format: 'istio', stream: { write: (line) => lines.push(line) } });
-  const pod = { INSTANCE_IP: '127.0.0.1', DISABLE_ENVOY: 'true', WORKLOAD_IDENTITY_SOCKET_FILE: 'theirs' };
-  const options: AgentOptions = {
-    role: 'sidecar',
-    dir: scratch(t),
-    environment: readEnvironment({ ...pod, ...env }, 'sidecar'),
-    proxyConfig: PROXY_CONFIG,
-    proxyConfigJson: { discoveryAddress: PROXY_CONFIG.discoveryAddress },
-    domain: undefined,
-    podLabels: {},
-    podAnnotations: {},
-    envoy: undefined,
-    proxyLogLevel: '',
-    proxyComponentLogLevel: undefined,
-    version: '1.31.0',
-    logging,
-    proxyLogging: logging,
-    env: {},
-    ...more,
-  };
-  return { lines, options };
+/** An agent without a proxy, whose secrets somebody else serves. */
+function setUp(t: TestContext, env: Readonly<Record<string, string>> = {}, proxyConfig: Partial<ProxyConfig> = {}) {
+  const bare = { DISABLE_ENVOY: 'true', WORKLOAD_IDENTITY_SOCKET_FILE: 'theirs' };
+  return agentOptions(t, { ...bare, ...env }, proxyConfig);
 }
 
-async function start(
-  t: TestContext,
-  ...more: Parameters<typeof setUp> extends [unknown, ...infer Rest] ? Rest : never
-) {
-  const { lines, options } = setUp(t, ...more);
+async function start(t: TestContext, env: Readonly<Record<string, string>> = {}) {
+  const { lines, options } = setUp(t, env);
   const agent = await Agent.start(options);
   t.after(async () => {
     agent.abort('the test is over');
@@ -81,7 +46,7 @@ test('what it was started with can be looked at, but no certificates of its envi
   const environment = JSON.parse((await call('/debug/environment')).body.toString());
   assert.deepEqual([environment.podNamespace, environment.certificates], ['shop', undefined]);
   const config = JSON.parse((await call('/debug/proxyConfig')).body.toString());
-  assert.equal(config.discoveryAddress, PROXY_CONFIG.discoveryAddress);
+  assert.equal(config.discoveryAddress, '127.0.0.1:15010');
 });
 
 test('variables without effect are told of', async (t) => {
@@ -104,7 +69,7 @@ test('a certificate that cannot be had is not waited for in clear, where no prox
 });
 
 test('an address that is no address is refused before anything is opened', async (t) => {
-  const { options } = setUp(t, {}, { proxyConfig: { ...PROXY_CONFIG, discoveryAddress: 'istiod' } });
+  const { options } = setUp(t, {}, { discoveryAddress: 'istiod' });
   const message = 'discoveryAddress must be of the form host:port, not "istiod".';
   await assert.rejects(Agent.start(options), { name: 'UserError', message });
 });

@@ -1,3 +1,5 @@
+import { DAYS, MONTHS } from './calendar.ts';
+
 /** What a line of a log is made of. */
 export interface LogLine {
   readonly time: Date;
@@ -10,22 +12,6 @@ export interface LogLine {
 
 /** Puts a line together, without the line feed. */
 export type LogPattern = (line: LogLine) => string;
-
-const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
-const MONTHS = [
-  'January',
-  'February',
-  'March',
-  'April',
-  'May',
-  'June',
-  'July',
-  'August',
-  'September',
-  'October',
-  'November',
-  'December',
-];
 
 const two = (n: number) => String(n).padStart(2, '0');
 const clock = (t: Date) => `${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`;

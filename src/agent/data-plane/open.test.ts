@@ -2,26 +2,14 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { scratch } from '../../../test/support/reference.ts';
+import { agentOptions } from '../../../test/support/agent-options.ts';
 import { systemClock } from '../../base/clock.ts';
-import { Logging } from '../../base/log.ts';
-import { readEnvironment } from '../environment/environment.ts';
 import type { ProxyConfig } from '../environment/proxy-config.ts';
 import { AgentNetwork } from '../network.ts';
 import { Paths } from '../paths.ts';
 import { EnvoyProcess } from './envoy.ts';
 import { InProcessProxy } from './in-process.ts';
 import { type OpenDataPlaneOptions, openDataPlane } from './open.ts';
-
-const PROXY_CONFIG: ProxyConfig = {
-  configPath: './etc/istio/proxy',
-  discoveryAddress: '127.0.0.1:15010',
-  controlPlaneAuthPolicy: 'NONE',
-  drainDuration: 45_000,
-  terminationDrainDuration: 5000,
-  proxyAdminPort: 15000,
-  statusPort: 15020,
-};
 
 interface More {
   readonly env?: Readonly<Record<string, string>>;
@@ -30,27 +18,11 @@ interface More {
 }
 
 function setUp(t: TestContext, { env, proxyConfig, options }: More = {}) {
-  const dir = scratch(t);
-  const environment = readEnvironment({ INSTANCE_IP: '127.0.0.1', POD_NAME: 'web-1', ...env }, 'sidecar');
-  const lines: string[] = [];
-  const logging = new Logging({ format: 'istio', stream: { write: (line) => lines.push(line) } });
+  const { options: agent, lines } = agentOptions(t, env, proxyConfig);
+  const { dir, environment } = agent;
   const open = () =>
     openDataPlane({
-      role: 'sidecar',
-      dir,
-      environment,
-      proxyConfig: { ...PROXY_CONFIG, ...proxyConfig },
-      proxyConfigJson: {},
-      domain: undefined,
-      podLabels: {},
-      podAnnotations: {},
-      envoy: undefined,
-      proxyLogLevel: '',
-      proxyComponentLogLevel: undefined,
-      version: '1.31.0',
-      logging,
-      proxyLogging: logging,
-      env: {},
+      ...agent,
       paths: new Paths(dir),
       network: new AgentNetwork(environment),
       discovery: { host: '127.0.0.1', port: 15010, serverName: undefined },
