@@ -304,8 +304,10 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
 
   upstreamClosed(reason: string): void {
     if (this.#over) return;
-    if (reason === CloseReason.Reset) this.#client.reset();
-    else this.#client.closeAfterFlush(1000);
+    if (reason === CloseReason.Reset) {
+      this.#callbacks.info.flags |= ResponseFlag.UpstreamRemoteReset;
+      this.#client.reset();
+    } else this.#client.closeAfterFlush(1000);
   }
 }
 
