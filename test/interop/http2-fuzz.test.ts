@@ -439,6 +439,14 @@ function goesOnBehindItsEnd(frames: readonly Buffer[]): boolean {
   return false;
 }
 
+/** Whether a frame is for a stream that the client had reset before, or that Envoy resets. */
+function followsReset(one: Buffer, before: readonly Buffer[], envoys: Observation): boolean {
+  const stream = one.readUInt32BE(5);
+  if (stream === 0 || one[3] === FrameType.Priority) return false;
+  const isReset = (other: Buffer) => other[3] === FrameType.RstStream && other.readUInt32BE(5) === stream;
+  return before.some(isReset) || (envoys.streams[stream]?.at(-1)?.startsWith('reset') ?? false);
+}
+
 /** Where we say something else: tells whether a difference is one of these. */
 const EXCEPTIONS: readonly {
   readonly because: string;
@@ -466,10 +474,7 @@ const EXCEPTIONS: readonly {
     because:
       'Envoy does not look at what follows the end that the client or an error made of a stream; we do, as h2spec has it',
     applies: (ours, envoys, frames) =>
-      ours.closed &&
-      !envoys.closed &&
-      (frames.some((one) => one[3] === FrameType.RstStream) ||
-        Object.values(envoys.streams).some((lines) => lines.at(-1)?.startsWith('reset'))),
+      ours.closed && !envoys.closed && frames.some((one, i) => followsReset(one, frames.slice(0, i), envoys)),
   },
   {
     because: 'Envoy ends the connection for frames behind the end of a request; we end the request, if it is not over',
