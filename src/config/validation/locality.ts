@@ -47,19 +47,30 @@ export function validateLocalityLoadBalancer(
 
 const NO_OUTLIER_DETECTION = 'has no effect without outlierDetection: nothing tells that an endpoint fails';
 
-/** The rules for `zoneAwareLbSetting`. */
+/** The rules for `zoneAwareLbSetting`: it orders regions only, as zones are the proxy's own affair. */
 export function validateZoneAwareLoadBalancer(
   setting: ZoneAwareLoadBalancer | undefined,
   outlier: OutlierDetection | undefined,
   report: Report,
 ): void {
   if (setting === undefined) return;
-  const { failover = [], failoverPriority = [] } = setting;
-  if ((failover.length > 0 || failoverPriority.length > 0) && outlier === undefined)
-    report.warning(NO_OUTLIER_DETECTION);
+  const { failover = [], failoverPriority = [], enabled } = setting;
   for (const [i, { from = '', to = '' }] of failover.entries()) {
     const at = report.at('failover', i);
     if (from === to) at.error('must name two different regions');
+    if (`${from}${to}`.includes('/')) at.error('must name regions only, without zones');
+    if (`${from}${to}`.includes('*')) at.error('must name regions without wildcards');
+  }
+  const topology = failoverPriority.find((label) => TOPOLOGY_LABELS.has(label));
+  if (topology !== undefined) {
+    report.error(`must not have the label ${topology}: zone aware routing follows it by itself`, 'failoverPriority');
+  }
+  const fields = (['failover', 'failoverPriority'] as const).filter((field) => setting[field]?.length);
+  if (fields.length > 0 && enabled !== false && outlier === undefined) {
+    report.warning('fails over only once the endpoints of a region are gone: without outlierDetection none ever fails');
+  }
+  for (const field of fields) {
+    if (enabled === false) report.warning('has no effect when enabled is false', field);
   }
 }
 

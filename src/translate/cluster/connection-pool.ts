@@ -38,19 +38,24 @@ export function applyConnectionPool(
   const maxDuration = tcp?.maxConnectionDuration;
   const maxRequests = http?.maxRequestsPerConnection || undefined;
   const maxStreams = http?.maxConcurrentStreams || undefined;
-  if (idleTimeout !== undefined || maxDuration !== undefined || maxRequests !== undefined || maxStreams !== undefined) {
+  const keepAlive = http?.http2KeepAlive;
+  if ([idleTimeout, maxDuration, maxRequests, maxStreams, keepAlive].some((setting) => setting !== undefined)) {
     draft.http.commonHttpProtocolOptions = create(HttpProtocolOptionsSchema, {
       ...(idleTimeout === undefined ? {} : { idleTimeout: duration(idleTimeout) }),
       ...(maxDuration === undefined ? {} : { maxConnectionDuration: duration(maxDuration) }),
       ...(maxRequests === undefined ? {} : { maxRequestsPerConnection: maxRequests }),
     });
-    if (maxStreams !== undefined) draft.limitStreams(maxStreams);
+    draft.setHttp2({
+      ...(maxStreams === undefined ? {} : { maxConcurrentStreams: maxStreams }),
+      ...(keepAlive === undefined ? {} : { connectionKeepalive: keepaliveOf(keepAlive) }),
+    });
   }
   // The case of header names is preserved where the port itself said HTTP/1.1.
   if (http?.useClientProtocol) draft.useClientProtocol(draft.isHttp1 ? undefined : {});
 }
 
 type RetryBudget = NonNullable<TrafficPolicy['retryBudget']>;
+type Http2KeepAlive = NonNullable<NonNullable<ConnectionPool['http']>['http2KeepAlive']>;
 
 /** Per cent of the active requests, and how many retries are always let through. */
 const RETRY_BUDGET = { percent: 20, minRetryConcurrency: 3 };
@@ -59,6 +64,14 @@ function budgetOf({ minRetryConcurrency, percent }: RetryBudget) {
   return {
     budgetPercent: { value: percent ?? RETRY_BUDGET.percent },
     minRetryConcurrency: minRetryConcurrency || RETRY_BUDGET.minRetryConcurrency,
+  };
+}
+
+/** Pings of HTTP/2 by which a connection that died is found out. */
+function keepaliveOf({ interval, timeout }: Http2KeepAlive) {
+  return {
+    ...(interval === undefined ? {} : { interval: duration(interval) }),
+    ...(timeout === undefined ? {} : { timeout: duration(timeout) }),
   };
 }
 

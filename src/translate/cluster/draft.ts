@@ -1,6 +1,9 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Cluster } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
-import type { Http1ProtocolOptionsSchema } from '../../api/gen/envoy/config/core/v3/protocol_pb.ts';
+import {
+  type Http1ProtocolOptionsSchema,
+  Http2ProtocolOptionsSchema,
+} from '../../api/gen/envoy/config/core/v3/protocol_pb.ts';
 import {
   type HttpProtocolOptions,
   HttpProtocolOptionsSchema,
@@ -11,12 +14,18 @@ import { pack } from '../proto/any.ts';
 /** Key of a cluster's HTTP settings. */
 const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
+/** Settings of HTTP/2 that a policy makes. */
+export type Http2Settings = Pick<
+  MessageInitShape<typeof Http2ProtocolOptionsSchema> & object,
+  'maxConcurrentStreams' | 'connectionKeepalive'
+>;
+
 /** A cluster while it is built: its HTTP settings are packed when all of them are known. */
 export class ClusterDraft {
   readonly cluster: Cluster;
   readonly preservesCase: boolean;
   #http: HttpProtocolOptions | undefined;
-  #maxStreams: number | undefined;
+  #http2: Http2Settings = {};
 
   /** `preservesCase`: names of HTTP/1.1 headers go on as they came. */
   constructor(cluster: Cluster, preservesCase = false) {
@@ -94,16 +103,16 @@ export class ClusterDraft {
     return this.preservesCase ? { headerKeyFormat: PRESERVE_CASE } : {};
   }
 
-  /** Requests at once on a connection, where that is HTTP/2. */
-  limitStreams(maxConcurrentStreams: number): void {
-    this.#maxStreams = maxConcurrentStreams;
+  /** What holds on connections where HTTP/2 is spoken whatever the client speaks; where the client chooses, nothing. */
+  setHttp2(settings: Http2Settings): void {
+    this.#http2 = settings;
   }
 
   build(): Cluster {
     if (this.#http !== undefined) {
       const options = this.#http.upstreamProtocolOptions;
       if (options.case === 'explicitHttpConfig' && options.value.protocolConfig.case === 'http2ProtocolOptions') {
-        if (this.#maxStreams !== undefined) options.value.protocolConfig.value.maxConcurrentStreams = this.#maxStreams;
+        options.value.protocolConfig.value = create(Http2ProtocolOptionsSchema, this.#http2);
       }
       if (this.#http.upstreamProtocolOptions.case === undefined) this.#useHttp1({});
       this.cluster.typedExtensionProtocolOptions = {

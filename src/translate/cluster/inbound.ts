@@ -6,7 +6,6 @@ import {
   ClusterSchema,
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import { LocalityLbEndpointsSchema } from '../../api/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts';
-import type { ConnectionPool } from '../../config/kinds/shared/traffic-policy.ts';
 import type { IngressListener } from '../../config/kinds/sidecar/schema.ts';
 import type { ConfigObject } from '../../config/object.ts';
 import { isIpv4, isIpv6 } from '../../registry/address.ts';
@@ -17,7 +16,7 @@ import { configPath } from '../metadata.ts';
 import { delimited, inboundCluster } from '../names.ts';
 import { duration, socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
-import { policyForPort } from '../traffic-policy.ts';
+import { type ClusterPolicy, generalPolicy } from '../traffic-policy.ts';
 import { istioMetadataOf, startCluster } from './base.ts';
 import { applyConnectionPool } from './connection-pool.ts';
 import { statName } from './stat-name.ts';
@@ -169,7 +168,8 @@ function build(proxy: ProxyView, request: InboundRequest): Cluster {
     cluster.altStatName = delimited(statName(pattern, { hostname, subset: '', port, targetPort, service }));
   }
   if (type === Cluster_DiscoveryType.ORIGINAL_DST) cluster.cleanupInterval = duration(NEVER);
-  applyConnectionPool(draft, proxy.mesh, connectionPool(proxy, request, cluster));
+  const { connectionPool, retryBudget } = policyFor(proxy, request, cluster);
+  applyConnectionPool(draft, proxy.mesh, connectionPool, retryBudget);
   if (type === Cluster_DiscoveryType.ORIGINAL_DST) cluster.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
   // Traffic to other addresses than loopback would be caught by iptables again, but for this source address.
   if (address !== '127.0.0.1' && address !== '::1') bindToPassthrough(proxy, cluster, proxy.features.dualStack);
@@ -177,16 +177,15 @@ function build(proxy: ProxyView, request: InboundRequest): Cluster {
 }
 
 /** Limits hold on the receiving side as well. A Sidecar's own word goes before the DestinationRule's. */
-function connectionPool(proxy: ProxyView, request: InboundRequest, cluster: Cluster): ConnectionPool | undefined {
+function policyFor(proxy: ProxyView, request: InboundRequest, cluster: Cluster): ClusterPolicy {
   const rule = proxy.destinationRuleFor(request.hostname, 'inbound');
-  let pool: ConnectionPool | undefined;
-  if (rule?.spec.trafficPolicy !== undefined) {
-    pool = policyForPort(rule.spec.trafficPolicy, request.port.port)?.connectionPool;
-    if (cluster.metadata !== undefined) istioMetadataOf(cluster).config = configPath(rule.from[0]!);
+  const policy = generalPolicy(proxy.mesh, rule, request.port.port);
+  if (rule?.spec.trafficPolicy !== undefined && cluster.metadata !== undefined) {
+    istioMetadataOf(cluster).config = configPath(rule.from[0]!);
   }
   const sidecar = proxy.scope.sidecar?.spec;
   const own = sidecar?.ingress?.find((listener) => listener.port?.number === request.clusterPort)?.connectionPool;
-  return own ?? sidecar?.inboundConnectionPool ?? pool;
+  return { ...policy, connectionPool: own ?? sidecar?.inboundConnectionPool ?? policy?.connectionPool };
 }
 
 /** Source addresses that iptables lets through to the program. */

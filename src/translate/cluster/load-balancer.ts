@@ -7,9 +7,9 @@ import {
   ClusterSchema,
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import { PercentSchema } from '../../api/gen/envoy/type/v3/percent_pb.ts';
-import type { LoadBalancer } from '../../config/kinds/shared/traffic-policy.ts';
+import type { LoadBalancer, ZoneAwareLoadBalancer } from '../../config/kinds/shared/traffic-policy.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
-import { applyLocality, localitySettings } from '../endpoint/locality.ts';
+import { applyLocality, localitySettings, zoneAwareSettings } from '../endpoint/locality.ts';
 import { duration } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
 
@@ -30,7 +30,10 @@ export function applyLoadBalancer(
     features.localityWeightedLb ||
     (failover && (locality?.setting.failover !== undefined || locality?.setting.failoverPriority !== undefined)) ||
     locality?.setting.distribute !== undefined;
-  if (weighted) {
+  const zoneAware = zoneAwareSettings(mesh, settings, service);
+  if (zoneAware !== undefined) {
+    applyZoneAwareness(cluster, zoneAware);
+  } else if (weighted) {
     cluster.commonLbConfig!.localityConfigSpecifier = create(Cluster_CommonLbConfigSchema, {
       localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} },
     }).localityConfigSpecifier;
@@ -65,6 +68,19 @@ export function applyLoadBalancer(
       applyWarmup(cluster, 'leastRequestLbConfig', settings);
   }
   applyConsistentHash(cluster, settings);
+}
+
+/** The proxy keeps to its own zone as far as that has its share of the endpoints (`zone_aware_lb_config`). */
+function applyZoneAwareness(cluster: Cluster, { enabled, minClusterSize }: ZoneAwareLoadBalancer): void {
+  cluster.commonLbConfig!.localityConfigSpecifier = create(Cluster_CommonLbConfigSchema, {
+    localityConfigSpecifier: {
+      case: 'zoneAwareLbConfig',
+      value: {
+        ...(enabled === false ? { routingEnabled: { value: 0 } } : {}),
+        ...(minClusterSize === undefined ? {} : { minClusterSize: BigInt(minClusterSize) }),
+      },
+    },
+  }).localityConfigSpecifier;
 }
 
 /** The `type` of a cluster; undefined for a custom one. */

@@ -17,7 +17,7 @@ import { delimited, outboundCluster, sniCluster } from '../names.ts';
 import { duration } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { applyProxyProtocol, applyUpstreamTls } from '../tls/upstream.ts';
-import { type ClusterPolicy, policyForPort, subsetPolicy } from '../traffic-policy.ts';
+import { type ClusterPolicy, generalPolicy, subsetPolicy } from '../traffic-policy.ts';
 import { istioMetadataOf, startCluster } from './base.ts';
 import { applyConnectionPool, applyH2Upgrade } from './connection-pool.ts';
 import type { ClusterDraft } from './draft.ts';
@@ -67,8 +67,7 @@ function outboundClusterOf(
   const { service, port, rule, mode } = context;
   const subsetName = subset?.name ?? '';
   const name = (mode === 'normal' ? outboundCluster : sniCluster)(port.port, subsetName, service.hostname);
-  const rulePolicy = policyForPort(rule?.spec.trafficPolicy, port.port);
-  const policy = subsetPolicy(rulePolicy, subset?.trafficPolicy, port.port);
+  const policy = subsetPolicy(generalPolicy(proxy.mesh, rule, port.port), subset?.trafficPolicy, port.port);
   const type = typeOf(proxy, service, subset, general);
   const endpoints = carriesEndpoints(type)
     ? endpointGroups(proxy, {

@@ -49,7 +49,7 @@ export function passthroughCluster(proxy: ProxyView): Cluster {
     }),
     preservesHeaderCase(proxy),
   );
-  applyConnectionPool(draft, proxy.mesh, {});
+  applyConnectionPool(draft, proxy.mesh, proxy.mesh.defaultTrafficPolicy?.connectionPool);
   draft.useClientProtocol();
   draft.http.commonHttpProtocolOptions = create(HttpProtocolOptionsSchema, {
     idleTimeout: duration(PASSTHROUGH_IDLE),
@@ -67,7 +67,7 @@ export function unknownHostsCluster(proxy: ProxyView): Cluster | undefined {
     create(ClusterSchema, { name, altStatName: delimited(name) }),
     preservesHeaderCase(proxy),
   );
-  applyConnectionPool(draft, proxy.mesh, {});
+  applyConnectionPool(draft, proxy.mesh, undefined);
   applyUpstreamTls(proxy, draft, {
     settings: proxy.mesh.outboundTrafficPolicy.tls,
     identities: [],

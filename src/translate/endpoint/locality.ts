@@ -4,7 +4,11 @@ import {
   LocalityLbEndpointsSchema,
 } from '../../api/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts';
 import type { ClusterLoadAssignment } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
-import type { LoadBalancer, LocalityLoadBalancer } from '../../config/kinds/shared/traffic-policy.ts';
+import type {
+  LoadBalancer,
+  LocalityLoadBalancer,
+  ZoneAwareLoadBalancer,
+} from '../../config/kinds/shared/traffic-policy.ts';
 import type { Endpoint } from '../../registry/endpoint.ts';
 import type { Labels } from '../../registry/labels.ts';
 import {
@@ -22,6 +26,26 @@ export interface LocalitySettings {
   readonly setting: LocalityLoadBalancer;
   /** Prefers near endpoints even where nothing detects that they fail. */
   readonly always: boolean;
+  /** Ranks regions only: among the zones of one, the proxy itself chooses by how many endpoints each has. */
+  readonly zoneAware: boolean;
+}
+
+/**
+ * Zone aware routing of a cluster (`zoneAwareLbSetting`): the DestinationRule's word, else the mesh's; undefined where
+ * places mean something else.
+ */
+export function zoneAwareSettings(
+  mesh: Mesh,
+  loadBalancer: LoadBalancer | undefined,
+  service: Service | undefined,
+): ZoneAwareLoadBalancer | undefined {
+  if (loadBalancer?.zoneAwareLbSetting !== undefined) return loadBalancer.zoneAwareLbSetting;
+  if (loadBalancer?.localityLbSetting !== undefined || distributionOf(service) !== 'Any') return undefined;
+  return mesh.zoneAwareLbSetting;
+}
+
+function distributionOf(service: Service | undefined) {
+  return service?.trafficDistribution ?? 'Any';
 }
 
 /** What places mean for a cluster: the DestinationRule's word, else the service's, else the mesh's; undefined for nothing. */
@@ -30,18 +54,22 @@ export function localitySettings(
   loadBalancer: LoadBalancer | undefined,
   service: Service | undefined,
 ): LocalitySettings | undefined {
+  const zoneAware = zoneAwareSettings(mesh, loadBalancer, service);
+  if (zoneAware !== undefined) {
+    return zoneAware.enabled === false ? undefined : { setting: zoneAware, always: true, zoneAware: true };
+  }
   const own = loadBalancer?.localityLbSetting;
-  if (own !== undefined) return own.enabled === false ? undefined : { setting: own, always: false };
-  const distribution = service?.trafficDistribution ?? 'Any';
+  if (own !== undefined) return own.enabled === false ? undefined : { setting: own, always: false, zoneAware: false };
+  const distribution = distributionOf(service);
   if (distribution !== 'Any') {
     const zone = [NETWORK_LABEL, REGION_LABEL, ZONE_LABEL, SUBZONE_LABEL];
     const failoverPriority = distribution === 'PreferSameNode' ? [...zone, HOSTNAME_LABEL] : zone;
-    return { setting: { enabled: true, failoverPriority }, always: true };
+    return { setting: { enabled: true, failoverPriority }, always: true, zoneAware: false };
   }
   const { localityLbSetting } = mesh;
   return localityLbSetting === undefined || localityLbSetting.enabled === false
     ? undefined
-    : { setting: localityLbSetting, always: false };
+    : { setting: localityLbSetting, always: false, zoneAware: false };
 }
 
 /**
@@ -52,9 +80,10 @@ export function applyLocality(
   assignment: ClusterLoadAssignment,
   members: readonly (readonly Endpoint[])[] | undefined,
   proxy: { readonly locality: Locality; readonly labels: Labels },
-  { setting, always }: LocalitySettings,
+  settings: LocalitySettings,
   detectsOutliers: boolean,
 ): void {
+  const { setting, always } = settings;
   if (setting.distribute !== undefined && setting.distribute.length > 0) {
     distribute(assignment, proxy.locality, setting);
     return;
@@ -62,11 +91,11 @@ export function applyLocality(
   if (!detectsOutliers && !always) return;
   const priorities = setting.failoverPriority ?? [];
   if (priorities.length === 0) {
-    rankByLocality(assignment, proxy.locality, setting);
+    rankByLocality(assignment, proxy.locality, settings);
     return;
   }
   if (members !== undefined) rankByLabels(assignment, members, proxy.labels, priorities);
-  if (always || setting.failover?.length) rankByLocality(assignment, proxy.locality, setting);
+  if (always || setting.failover?.length) rankByLocality(assignment, proxy.locality, settings);
 }
 
 /** Gives the groups that a rule names the rule's weights, and empties the others. */
@@ -103,10 +132,14 @@ function covers(pattern: string, { region, zone, subzone }: Locality): boolean {
 }
 
 /** Same subzone, zone, region, anywhere; and last what a failover rule does not name for the proxy's region. */
-function rankByLocality(assignment: ClusterLoadAssignment, own: Locality, setting: LocalityLoadBalancer): void {
+function rankByLocality(
+  assignment: ClusterLoadAssignment,
+  own: Locality,
+  { setting, zoneAware }: LocalitySettings,
+): void {
   for (const group of assignment.endpoints) {
     const place = placeOf(group);
-    let rank = distance(own, place);
+    let rank = zoneAware && own.region === place.region ? 0 : distance(own, place);
     if (rank === 3) {
       const rule = setting.failover?.find((item) => item.from === own.region);
       if (rule !== undefined && (group.locality === undefined || place.region !== rule.to)) rank = 4;

@@ -95,6 +95,21 @@ const table: readonly (readonly [string, ...string[]])[] = [
     '~trafficPolicy.loadBalancer.localityLbSetting',
   ],
   [
+    '{host: a, trafficPolicy: {loadBalancer: {zoneAwareLbSetting: {failover: [{from: r, to: r}, {from: r/z, to: s}, {from: "*", to: s}], failoverPriority: [topology.kubernetes.io/region]}}, outlierDetection: {}}}',
+    'trafficPolicy.loadBalancer.zoneAwareLbSetting.failover[0]',
+    'trafficPolicy.loadBalancer.zoneAwareLbSetting.failover[1]',
+    'trafficPolicy.loadBalancer.zoneAwareLbSetting.failover[2]',
+    'trafficPolicy.loadBalancer.zoneAwareLbSetting.failoverPriority',
+  ],
+  [
+    '{host: a, trafficPolicy: {loadBalancer: {zoneAwareLbSetting: {failoverPriority: [version]}}}}',
+    '~trafficPolicy.loadBalancer.zoneAwareLbSetting',
+  ],
+  [
+    '{host: a, trafficPolicy: {loadBalancer: {zoneAwareLbSetting: {enabled: false, failoverPriority: [version]}}}}',
+    '~trafficPolicy.loadBalancer.zoneAwareLbSetting.failoverPriority',
+  ],
+  [
     '{host: a, trafficPolicy: {tls: {mode: MUTUAL}}}',
     'trafficPolicy.tls.clientCertificate',
     'trafficPolicy.tls.privateKey',

@@ -41,6 +41,7 @@ describe('mesh configuration', () => {
     ['defaultConfig: {privateKeyProvider: {cryptomb: {}}}', 'defaultConfig.privateKeyProvider.cryptomb.pollDelay'],
     ['defaultConfig: {serviceCluster: a, tracingServiceName: CANONICAL_NAME_ONLY}', 'defaultConfig'],
     ['localityLbSetting: {failover: [{from: a, to: a}]}', 'localityLbSetting.failover[0]'],
+    ['zoneAwareLbSetting: {failover: [{from: a, to: a}]}', 'zoneAwareLbSetting.failover[0]'],
     [
       'extensionProviders: [{name: a, zipkin: {service: z.ns.svc, port: 9411}}, {name: a, prometheus: {}}, {name: b}, {name: c, skywalking: {}}]',
       '~extensionProviders[1].name',

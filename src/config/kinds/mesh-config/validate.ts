@@ -7,7 +7,7 @@ import {
   isHostLabel,
   isIpAddress,
 } from '../../validation/hosts.ts';
-import { validateLocalityLoadBalancer } from '../../validation/locality.ts';
+import { validateLocalityLoadBalancer, validateZoneAwareLoadBalancer } from '../../validation/locality.ts';
 import { checkPort } from '../../validation/ports.ts';
 import { validateHttpRetry } from '../../validation/retries.ts';
 import { checkDuration } from '../../validation/scalars.ts';
@@ -36,6 +36,7 @@ export function validateMeshConfig(mesh: MeshConfig, report: Report): void {
   if (mesh.localityLbSetting !== undefined && mesh.zoneAwareLbSetting !== undefined) {
     report.error('must not be set beside localityLbSetting', 'zoneAwareLbSetting');
   }
+  validateZoneAwareLoadBalancer(mesh.zoneAwareLbSetting, {}, report.at('zoneAwareLbSetting'));
   for (const [i, { hosts = [] }] of (mesh.serviceSettings ?? []).entries()) {
     for (const [j, host] of hosts.entries()) report.check(checkWildcardName(host), 'serviceSettings', i, 'hosts', j);
   }
