@@ -23,7 +23,11 @@ export interface Output {
 /** How `isthmus` is run: compiled if that is no older than the sources, because it starts faster; else as it is. */
 export function isthmusProgram(): readonly [string, string] {
   const compiled = path.join(ROOT, 'dist/cli/main.js');
-  const isFresh = fs.existsSync(compiled) && fs.statSync(compiled).mtimeMs >= newest(path.join(ROOT, 'src'));
+  // A build that goes on from an earlier one writes what has changed, and notes that it was there.
+  const built = [compiled, path.join(ROOT, 'dist/.tsbuildinfo')].map(
+    (file) => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  );
+  const isFresh = fs.existsSync(compiled) && Math.max(...built) >= newest(path.join(ROOT, 'src'));
   return [process.execPath, isFresh ? compiled : path.join(ROOT, 'src/cli/main.ts')];
 }
 
