@@ -21,6 +21,7 @@ const VALUES = [
   '\xc3\xbc and \xff',
   'back\\slash \\udcff "quoted"',
   'back\\slash \\udcff \xff',
+  'quoted "\xff" \there',
   'tab\there',
   '<&>',
 ];

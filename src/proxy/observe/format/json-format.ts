@@ -25,12 +25,12 @@ export function compileJsonFormat(struct: JsonObject, options: JsonFormatOptions
 }
 
 /** A byte that is kept as a lone surrogate, as JSON.stringify writes it; and an escaped backslash, which begins none. */
-const KEPT_BYTE = /\\(?:\\|udc([89a-f][0-9a-f]))/g;
+const KEPT_BYTE = /\\(?:\\|udc([0-9a-f]{2}))/g;
 
-/** As in Envoy, a value that is not UTF-8 as a whole is told byte by byte. */
+/** As in Envoy, a value that is not UTF-8 as a whole is told byte by byte, with what is special to JSON in the same way. */
 function bytewise(text: string): string {
   if (text.isWellFormed()) return text;
-  return wireForm(text).replace(/[\x80-\xff]/g, (byte) => String.fromCharCode(0xdc00 + byte.charCodeAt(0)));
+  return wireForm(text).replace(/[\x00-\x1f"\\\x7f-\xff]/g, (byte) => String.fromCharCode(0xdc00 + byte.charCodeAt(0)));
 }
 
 function valuePart(value: JsonValue, options: JsonFormatOptions): Part {
