@@ -220,6 +220,7 @@ const CHANGING: Readonly<Record<string, string>> = {
   'x-envoy-upstream-service-time': '<ms>',
   date: '<date>',
   'x-envoy-expected-rq-timeout-ms': '<ms>',
+  'x-forwarded-port': '<port>',
 };
 
 function headerLines(headers: RawMessage['headers'], twin: Twin): string[] {

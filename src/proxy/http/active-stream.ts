@@ -21,6 +21,7 @@ import { nameAnsweredOperation, nameOperation } from './operation-name.ts';
 import { checkRequest, codecErrorReply, type Refusal } from './request-checks.ts';
 import { mutateRequestHeaders, normalizeHost } from './request-headers.ts';
 import { cleanUpstreamHeaders, finishResponseHeaders } from './response-headers.ts';
+import { limitStream } from './stream-duration.ts';
 import { StreamTimers, type TimedStream } from './stream-timers.ts';
 import { upgradeFilters, upgradeType } from './upgrade.ts';
 
@@ -234,9 +235,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     const { name } = this.#chosen ?? {};
     this.info.upstreamCluster = name !== undefined && this.owner.clusters.get(name) !== undefined ? name : '';
     if (action.idleTimeoutMs !== undefined) this.#timers.setIdleTimeout(action.idleTimeoutMs);
-    if (action.maxStreamDurationMs !== undefined && action.maxStreamDurationMs > 0) {
-      this.#timers.setMaxDuration(action.maxStreamDurationMs);
-    }
+    limitStream(action, this.#requestHeaders!, this.#timers);
   }
 
   get route(): Route | undefined {

@@ -57,6 +57,9 @@ export function mutateRequestHeaders(
   /** Whether the address of the client is one that can be believed to be its own. */
   let single = false;
   const forwarded = headers.get('x-forwarded-for');
+  if (config.appendForwardedPort && !headers.has('x-forwarded-port')) {
+    headers.set('x-forwarded-port', String(connection.local.port));
+  }
   if (config.useRemoteAddress) {
     const inner = config.trustedHops > 0 ? forwardedAddress(forwarded, config.trustedHops - 1) : undefined;
     if (inner !== undefined) client = inner;
@@ -64,9 +67,6 @@ export function mutateRequestHeaders(
     if (!config.skipXffAppend) headers.append('x-forwarded-for', peerText(peer, config.node.localAddress));
     if (config.trustedHops === 0 || !headers.has('x-forwarded-proto')) {
       headers.set('x-forwarded-proto', secure ? 'https' : 'http');
-    }
-    if (config.appendForwardedPort && !headers.has('x-forwarded-port')) {
-      headers.set('x-forwarded-port', String(connection.local.port));
     }
   } else {
     const inner = forwardedAddress(forwarded, config.trustedHops);

@@ -1,16 +1,18 @@
-import { ResponseFlag } from '../observe/response-flags.ts';
+import { GrpcCode } from '../../wire/grpc/transport.ts';
 import type { Timer, Timers } from '../timers.ts';
 import type { HcmConfig } from './config.ts';
 import type { LocalReply } from './filter.ts';
 
 const REQUEST_TIMEOUT: LocalReply = { status: 408, body: 'request timeout', details: 'request_overall_timeout' };
 const HEADERS_TIMEOUT: LocalReply = { status: 408, body: 'request header timeout', details: 'request_header_timeout' };
+/** For a request that is still coming; one that is here as a whole gets 504. */
 const DURATION_TIMEOUT: LocalReply = {
   status: 408,
   body: 'downstream duration timeout',
   details: 'max_duration_timeout',
-  flags: ResponseFlag.DurationTimeout,
+  grpcStatus: GrpcCode.DeadlineExceeded,
 };
+const DURATION_TIMEOUT_ANSWER: LocalReply = { ...DURATION_TIMEOUT, status: 504 };
 
 /** The stream whose time is measured. */
 export interface TimedStream {
@@ -41,6 +43,7 @@ export class StreamTimers {
   readonly #stream: TimedStream;
   readonly #timers: Timers;
   readonly #stats: StreamTimerConfig['stats'];
+  #requestEnded = false;
   #idleMs = 0;
   #lastActivity = 0;
   #idle: Timer | undefined = undefined;
@@ -70,12 +73,13 @@ export class StreamTimers {
     if (maxStreamDurationMs > 0) this.setMaxDuration(maxStreamDurationMs);
   }
 
-  /** `max_stream_duration`: the stream ends `ms` from now, whatever happens. */
-  setMaxDuration(ms: number): void {
+  /** `max_stream_duration`: the stream ends `ms` from now, whatever happens; never for undefined. */
+  setMaxDuration(ms: number | undefined): void {
     this.#duration?.cancel();
+    if (ms === undefined) return;
     this.#duration = this.#timers.start(ms, () => {
       this.#stats.downstream_rq_max_duration_reached++;
-      this.#stream.sendLocalReply(DURATION_TIMEOUT);
+      this.#stream.sendLocalReply(this.#requestEnded ? DURATION_TIMEOUT_ANSWER : DURATION_TIMEOUT);
     });
   }
 
@@ -114,6 +118,7 @@ export class StreamTimers {
 
   /** The request is here as a whole. */
   requestEnded(): void {
+    this.#requestEnded = true;
     this.#request?.cancel();
   }
 

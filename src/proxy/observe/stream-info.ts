@@ -42,6 +42,7 @@ export class StreamInfo {
 
   routeName = '';
   virtualHostName = '';
+  virtualClusterName = '';
   /** The request came from inside (x-envoy-internal). */
   internal = false;
   /** Cluster that the route names, whether or not it exists. */

@@ -46,12 +46,13 @@ export function routeAction(
     pathRewrite: pathRewrite(proto, path, errors),
     hostRewrite: hostRewrite(proto, errors),
     appendForwardedHost: proto.appendXForwardedHost,
-    timeoutMs: durationMs(proto.timeout, DEFAULT_TIMEOUT),
+    // As in Envoy, limits of the stream take the place of the one of the answer.
+    timeoutMs: stream ? 0 : durationMs(proto.timeout, DEFAULT_TIMEOUT),
     idleTimeoutMs: proto.idleTimeout && durationMs(proto.idleTimeout, 0),
-    maxGrpcTimeoutMs: stream?.grpcTimeoutHeaderMax
-      ? durationMs(stream.grpcTimeoutHeaderMax, 0)
-      : proto.maxGrpcTimeout && durationMs(proto.maxGrpcTimeout, 0),
-    grpcTimeoutOffsetMs: durationMs(stream?.grpcTimeoutHeaderOffset ?? proto.grpcTimeoutOffset, 0),
+    maxGrpcTimeoutMs: stream ? undefined : proto.maxGrpcTimeout && durationMs(proto.maxGrpcTimeout, 0),
+    grpcTimeoutOffsetMs: durationMs(proto.grpcTimeoutOffset, 0),
+    grpcHeaderMaxMs: stream?.grpcTimeoutHeaderMax && durationMs(stream.grpcTimeoutHeaderMax, 0),
+    grpcHeaderOffsetMs: durationMs(stream?.grpcTimeoutHeaderOffset, 0),
     maxStreamDurationMs: stream?.maxStreamDuration && durationMs(stream.maxStreamDuration, 0),
     retry: retry ? retryPolicy(retry, errors.at('retry_policy')) : NO_RETRIES,
     priority: proto.priority === RoutingPriority.HIGH ? 'high' : 'default',

@@ -157,10 +157,10 @@ function virtualClusters(
   if (clusters.length === 0) return undefined;
   const entries = clusters.map((cluster, i) => ({
     tests: cluster.headers.map((header, j) => headerTest(header, errors.at(i).at('headers').at(j))),
-    stats: context.stats(`vhost.${name}.vcluster.${cluster.name}.`),
+    found: { name: cluster.name, stats: context.stats(`vhost.${name}.vcluster.${cluster.name}.`) },
   }));
-  const other = context.stats(`vhost.${name}.vcluster.other.`);
-  return (headers) => entries.find(({ tests }) => tests.every((test) => test(headers)))?.stats ?? other;
+  const other = { name: '', stats: context.stats(`vhost.${name}.vcluster.other.`) };
+  return (headers) => entries.find(({ tests }) => tests.every((test) => test(headers)))?.found ?? other;
 }
 
 /** `require_tls`: the same place under https, port and all. */

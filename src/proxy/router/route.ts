@@ -39,7 +39,13 @@ export interface VirtualHostInfo {
   readonly includeAttemptCountInResponse: boolean;
   readonly rateLimits: readonly RateLimitRule[];
   /** Statistics of the virtual cluster that a request belongs to; undefined if the host has none. */
-  readonly virtualCluster: ((headers: Headers) => RequestStats) | undefined;
+  readonly virtualCluster: ((headers: Headers) => VirtualCluster) | undefined;
+}
+
+/** `name` is empty for what belongs to none by name. */
+export interface VirtualCluster {
+  readonly name: string;
+  readonly stats: RequestStats;
 }
 
 export interface RouteAction {
@@ -58,6 +64,9 @@ export interface RouteAction {
   readonly maxGrpcTimeoutMs: number | undefined;
   readonly grpcTimeoutOffsetMs: number;
   readonly maxStreamDurationMs: number | undefined;
+  /** `grpc_timeout_header_max`: what a call says in `grpc-timeout` limits its stream, up to this; 0 for any. */
+  readonly grpcHeaderMaxMs: number | undefined;
+  readonly grpcHeaderOffsetMs: number;
   readonly retry: RetryPolicy;
   readonly priority: 'default' | 'high';
   readonly hash: RequestHash | undefined;

@@ -102,7 +102,11 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
       return HeadersStatus.StopAll;
     }
     this.#action = action;
-    this.#virtualCluster = route.virtualHost.virtualCluster?.(headers);
+    const virtualCluster = route.virtualHost.virtualCluster?.(headers);
+    if (virtualCluster !== undefined) {
+      this.#virtualCluster = virtualCluster.stats;
+      callbacks.info.virtualClusterName = virtualCluster.name;
+    }
     this.#send(headers, end, route, action);
     return HeadersStatus.StopIteration;
   }

@@ -130,7 +130,7 @@ export class RetryState {
 
   /** Decides on a response by its headers. True: `retry` will be called, and the response is to be dropped. */
   onResponse(headers: Headers, retry: () => void): boolean {
-    return this.#decide(this.#wantsResponse(headers), this.#rateLimitDelay(headers), retry);
+    return this.#decide(this.#wantsResponse(headers), headers, retry);
   }
 
   #wantsResponse(headers: Headers): boolean {
@@ -176,7 +176,7 @@ export class RetryState {
     return (on & RetryOn.ConnectFailure) !== 0 && reason === ResetReason.ConnectionFailure;
   }
 
-  #decide(wanted: boolean, delay: number | undefined, retry: () => void): boolean {
+  #decide(wanted: boolean, response: Headers | undefined, retry: () => void): boolean {
     this.limitExceeded = false;
     this.overflowed = false;
     if (!wanted) {
@@ -202,7 +202,8 @@ export class RetryState {
     this.#resources.retries.inUse++;
     this.#holding = true;
     this.#count('upstream_rq_retry');
-    this.#timer = this.#timers.start(delay ?? this.#backoff(), () => {
+    const delay = (response && this.#rateLimitDelay(response)) ?? this.#backoff();
+    this.#timer = this.#timers.start(delay, () => {
       this.#timer = undefined;
       retry();
     });

@@ -203,7 +203,7 @@ export const OPERATORS: Readonly<Record<string, OperatorCompiler>> = {
   ROUNDTRIP_DURATION: plain(() => undefined),
   COMMON_DURATION: commonDuration,
   ROUTE_NAME: plain((info) => nonEmpty(info.routeName)),
-  VIRTUAL_CLUSTER_NAME: plain(() => undefined),
+  VIRTUAL_CLUSTER_NAME: plain((info) => nonEmpty(info.virtualClusterName)),
   UPSTREAM_HOST: plain((info) => info.upstreamHost?.name),
   UPSTREAM_HOST_NAME: plain((info) => nonEmpty(info.upstreamHost?.description.hostname) ?? info.upstreamHost?.name),
   UPSTREAM_CLUSTER: plain((info) => nonEmpty(info.upstreamClusterStatName || info.upstreamCluster)),
