@@ -109,6 +109,7 @@ test('leaf and root are rotated under load: no request fails, and no step comes 
   assert.deepEqual(left, [newRoot!.fingerprint]);
 
   await assertTurnover(last, 0, (leaf) => leaf.isSignedBy(newRoot!));
+  await last.stop();
   await second.more(100);
   await second.end();
   assert.deepEqual([...second.answers], [['200', second.sent]]);

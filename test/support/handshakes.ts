@@ -2,7 +2,8 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import tls from 'node:tls';
-import { Certificate } from '../../src/ca/x509/certificate.ts';
+import { Certificate, parseCertificates } from '../../src/ca/x509/certificate.ts';
+import { verifyChain } from '../../src/ca/x509/chain.ts';
 import { meshStatus, type TestedMesh } from './local-mesh.ts';
 import { until } from './reference.ts';
 import { FRESH_HOST, RELAY_PODS } from './relay-mesh.ts';
@@ -21,6 +22,8 @@ export type IsNew = (leaf: Certificate) => boolean;
 
 const ANSWER_MS = 30_000;
 const OUTPUT = 'etc/istio-output-certs';
+/** The roots that the mesh publishes, which every pod has. */
+const BUNDLE = 'var/run/secrets/istio/root-cert.pem';
 
 /** Annotations of a relay mesh's pods by which a prober has a certificate of the mesh: that of the pod `front`. */
 export const PROBED_ANNOTATIONS = `{proxy.istio.io/config: '{proxyMetadata: {OUTPUT_CERTS: /${OUTPUT}}}'}`;
@@ -33,7 +36,8 @@ export const PROBED_ANNOTATIONS = `{proxy.istio.io/config: '{proxyMetadata: {OUT
 export class HandshakeProber {
   readonly #targets: readonly Target[];
   readonly #url: URL;
-  readonly #certificates: string;
+  /** Of the pod whose certificate the prober has. */
+  readonly #folder: string;
   readonly #pauseMs: number;
   readonly #seen: Handshake[] = [];
   readonly #failures: string[] = [];
@@ -41,10 +45,10 @@ export class HandshakeProber {
   readonly #loops: Promise<void>[];
   #isOver = false;
 
-  private constructor(targets: readonly Target[], gateway: string, certificates: string, pauseMs: number) {
+  private constructor(targets: readonly Target[], gateway: string, folder: string, pauseMs: number) {
     this.#targets = targets;
     this.#url = new URL(`http://${gateway}/fresh`);
-    this.#certificates = certificates;
+    this.#folder = folder;
     this.#pauseMs = pauseMs;
     this.#loops = [...targets.map((target) => () => this.#meet(target)), () => this.#passThrough()].map((probe) =>
       this.#repeat(probe),
@@ -65,7 +69,7 @@ export class HandshakeProber {
       return { name, host: podIp, port: 3000, identity: `/ns/default/sa/${name}`, isGateway: false };
     });
     const { folder } = pods.find((pod) => pod.name === 'front')!;
-    const prober = new HandshakeProber([gateway, ...sidecars], mesh.gateway(80), path.join(folder, OUTPUT), pauseMs);
+    const prober = new HandshakeProber([gateway, ...sidecars], mesh.gateway(80), folder, pauseMs);
     t.after(() => prober.stop());
     return prober;
   }
@@ -134,11 +138,11 @@ export class HandshakeProber {
 
   async #meet(target: Target): Promise<void> {
     const at = Date.now();
-    const leaf = await meet(target, readCertificates(this.#certificates)).catch((error: Error) => {
+    const leaf = await meet(target, this.#folder).catch((error: Error) => {
       throw new Error(`${target.name}: ${error.message}`);
     });
-    const print = leaf.fingerprint256.replaceAll(':', '').toLowerCase();
-    if (!this.#leaves.has(print)) this.#leaves.set(print, new Certificate(leaf.raw));
+    const print = leaf.fingerprint;
+    if (!this.#leaves.has(print)) this.#leaves.set(print, leaf);
     this.#seen.push({ who: `${target.name} as server`, at, leaf: print });
   }
 
@@ -161,45 +165,62 @@ interface Target {
   readonly isGateway: boolean;
 }
 
-/** Key, certificate and roots of one and the same renewal. A folder that goes while it is read has a successor. */
-function readCertificates(folder: string): { key: Buffer; cert: Buffer; ca: Buffer } {
+/** Key and certificate of one and the same renewal. A folder that goes while it is read has a successor. */
+function readCertificate(folder: string): { key: Buffer; cert: Buffer } {
   for (;;) {
-    const data = fs.realpathSync(path.join(folder, '..data'));
+    const data = fs.realpathSync(path.join(folder, OUTPUT, '..data'));
     const read = (name: string) => fs.readFileSync(path.join(data, name));
     try {
-      return { key: read('key.pem'), cert: read('cert-chain.pem'), ca: read('root-cert.pem') };
+      return { key: read('key.pem'), cert: read('cert-chain.pem') };
     } catch (error) {
-      if (data === fs.realpathSync(path.join(folder, '..data'))) throw error;
+      if (data === fs.realpathSync(path.join(folder, OUTPUT, '..data'))) throw error;
     }
   }
 }
 
 /** A handshake, with a request that proves that the other side took it; resolves with whom it met. */
-function meet(
-  { host, port, identity, isGateway }: Target,
-  own: ReturnType<typeof readCertificates>,
-): Promise<tls.DetailedPeerCertificate> {
+function meet({ host, port, identity, isGateway }: Target, folder: string): Promise<Certificate> {
+  const name = isGateway ? FRESH_HOST : 'relay';
   return new Promise((resolve, reject) => {
     const socket = tls.connect({
-      ...{ host, port, ...own, timeout: ANSWER_MS },
-      servername: isGateway ? FRESH_HOST : 'relay',
+      ...{ host, port, servername: name, timeout: ANSWER_MS, ...readCertificate(folder) },
       ALPNProtocols: [isGateway ? 'http/1.1' : 'istio-http/1.1'],
-      checkServerIdentity: (_, { subjectaltname = '' }) =>
-        subjectaltname.includes(identity) ? undefined : new Error(`it is ${subjectaltname}`),
+      // What the mesh trusts may change while hands are shaken: it is held against that below.
+      rejectUnauthorized: false,
     });
-    const name = isGateway ? FRESH_HOST : 'relay';
     socket.once('secureConnect', () => socket.write(`GET /self HTTP/1.1\r\nhost: ${name}\r\n\r\n`));
     socket.once('data', (bytes: Buffer) => {
-      const leaf = socket.getPeerCertificate(true);
+      const peer = socket.getPeerCertificate(true);
       socket.destroy();
       const [line = ''] = bytes.toString('latin1').split('\r\n');
-      if (line.startsWith('HTTP/1.1 200')) resolve(leaf);
-      else reject(new Error(`answered ${line}`));
+      try {
+        if (!line.startsWith('HTTP/1.1 200')) throw new Error(`answered ${line}`);
+        resolve(verified(chainOf(peer), identity, folder));
+      } catch (error) {
+        reject(error);
+      }
     });
     socket.once('timeout', () => socket.destroy(new Error('no answer in time')));
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('closed without an answer')));
   });
+}
+
+function chainOf(leaf: tls.DetailedPeerCertificate): Certificate[] {
+  const chain = [new Certificate(leaf.raw)];
+  for (let at = leaf; at.issuerCertificate && at.issuerCertificate !== at; at = at.issuerCertificate)
+    chain.push(new Certificate(at.issuerCertificate.raw));
+  return chain;
+}
+
+/** The certificate of somebody in the mesh, by the bundle that the mesh publishes; throws if it is not that. */
+function verified([leaf, ...intermediates]: readonly Certificate[], identity: string, folder: string): Certificate {
+  const roots = parseCertificates(fs.readFileSync(path.join(folder, BUNDLE), 'utf8'), BUNDLE);
+  const { problem } = verifyChain(leaf!, { intermediates, roots, now: Date.now(), purpose: 'server' });
+  if (problem !== undefined) throw new Error(problem);
+  const { uris } = leaf!.extensions.subjectAltNames;
+  if (!uris.some((uri) => uri.includes(identity))) throw new Error(`it is ${uris.join()}`);
+  return leaf!;
 }
 
 function get(url: URL): Promise<string> {
