@@ -451,7 +451,10 @@ function followsReset(one: Buffer, before: readonly Buffer[], envoys: Observatio
 function endsEmptyFrames(one: Buffer, frames: readonly Buffer[]): boolean {
   if (one[3] !== FrameType.RstStream) return false;
   const stream = one.readUInt32BE(5);
-  const isEmpty = (other: Buffer) => other[3] === FrameType.Data && other.readUIntBE(0, 3) === 0;
+  const isEmpty = (other: Buffer) => {
+    const padding = other[4]! & Flag.Padded ? 1 + (other[9] ?? 0) : 0;
+    return other[3] === FrameType.Data && other.readUIntBE(0, 3) === padding;
+  };
   return frames.filter((other) => isEmpty(other) && other.readUInt32BE(5) === stream).length > 1;
 }
 
