@@ -27,7 +27,7 @@ test('what is wrong is told with its path', () => {
       { ...GOOD, descriptors: [entry('x'), entry('x')] },
       'descriptors[1].entries: are those of another descriptor already',
     ],
-    [{ ...GOOD, maxDynamicDescriptors: 0 }, 'max_dynamic_descriptors: must be greater than 0'],
+    [{ ...GOOD, maxDynamicDescriptors: 0 }, 'max_dynamic_descriptors: must be at least 1'],
     [{ ...GOOD, rateLimits: [{ ...RULE, stage: 1 }] }, 'rate_limits[0].stage: is only for the rules of routes'],
     [
       { ...GOOD, rateLimits: [{ ...RULE, disableKey: 'a' }] },
