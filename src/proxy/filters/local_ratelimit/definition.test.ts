@@ -39,7 +39,7 @@ test('what is wrong is told with its path', () => {
     ],
     [
       { ...GOOD, rateLimits: [{ ...RULE, hitsAddend: { format: '3' } }] },
-      'rate_limits[0].hits_addend.format: must begin and end with %',
+      'rate_limits[0].hits_addend.format: must begin with %',
     ],
     [{ ...GOOD, localClusterRateLimit: {} }, 'local_cluster_rate_limit: is not supported'],
   ];
