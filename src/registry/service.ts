@@ -85,9 +85,3 @@ export interface ServiceTarget {
   readonly port: ServicePort;
   readonly targetPort: number;
 }
-
-/** Whether a namespace may see a service. */
-export function isVisible(service: Service, namespace: string, defaultExportTo: ReadonlySet<string>): boolean {
-  const exportTo = service.exportTo ?? defaultExportTo;
-  return exportTo.has('*') || exportTo.has(namespace) || (exportTo.has('.') && service.namespace === namespace);
-}

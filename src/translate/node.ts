@@ -34,6 +34,8 @@ export interface ProxyNode {
   readonly labels: Labels;
   /** What the proxy's own Envoy calls its service (`Node.cluster`), and tracers after it. */
   readonly cluster: string;
+  /** What its spans are of by the conventions of OpenTelemetry: the pod's annotation, else the workload, else the pod. */
+  readonly telemetryService: string;
   readonly clusterId: string;
   readonly network: string;
   readonly meshId: string;
@@ -72,6 +74,8 @@ export interface ProxyNode {
   /** Ports of its own on which no listener may stand: status and Prometheus. */
   readonly reservedPorts: readonly number[];
   readonly metadata: JsonObject;
+  /** The proxy is Envoy by its own word, and knows fields of its API that are newer than ours. */
+  readonly isEnvoy: boolean;
 }
 
 /** Reads a node. Returns a clause that says what is wrong with it when it does not describe a proxy of a mesh. */
@@ -93,11 +97,12 @@ export function parseNode(node: Node): ProxyNode | { readonly problem: string } 
   if (addresses.length === 0 && isIp(address!)) addresses.push(address!);
   if (addresses.length === 0) return { problem: 'names no IP address, neither in its id nor as INSTANCE_IPS' };
   const dot = nameAndNamespace!.lastIndexOf('.');
+  const name = dot === -1 ? nameAndNamespace! : nameAndNamespace!.slice(0, dot);
   return {
     id: node.id,
     type,
     addresses,
-    name: dot === -1 ? nameAndNamespace! : nameAndNamespace!.slice(0, dot),
+    name,
     namespace: text('NAMESPACE') || (dot === -1 ? '' : nameAndNamespace!.slice(dot + 1)),
     dnsDomain: dnsDomain!,
     locality: {
@@ -107,6 +112,7 @@ export function parseNode(node: Node): ProxyNode | { readonly problem: string } 
     },
     labels: stringMap(metadata.LABELS),
     cluster: node.cluster,
+    telemetryService: stringMap(metadata.ANNOTATIONS)[SERVICE_NAME_ANNOTATION] || text('WORKLOAD_NAME') || name,
     clusterId: text('CLUSTER_ID'),
     network: text('NETWORK'),
     meshId: text('MESH_ID'),
@@ -140,8 +146,11 @@ export function parseNode(node: Node): ProxyNode | { readonly problem: string } 
       /^\d+$/.test(port) ? [Number(port)] : [],
     ),
     metadata,
+    isEnvoy: node.userAgentName === 'envoy',
   };
 }
+
+const SERVICE_NAME_ANNOTATION = 'resource.opentelemetry.io/service.name';
 
 function textOf(value: unknown): string {
   if (typeof value === 'string') return value;

@@ -15,6 +15,7 @@ import { type DestinationRule, DestinationRuleIndex } from './destination-rules.
 import { EnvoyFilterIndex } from './envoy-filters.ts';
 import { PeerAuthenticationIndex } from './peer-authentication.ts';
 import { PolicyIndex } from './policy-match.ts';
+import { ServiceExports } from './service-exports.ts';
 import { SidecarIndex } from './sidecars.ts';
 import { VirtualServiceBuilder, type VirtualServiceIndex } from './virtual-services.ts';
 import { VisibleServices } from './visible-services.ts';
@@ -23,7 +24,7 @@ import { VisibleServices } from './visible-services.ts';
 export interface Indexes {
   readonly mesh: Mesh;
   readonly registry: Registry;
-  readonly exportTo: { readonly services: ReadonlySet<string> };
+  readonly serviceExports: ServiceExports;
   readonly visibleServices: VisibleServices;
   readonly virtualServices: VirtualServiceIndex;
   readonly destinationRules: DestinationRuleIndex;
@@ -92,6 +93,7 @@ export class IndexBuilder {
   readonly #mergedRules = new Memo<DestinationRule>();
   readonly #visible = new Part<VisibleServices>();
   readonly #virtualServices = new Part<VirtualServiceIndex>();
+  readonly #exports = new Part<ServiceExports>();
   readonly #destinationRules = new Part<DestinationRuleIndex>();
   readonly #sidecars = new Part<SidecarIndex>();
   readonly #gateways = new Part<readonly ConfigObject<GatewaySpec>[]>();
@@ -119,7 +121,9 @@ export class IndexBuilder {
     const mesh = meshOf(meshConfig);
     const { rootNamespace } = mesh;
     const { domain, features } = this.#options;
-    const services = new Set(mesh.defaultServiceExportTo);
+    // Labels of namespaces mean something only where the mesh selects by them.
+    const namespaces = mesh.serviceEntryVisibility === undefined ? [] : config.list('Namespace');
+    const serviceExports = this.#exports.get([mesh, ...namespaces], () => new ServiceExports(mesh, namespaces));
     const gateways = config.list('Gateway');
     const virtualServices = config.list('VirtualService');
     const destinationRules = config.list('DestinationRule');
@@ -134,10 +138,10 @@ export class IndexBuilder {
     return {
       mesh,
       registry,
-      exportTo: { services },
+      serviceExports,
       visibleServices: this.#visible.get(
-        [mesh, registry.services],
-        () => new VisibleServices(registry.services, services),
+        [serviceExports, registry.services],
+        () => new VisibleServices(registry.services, serviceExports),
       ),
       virtualServices: this.#virtualServices.get([mesh, ...virtualServices], (before) =>
         this.#resolver.build(virtualServices, new Set(mesh.defaultVirtualServiceExportTo), before),

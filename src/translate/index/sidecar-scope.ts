@@ -4,7 +4,7 @@ import type { ConfigObject } from '../../config/object.ts';
 import { HostMap, hostSubsetOf, hostsMatch, isWildcard } from '../../registry/host.ts';
 import { parseProtocol } from '../../registry/protocol.ts';
 import { reuseList } from '../../registry/reuse.ts';
-import { isVisible, type Service } from '../../registry/service.ts';
+import type { Service } from '../../registry/service.ts';
 import type { Indexes } from './indexes.ts';
 import { mergeServices, withAliases, withPorts } from './service-variants.ts';
 import { destinationsOf, MESH_GATEWAY, type VirtualService } from './virtual-service.ts';
@@ -256,7 +256,7 @@ function pickService(indexes: Indexes, hostname: string, namespace: string): Ser
   if (own !== undefined) return own;
   let best: Service | undefined;
   for (const service of declared.values()) {
-    if (!isVisible(service, namespace, indexes.exportTo.services)) continue;
+    if (!indexes.serviceExports.isVisible(service, namespace)) continue;
     if (best === undefined || service.namespace < best.namespace) best = service;
   }
   return best;

@@ -1,5 +1,6 @@
 import type { Service } from '../../registry/service.ts';
 import type { ServiceIndex } from '../../registry/services.ts';
+import type { ServiceExports } from './service-exports.ts';
 
 /** Services by the namespaces that may see them. */
 export class VisibleServices {
@@ -8,17 +9,17 @@ export class VisibleServices {
   readonly #exported = new Map<string, Service[]>();
   readonly #lists = new Map<string, readonly Service[]>();
 
-  constructor(services: ServiceIndex, defaultExportTo: ReadonlySet<string>) {
+  constructor(services: ServiceIndex, exports: ServiceExports) {
     for (const service of services.all) {
-      const { namespace } = service;
-      const exportTo = service.exportTo ?? (defaultExportTo.has('.') ? new Set([namespace]) : defaultExportTo);
-      if (exportTo.has('*')) this.#public.push(service);
-      else if (!exportTo.has('~')) {
-        for (const client of exportTo) {
-          const list = this.#exported.get(client);
-          if (list) list.push(service);
-          else this.#exported.set(client, [service]);
-        }
+      const clients = exports.namespacesOf(service);
+      if (clients.has('*')) {
+        this.#public.push(service);
+        continue;
+      }
+      for (const client of clients) {
+        const list = this.#exported.get(client);
+        if (list) list.push(service);
+        else this.#exported.set(client, [service]);
       }
     }
   }

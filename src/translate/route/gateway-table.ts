@@ -1,5 +1,5 @@
 import { hostsForNamespace, intersectHosts } from '../../registry/host.ts';
-import { isVisible, type Service } from '../../registry/service.ts';
+import type { Service } from '../../registry/service.ts';
 import type { GatewayServer } from '../index/gateway-merge.ts';
 import type { VirtualService } from '../index/virtual-service.ts';
 import { Memo } from '../memo.ts';
@@ -118,7 +118,7 @@ class GatewayTable {
   #service(vs: VirtualService, hostname: string): Service | undefined {
     const { indexes, namespace, scope } = this.#proxy;
     const own = indexes.registry.services.byHost(hostname).get(vs.namespace);
-    return own !== undefined && isVisible(own, namespace, indexes.exportTo.services) ? own : scope.byHost.get(hostname);
+    return own !== undefined && indexes.serviceExports.isVisible(own, namespace) ? own : scope.byHost.get(hostname);
   }
 }
 

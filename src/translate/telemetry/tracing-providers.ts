@@ -17,6 +17,7 @@ import { DynatraceSamplerConfigSchema } from '../../api/gen/envoy/extensions/tra
 import type { ExtensionProvider } from '../../config/kinds/mesh-config/schema.ts';
 import type { Registry } from '../../registry/registry.ts';
 import { type ProviderCluster, providerCluster } from '../extension-providers.ts';
+import type { ProxyNode } from '../node.ts';
 import { extension, filter } from '../proto/any.ts';
 import { duration, optionalDuration } from '../proto/values.ts';
 import { messageField } from '../proto/wire.ts';
@@ -35,7 +36,7 @@ type HttpService = NonNullable<OpenTelemetry['http']>;
 type HttpHeader = NonNullable<HttpService['headers']>[number];
 
 /** The tracer of a provider; undefined if it is not for traces, or its service is not there. */
-export function tracerOf(registry: Registry, provider: ExtensionProvider, serviceName: string): Tracer | undefined {
+export function tracerOf(registry: Registry, provider: ExtensionProvider, node: ProxyNode): Tracer | undefined {
   const { datadog, opentelemetry, skywalking, zipkin } = provider;
   const described = zipkin ?? datadog ?? skywalking ?? opentelemetry;
   const to = described && providerCluster(registry, described.service, described.port);
@@ -49,15 +50,20 @@ export function tracerOf(registry: Registry, provider: ExtensionProvider, servic
   });
   if (zipkin !== undefined) return tracer(zipkinTracer(zipkin, to), zipkin.maxTagLength);
   if (datadog !== undefined) {
-    const config = { collectorCluster: to.cluster, collectorHostname: to.hostname, serviceName };
+    const config = { collectorCluster: to.cluster, collectorHostname: to.hostname, serviceName: node.cluster };
     return tracer(named('envoy.tracers.datadog', DatadogConfigSchema, config), datadog.maxTagLength);
   }
   if (skywalking !== undefined) {
     const config = { grpcService: grpcService(to) };
     return tracer(named('envoy.tracers.skywalking', SkyWalkingConfigSchema, config), 0, { spawnUpstreamSpan: true });
   }
-  const http = openTelemetryTracer(registry, opentelemetry!, to, serviceName);
+  const http = openTelemetryTracer(registry, opentelemetry!, to, serviceName(opentelemetry!, node));
   return http && tracer(http, opentelemetry!.maxTagLength, { samples: opentelemetry!.dynatraceSampler !== undefined });
+}
+
+/** What the service of spans is called. */
+function serviceName({ serviceAttributeEnrichment }: OpenTelemetry, node: ProxyNode): string {
+  return serviceAttributeEnrichment === 'OTEL_SEMANTIC_CONVENTIONS' ? node.telemetryService : node.cluster;
 }
 
 function named(...config: Parameters<typeof filter>): Tracing_Http {
@@ -108,7 +114,7 @@ function openTelemetryTracer(
   to: ProviderCluster,
   serviceName: string,
 ): Tracing_Http | undefined {
-  const { http, grpc, resourceDetectors, dynatraceSampler } = provider;
+  const { http, grpc, dynatraceSampler } = provider;
   const sampler = dynatraceSampler && dynatrace(registry, dynatraceSampler, http, to);
   if (dynatraceSampler !== undefined && sampler === undefined) return undefined;
   const metadata = grpc?.initialMetadata?.map((header) => ({ key: header.name ?? '', value: header.value ?? '' }));
@@ -120,17 +126,21 @@ function openTelemetryTracer(
           grpcService: { ...grpcService(to), ...(timeout ? { timeout } : {}), initialMetadata: metadata ?? [] },
         }
       : { httpService: httpService(http, to) }),
-    resourceDetectors: detectors(resourceDetectors),
+    resourceDetectors: detectors(provider),
     ...(sampler === undefined ? {} : { sampler }),
   });
 }
 
-function detectors(
-  wanted: OpenTelemetry['resourceDetectors'],
-): (MessageInitShape<typeof TypedExtensionConfigSchema> & object)[] {
+/** By the conventions of OpenTelemetry, what the proxy's environment says of its resource goes with the spans. */
+function detectors({
+  resourceDetectors: wanted,
+  serviceAttributeEnrichment,
+}: OpenTelemetry): (MessageInitShape<typeof TypedExtensionConfigSchema> & object)[] {
   const prefix = 'envoy.tracers.opentelemetry.resource_detectors';
   return [
-    ...(wanted?.environment ? [extension(`${prefix}.environment`, EnvironmentResourceDetectorConfigSchema, {})] : []),
+    ...(wanted?.environment || serviceAttributeEnrichment === 'OTEL_SEMANTIC_CONVENTIONS'
+      ? [extension(`${prefix}.environment`, EnvironmentResourceDetectorConfigSchema, {})]
+      : []),
     ...(wanted?.dynatrace ? [extension(`${prefix}.dynatrace`, DynatraceResourceDetectorConfigSchema, {})] : []),
   ];
 }

@@ -25,6 +25,7 @@ interface Spec {
   sampling: number | undefined;
   tags: Readonly<Record<string, CustomTag>> | undefined;
   sampleByRequestId: boolean;
+  propagates: boolean;
   istioTags: boolean;
 }
 
@@ -52,6 +53,7 @@ function specOf(proxy: ProxyView, side: Side): Spec | undefined {
     sampling: undefined,
     tags: undefined,
     sampleByRequestId: true,
+    propagates: true,
     istioTags: true,
   };
   for (const item of tracing) {
@@ -61,6 +63,7 @@ function specOf(proxy: ProxyView, side: Side): Spec | undefined {
     spec.sampling = item.randomSamplingPercentage ?? spec.sampling;
     spec.tags = item.customTags ?? spec.tags;
     spec.sampleByRequestId = item.useRequestIdForTraceSampling ?? spec.sampleByRequestId;
+    spec.propagates = !(item.disableContextPropagation ?? !spec.propagates);
     spec.istioTags = item.enableIstioTags ?? spec.istioTags;
   }
   if (spec.provider === undefined) spec.disabled = true;
@@ -75,7 +78,7 @@ function fromMesh(proxy: ProxyView): TracingConfig {
   return {
     tracing: create(HttpConnectionManager_TracingSchema, {
       ...sampling(samplingOf(proxy)),
-      customTags: [...tags, ...customTags(tracing?.customTags)].sort(byTag),
+      customTags: [...tags, ...customTags(tracing?.customTags, proxy.node)].sort(byTag),
       ...maxPathTagLength(tracing?.maxPathTagLength),
     }),
     sampleByRequestId: undefined,
@@ -86,21 +89,23 @@ function fromSpec(proxy: ProxyView, spec: Spec): TracingConfig {
   const { indexes, config, node } = proxy;
   const none = { tracing: undefined, sampleByRequestId: undefined };
   if (spec.disabled || spec.provider === undefined) return none;
-  const tracer = tracerOf(indexes.registry, spec.provider, node.cluster);
+  const tracer = tracerOf(indexes.registry, spec.provider, node);
   if (tracer === undefined) return none;
   const own = Object.keys(spec.tags ?? {}).length > 0 ? spec.tags : config.tracing?.customTags;
-  return {
-    tracing: create(HttpConnectionManager_TracingSchema, {
-      ...sampling(tracer.samples ? 100 : (spec.sampling ?? samplingOf(proxy))),
-      customTags: [...(spec.istioTags ? istioTags(proxy) : []), ...customTags(own)].sort(byTag),
-      ...maxPathTagLength(tracer.maxTagLength || config.tracing?.maxPathTagLength),
-      // A gateway stands between two others: what it does is a span of its own.
-      ...(tracer.spawnUpstreamSpan || !proxy.isSidecar ? { spawnUpstreamSpan: true } : {}),
-      provider: tracer.provider,
-    }),
-    sampleByRequestId: spec.sampleByRequestId,
-  };
+  const tracing = create(HttpConnectionManager_TracingSchema, {
+    ...sampling(tracer.samples ? 100 : (spec.sampling ?? samplingOf(proxy))),
+    customTags: [...(spec.istioTags ? istioTags(proxy) : []), ...customTags(own, node)].sort(byTag),
+    ...maxPathTagLength(tracer.maxTagLength || config.tracing?.maxPathTagLength),
+    // A gateway stands between two others: what it does is a span of its own.
+    ...(tracer.spawnUpstreamSpan || !proxy.isSidecar ? { spawnUpstreamSpan: true } : {}),
+    provider: tracer.provider,
+  });
+  if (!spec.propagates) tracing.$unknown = [{ no: NO_CONTEXT_PROPAGATION_FIELD, wireType: 0, data: Uint8Array.of(1) }];
+  return { tracing, sampleByRequestId: spec.sampleByRequestId };
 }
+
+/** Field of the connection manager's `tracing` that is newer than the API that we are built with. */
+const NO_CONTEXT_PROPAGATION_FIELD = 13;
 
 function sampling(percent: number) {
   return {

@@ -52,6 +52,7 @@ function nodeOf(node: FixtureNode): Node {
   const namespace = node.namespace ?? (gateway ? 'istio-system' : 'default');
   return fromJson(NodeSchema, {
     id: `${type}~${ip.split(',')[0]}~${name}.${namespace}~${namespace}.svc.cluster.local`,
+    userAgentName: 'envoy',
     cluster: node.cluster ?? `${name}.${namespace}`,
     ...(node.locality === undefined ? {} : { locality: node.locality }),
     metadata: {

@@ -41,6 +41,12 @@ describe('mesh configuration', () => {
     ['defaultConfig: {privateKeyProvider: {cryptomb: {}}}', 'defaultConfig.privateKeyProvider.cryptomb.pollDelay'],
     ['defaultConfig: {serviceCluster: a, tracingServiceName: CANONICAL_NAME_ONLY}', 'defaultConfig'],
     ['localityLbSetting: {failover: [{from: a, to: a}]}', 'localityLbSetting.failover[0]'],
+    ['serviceEntryVisibility: {defaultVisibility: NONE}', '~serviceEntryVisibility'],
+    ['serviceEntryVisibility: {defaultVisibility: NONE, applyToSidecars: true}'],
+    [
+      'extensionProviders: [{name: a, opentelemetry: {service: o.ns.svc, port: 4318, http: {path: /v1, headers: [{name: k, envName: TOKEN}]}}}]',
+      '~extensionProviders[0].opentelemetry.http.headers[0].envName',
+    ],
     ['zoneAwareLbSetting: {failover: [{from: a, to: a}]}', 'zoneAwareLbSetting.failover[0]'],
     [
       'extensionProviders: [{name: a, zipkin: {service: z.ns.svc, port: 9411}}, {name: a, prometheus: {}}, {name: b}, {name: c, skywalking: {}}]',

@@ -55,7 +55,26 @@ function validateDetails(provider: ExtensionProvider, report: Report): void {
     report.warning(`must begin with a slash, not ${JSON.stringify(prefix)}`, 'envoyExtAuthzHttp', 'pathPrefix');
   if (provider.lightstep !== undefined && !provider.lightstep.accessToken)
     report.warning('is required', 'lightstep', 'accessToken');
+  validateHeaders(provider, report);
   if (provider.opentelemetry?.http !== undefined && provider.opentelemetry.grpc !== undefined) {
     report.warning('must not have both http and grpc', 'opentelemetry');
+  }
+}
+
+/** Headers sent to collectors: their values are in the configuration, never in the environment of the control plane. */
+function validateHeaders({ zipkin, opentelemetry }: ExtensionProvider, report: Report): void {
+  const lists = [
+    { path: ['zipkin', 'headers'], headers: zipkin?.headers },
+    { path: ['opentelemetry', 'http', 'headers'], headers: opentelemetry?.http?.headers },
+    { path: ['opentelemetry', 'grpc', 'initialMetadata'], headers: opentelemetry?.grpc?.initialMetadata },
+    {
+      path: ['opentelemetry', 'dynatraceSampler', 'httpService', 'http', 'headers'],
+      headers: opentelemetry?.dynatraceSampler?.httpService?.http?.headers,
+    },
+  ];
+  for (const { path, headers = [] } of lists) {
+    for (const [i, { envName }] of headers.entries()) {
+      if (envName) report.warning('has no effect, and leaves the header empty: write its value', ...path, i, 'envName');
+    }
   }
 }

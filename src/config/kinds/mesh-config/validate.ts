@@ -37,6 +37,12 @@ export function validateMeshConfig(mesh: MeshConfig, report: Report): void {
     report.error('must not be set beside localityLbSetting', 'zoneAwareLbSetting');
   }
   validateZoneAwareLoadBalancer(mesh.zoneAwareLbSetting, {}, report.at('zoneAwareLbSetting'));
+  if (mesh.serviceEntryVisibility !== undefined && !mesh.serviceEntryVisibility.applyToSidecars) {
+    report.warning(
+      'has no effect without applyToSidecars: true: it is otherwise for ambient proxies, of which there are none',
+      'serviceEntryVisibility',
+    );
+  }
   for (const [i, { hosts = [] }] of (mesh.serviceSettings ?? []).entries()) {
     for (const [j, host] of hosts.entries()) report.check(checkWildcardName(host), 'serviceSettings', i, 'hosts', j);
   }
