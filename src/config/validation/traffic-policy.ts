@@ -42,6 +42,9 @@ export function validateTrafficPolicy(policy: TrafficPolicy | undefined, report:
       at.error('must have at least one field beside port');
     validateCommon(port, at);
   }
+  if (policy.retryBudget?.budgetInterval !== undefined) {
+    report.warning("has no effect on Isthmus's own proxy: only Envoy has it", 'retryBudget', 'budgetInterval');
+  }
   if (policy.tunnel !== undefined) validateTunnel(policy.tunnel, report.at('tunnel'));
 }
 

@@ -1,5 +1,9 @@
-import { create } from '@bufbuild/protobuf';
-import { CircuitBreakersSchema } from '../../api/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { DurationSchema } from '@bufbuild/protobuf/wkt';
+import {
+  CircuitBreakers_Thresholds_RetryBudgetSchema,
+  CircuitBreakersSchema,
+} from '../../api/gen/envoy/config/cluster/v3/circuit_breaker_pb.ts';
 import { UpstreamConnectionOptionsSchema } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import { HttpProtocolOptionsSchema } from '../../api/gen/envoy/config/core/v3/protocol_pb.ts';
 import type { ConnectionPool, TcpKeepalive, TrafficPolicy } from '../../config/kinds/shared/traffic-policy.ts';
@@ -7,6 +11,7 @@ import { isHttp, isHttp2 } from '../../registry/protocol.ts';
 import type { ServicePort } from '../../registry/service.ts';
 import type { Mesh } from '../mesh.ts';
 import { duration } from '../proto/values.ts';
+import { messageField } from '../proto/wire.ts';
 import type { ClusterDraft } from './draft.ts';
 
 /** Envoy's own limits of 1024, and of 3 retries, do not suit a mesh: there is none unless somebody sets one. */
@@ -60,11 +65,18 @@ type Http2KeepAlive = NonNullable<NonNullable<ConnectionPool['http']>['http2Keep
 /** Per cent of the active requests, and how many retries are always let through. */
 const RETRY_BUDGET = { percent: 20, minRetryConcurrency: 3 };
 
-function budgetOf({ minRetryConcurrency, percent }: RetryBudget) {
-  return {
+/** Field of Envoy's RetryBudget that is newer than the API that we are built with. */
+const BUDGET_INTERVAL_FIELD = 3;
+
+function budgetOf({ minRetryConcurrency, percent, budgetInterval }: RetryBudget) {
+  const budget = create(CircuitBreakers_Thresholds_RetryBudgetSchema, {
     budgetPercent: { value: percent ?? RETRY_BUDGET.percent },
     minRetryConcurrency: minRetryConcurrency || RETRY_BUDGET.minRetryConcurrency,
-  };
+  });
+  if (budgetInterval !== undefined) {
+    budget.$unknown = [messageField(BUDGET_INTERVAL_FIELD, toBinary(DurationSchema, duration(budgetInterval)))];
+  }
+  return budget;
 }
 
 /** Pings of HTTP/2 by which a connection that died is found out. */

@@ -109,6 +109,7 @@ const table: readonly (readonly [string, ...string[]])[] = [
     '{host: a, trafficPolicy: {loadBalancer: {zoneAwareLbSetting: {enabled: false, failoverPriority: [version]}}}}',
     '~trafficPolicy.loadBalancer.zoneAwareLbSetting.failoverPriority',
   ],
+  ['{host: a, trafficPolicy: {retryBudget: {budgetInterval: 5s}}}', '~trafficPolicy.retryBudget.budgetInterval'],
   [
     '{host: a, trafficPolicy: {tls: {mode: MUTUAL}}}',
     'trafficPolicy.tls.clientCertificate',
