@@ -47,6 +47,11 @@ describe('mesh configuration', () => {
       'extensionProviders: [{name: a, opentelemetry: {service: o.ns.svc, port: 4318, http: {path: /v1, headers: [{name: k, envName: TOKEN}]}}}]',
       '~extensionProviders[0].opentelemetry.http.headers[0].envName',
     ],
+    [
+      'defaultConfig: {fileFlushInterval: 1s, connectionSettings: {listenerConnectionLimit: 5, httpIdleTimeout: 9s}}',
+      '~defaultConfig.fileFlushInterval',
+      '~defaultConfig.connectionSettings.listenerConnectionLimit',
+    ],
     ['zoneAwareLbSetting: {failover: [{from: a, to: a}]}', 'zoneAwareLbSetting.failover[0]'],
     [
       'extensionProviders: [{name: a, zipkin: {service: z.ns.svc, port: 9411}}, {name: a, prometheus: {}}, {name: b}, {name: c, skywalking: {}}]',

@@ -36,7 +36,16 @@ export function validateMeshProxyConfig(proxy: MeshProxyConfig, report: Report):
   validateTracing(proxy, report.at('tracing'));
   validateKeyProvider(proxy, report.at('privateKeyProvider'));
   validateReadinessProbe(proxy.readinessProbe, report.at('readinessProbe'));
+  for (const field of ['fileFlushInterval', 'fileFlushMinSizeKb'] as const) {
+    if (proxy[field] !== undefined) report.warning(ISTIO_AGENT_ONLY, field);
+  }
+  for (const field of ['listenerConnectionLimit', 'globalDownstreamConnectionLimit'] as const) {
+    if (proxy.connectionSettings?.[field]) report.warning(ISTIO_AGENT_ONLY, 'connectionSettings', field);
+  }
 }
+
+/** For what shapes the bootstrap of a proxy that Istio's own agent starts. */
+const ISTIO_AGENT_ONLY = "has no effect on proxies that Isthmus's own agent starts: its bootstrap has no such setting";
 
 function validateTracing({ tracing }: MeshProxyConfig, report: Report): void {
   if (tracing === undefined) return;
