@@ -55,15 +55,15 @@ export function agentSecret(name: string): SdsConfig {
 export function credentialSecret(name: string, socketExists: boolean): SdsConfig {
   if (name === BUILTIN_CREDENTIAL) return agentSecret(WORKLOAD_CERTIFICATE);
   if (name === BUILTIN_CREDENTIAL + CA_SUFFIX) return agentSecret(WORKLOAD_ROOTS);
-  if (socketExists && name.startsWith(EXTERNAL_PREFIX)) return { name, sdsConfig: fromCluster(EXTERNAL_SDS_CLUSTER) };
-  return { name: credentialResource(name), sdsConfig: FROM_CONTROL_PLANE };
+  if (!name.startsWith(EXTERNAL_PREFIX)) return { name: credentialResource(name), sdsConfig: FROM_CONTROL_PLANE };
+  if (socketExists) return { name, sdsConfig: fromCluster(EXTERNAL_SDS_CLUSTER) };
+  // Where nobody serves the socket, it is a Secret like others.
+  return { name: credentialResource(name.slice(EXTERNAL_PREFIX.length)), sdsConfig: FROM_CONTROL_PLANE };
 }
 
 /** `kubernetes://NAME`, unless the name has a scheme already. */
 function credentialResource(name: string): string {
-  return /^(kubernetes|kubernetes-gateway|configmap|builtin|sds|invalid):\/\//.test(name)
-    ? name
-    : `kubernetes://${name}`;
+  return /^(kubernetes|kubernetes-gateway|configmap|builtin|invalid):\/\//.test(name) ? name : `kubernetes://${name}`;
 }
 
 /** Name of a certificate with its key in files. */
