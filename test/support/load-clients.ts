@@ -66,6 +66,11 @@ export class HttpClient implements Client {
           resolve(sort({ status: answer.statusCode ?? 0, headers: answer.headers, body, serial })),
         );
       });
+      request.on('socket', (socket) => {
+        // Read while the connection stands: one that closes behind its answer has no peer any more.
+        if (this.#module === https && !this.#serials.has(socket))
+          socket.once('secureConnect', () => this.#serialOf(socket));
+      });
       request.on('timeout', () => request.destroy(new Error('no answer in time')));
       request.on('error', reject);
     });

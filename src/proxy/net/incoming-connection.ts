@@ -298,7 +298,7 @@ export class IncomingConnection {
     this.#listener.closed(info.end - this.#openedAt);
     const last = chain.filters.at(-1);
     const { connection } = info;
-    if (last?.terminal) last.refused?.({ connection, info, worker, clusters, continueReading() {} });
+    if (last?.terminal) last.refused?.({ connection, info, worker, clusters, continueReading() {}, exclude() {} });
     this.#log(info);
     this.#drop();
   }

@@ -53,6 +53,8 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
   #needsMore = false;
   #held: Buffer | undefined = undefined;
   #ended = false;
+  #excludedReceived = 0;
+  #excludedSent = 0;
   #endTold = false;
 
   constructor(
@@ -127,8 +129,14 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
     this.#pass({ bytes: held, start: 0, end: held.length }, from);
   }
 
+  exclude(received: number, sent: number): void {
+    this.#excludedReceived += received;
+    this.#excludedSent += sent;
+    this.info.bytesReceived -= received;
+  }
+
   onData(bytes: Buffer, start: number, end: number): void {
-    this.info.bytesReceived = this.connection.bytesReceived;
+    this.info.bytesReceived = this.connection.bytesReceived - this.#excludedReceived;
     if (this.#terminal !== undefined && !this.#readers) {
       this.#terminal.onData(bytes, start, end);
       return;
@@ -204,8 +212,8 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
 
   onClose(reason: CloseReason, details: string): void {
     this.info.end = this.worker.timers.now();
-    this.info.bytesReceived = this.connection.bytesReceived;
-    this.info.bytesSent = this.connection.bytesSent;
+    this.info.bytesReceived = this.connection.bytesReceived - this.#excludedReceived;
+    this.info.bytesSent = this.connection.bytesSent - this.#excludedSent;
     if (this.#terminal === undefined) this.#last?.refused?.(this);
     else this.#terminal.onClose(reason, details);
     for (const filter of this.#filters) filter.onClose?.();

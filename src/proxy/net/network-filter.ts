@@ -43,6 +43,8 @@ export interface NetworkFilterCallbacks {
   readonly clusters: ClusterSource;
   /** Lets a connection that this filter stopped go on. */
   continueReading(): void;
+  /** Leaves bytes out of the account of the connection, which this filter exchanged with the peer's for itself. */
+  exclude(received: number, sent: number): void;
 }
 
 export type NetworkFilterFactory = (

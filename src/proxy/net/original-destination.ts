@@ -1,4 +1,5 @@
 import type net from 'node:net';
+import { canonicalIpv6 } from '../../base/cidr.ts';
 import type { SocketAddress } from './connection.ts';
 import { originalDestinationOf } from './socket-options.ts';
 
@@ -14,5 +15,6 @@ export function originalDestination(socket: net.Socket): SocketAddress | undefin
   const port = value.readUInt16BE(2);
   if (family === 4) return { address: value.subarray(4, 8).join('.'), port, family };
   const groups = Array.from({ length: 8 }, (_, i) => value.readUInt16BE(8 + 2 * i).toString(16));
-  return { address: groups.join(':'), port, family };
+  // Addresses are compared as they are written.
+  return { address: canonicalIpv6(groups.join(':')), port, family };
 }

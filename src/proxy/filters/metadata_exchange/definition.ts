@@ -22,7 +22,8 @@ export const metadataExchange: NetworkFilterDefinition<MetadataExchange> = {
     const config = compile(proto, worker, lease.group, DOWNSTREAM_PEER, errors);
     return {
       terminal: false,
-      create: ({ connection }) => exchangeMetadata(config, connection),
+      create: (callbacks) =>
+        exchangeMetadata(config, callbacks.connection, (received, sent) => callbacks.exclude(received, sent)),
       dispose: () => lease.release(),
     };
   },

@@ -28,7 +28,11 @@ export interface MetadataExchangeConfig {
 }
 
 /** Undefined, and the peer known as unknown, if the two have not agreed on telling each other. */
-export function exchangeMetadata(config: MetadataExchangeConfig, connection: Connection): NetworkFilter | undefined {
+export function exchangeMetadata(
+  config: MetadataExchangeConfig,
+  connection: Connection,
+  exclude: (received: number, sent: number) => void = () => {},
+): NetworkFilter | undefined {
   const { stats, protocol, hello } = config;
   if (connection.tls?.alpn !== protocol) {
     stats.alpn_protocol_not_found++;
@@ -39,19 +43,26 @@ export function exchangeMetadata(config: MetadataExchangeConfig, connection: Con
   // Whoever accounts for the connection holds on to this before the peer has said anything.
   connection.filterState ??= new Map();
   connection.write(hello);
+  exclude(0, hello.length);
   stats.metadata_added++;
-  return new MetadataExchangeFilter(config, connection);
+  return new MetadataExchangeFilter(config, connection, exclude);
 }
 
 /** Takes what the peer says of itself off the start of a connection. */
 class MetadataExchangeFilter implements NetworkFilter {
   readonly #config: MetadataExchangeConfig;
   readonly #connection: Connection;
+  readonly #exclude: (received: number, sent: number) => void;
   #done = false;
 
-  constructor(config: MetadataExchangeConfig, connection: Connection) {
+  constructor(
+    config: MetadataExchangeConfig,
+    connection: Connection,
+    exclude: (received: number, sent: number) => void,
+  ) {
     this.#config = config;
     this.#connection = connection;
+    this.#exclude = exclude;
   }
 
   onData(data: NetworkData, end: boolean): NetworkStatus {
@@ -70,6 +81,7 @@ class MetadataExchangeFilter implements NetworkFilter {
       return NetworkStatus.Continue;
     }
     data.start += found.length;
+    this.#exclude(found.length, 0);
     if (!found.valid) stats.header_not_found++;
     if (found.peer === undefined) leave(this.#connection, NO_PEER, true);
     else leave(this.#connection, peerKey, found.peer);

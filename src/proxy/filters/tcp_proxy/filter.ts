@@ -288,7 +288,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
     info.upstreamBytesReceived += end - start;
     this.#lastActivity = worker.timers.now();
     this.#client.write(Buffer.from(bytes.subarray(start, end)));
-    info.bytesSent = this.#client.bytesSent;
+    info.bytesSent += end - start;
   }
 
   upstreamEnded(): void {
