@@ -89,6 +89,7 @@ test('ingress of HTTPS', async (t) => {
   await t.test('SIMPLE with files of the secret istio-ingressgateway-certs', async () => {
     const pair = await ca.issue(HOST);
     const files = { serverCertificate: `${MOUNTED}/tls.crt`, privateKey: `${MOUNTED}/tls.key` };
+    const first = await serialOf(pair);
     const missing =
       /istio-ingressgateway-\S+: the secret file-cert:\/etc\/istio\/ingressgateway-certs\/tls\.crt~\S+ has not come/;
     await underLoad(plain(), async (load) => {
@@ -96,8 +97,12 @@ test('ingress of HTTPS', async (t) => {
       assert.equal((await ask('--cacert', pair.ca)).code, 35, 'there is no secret yet');
       assert.match((await mesh.isthmus(['status'])).stdout, missing);
       await load.change({
-        make: () => apply(mesh, tlsSecret('istio-ingressgateway-certs', pair), https(files)),
-        sees: `200 ${await serialOf(pair)}`,
+        make: async () => {
+          await apply(mesh, tlsSecret('istio-ingressgateway-certs', pair), https(files));
+          // Files that a pod has mounted come to it after what apply waits for.
+          await until('the certificate is served', async () => (await serial()) === first || undefined);
+        },
+        sees: `200 ${first}`,
         by: secure(),
       });
     });
