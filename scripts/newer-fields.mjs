@@ -100,4 +100,10 @@ export const NEWER_FIELDS = [
     [`${FILTER_STATE_VALUES} on_downstream_tls_handshake = 2;`, `${FILTER_STATE_VALUES} on_downstream_data = 3;`],
   ],
   [`${FILTERS}/http/set_filter_state/v3/set_filter_state.proto`, 'message Config {', ['bool clear_route_cache = 2;']],
+  ['envoy/type/tracing/v3/custom_tag.proto', '  oneof type {', ['string value = 6;']],
+  [
+    `${FILTERS}/network/http_connection_manager/v3/http_connection_manager.proto`,
+    '  message Tracing {',
+    ['bool no_context_propagation = 13;'],
+  ],
 ];

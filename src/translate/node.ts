@@ -74,8 +74,6 @@ export interface ProxyNode {
   /** Ports of its own on which no listener may stand: status and Prometheus. */
   readonly reservedPorts: readonly number[];
   readonly metadata: JsonObject;
-  /** The proxy is Envoy by its own word, and knows fields of its API that are newer than ours. */
-  readonly isEnvoy: boolean;
 }
 
 /** Reads a node. Returns a clause that says what is wrong with it when it does not describe a proxy of a mesh. */
@@ -146,7 +144,6 @@ export function parseNode(node: Node): ProxyNode | { readonly problem: string } 
       /^\d+$/.test(port) ? [Number(port)] : [],
     ),
     metadata,
-    isEnvoy: node.userAgentName === 'envoy',
   };
 }
 

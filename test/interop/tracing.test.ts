@@ -39,6 +39,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'otel-in': { provider: 'otel', direction: 'INBOUND' },
   'otel-out': { provider: 'otel', direction: 'OUTBOUND' },
   'otel-up': { provider: 'otel', direction: 'OUTBOUND', spawns: true },
+  kept: { provider: 'otel', direction: 'OUTBOUND', spawns: true, tracing: { no_context_propagation: true } },
   'grpc-in': { provider: 'grpc', direction: 'INBOUND' },
   none: { provider: 'none', direction: 'INBOUND' },
   rarely: { provider: 'otel', direction: 'INBOUND', tracing: { random_sampling: { value: 0 } } },
@@ -75,6 +76,8 @@ const TAGS: JsonObject[] = [
   { tag: 'literal', literal: { value: 'x' } },
   { tag: 'header', request_header: { name: 'X-A', default_value: 'none' } },
   { tag: 'absent', request_header: { name: 'x-none' } },
+  { tag: 'line', value: '%PROTOCOL% %REQ(X-A)% %RESPONSE_CODE%' },
+  { tag: 'empty-line', value: '%REQ(x-none)%' },
   { tag: 'environment', environment: { name: 'NO_SUCH_VARIABLE', default_value: 'otherwise' } },
   {
     tag: 'metadata',

@@ -73,6 +73,7 @@ export const SUPPORTED: SupportTable = {
     'custom_tags',
     'spawn_upstream_span',
     'provider',
+    'no_context_propagation',
   ],
   [`${HCM}.HttpConnectionManager.UpgradeConfig`]: ['upgrade_type', 'filters', 'enabled'],
   [`${HCM}.HttpConnectionManager.SetCurrentClientCertDetails`]: ['subject', 'cert', 'chain', 'dns', 'uri'],

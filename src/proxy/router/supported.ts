@@ -188,7 +188,7 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.route.v3.NonForwardingAction': [],
   'envoy.config.route.v3.Decorator': ['operation', 'propagate'],
   'envoy.config.route.v3.Tracing': ['client_sampling', 'random_sampling', 'overall_sampling', 'custom_tags'],
-  'envoy.type.tracing.v3.CustomTag': ['tag', 'literal', 'environment', 'request_header', 'metadata'],
+  'envoy.type.tracing.v3.CustomTag': ['tag', 'literal', 'environment', 'request_header', 'metadata', 'value'],
   'envoy.type.tracing.v3.CustomTag.Literal': ['value'],
   'envoy.type.tracing.v3.CustomTag.Environment': ['name', 'default_value'],
   'envoy.type.tracing.v3.CustomTag.Header': ['name', 'default_value'],

@@ -1,9 +1,7 @@
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { CustomTagSchema } from '../../api/gen/envoy/type/tracing/v3/custom_tag_pb.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { CustomTagSchema } from '../../api/gen/envoy/type/tracing/v3/custom_tag_pb.ts';
 import type { CustomTag } from '../../config/kinds/telemetry/schema.ts';
 import { CANONICAL_NAME_LABEL, CANONICAL_REVISION_LABEL } from '../../registry/labels.ts';
-import type { ProxyNode } from '../node.ts';
-import { messageField } from '../proto/wire.ts';
 import type { ProxyView } from '../proxy-view.ts';
 
 type Tag = MessageInitShape<typeof CustomTagSchema> & object;
@@ -40,28 +38,19 @@ const DRY_RUN_TAGS: readonly Tag[] = (['allow', 'deny'] as const).flatMap((actio
   })),
 );
 
-/** Tags that people define, in Telemetry or ProxyConfig. Those with a `formatter` are for proxies that know them. */
-export function customTags(tags: Readonly<Record<string, CustomTag>> | undefined, { isEnvoy }: ProxyNode): Tag[] {
+/** Tags that people define, in Telemetry or ProxyConfig. */
+export function customTags(tags: Readonly<Record<string, CustomTag>> | undefined): Tag[] {
   return Object.entries(tags ?? {}).flatMap(([tag, { literal: fixed, environment, header, formatter }]): Tag[] => {
     if (fixed !== undefined) return [literal(tag, fixed.value ?? '')];
     if (environment !== undefined) {
       const { name = '', defaultValue = '' } = environment;
       return [{ tag, type: { case: 'environment', value: { name, defaultValue } } }];
     }
-    if (formatter !== undefined) return !isEnvoy ? [] : [formatted(tag, formatter.value ?? '')];
+    if (formatter !== undefined) return [{ tag, type: { case: 'value', value: formatter.value ?? '' } }];
     if (header === undefined) return [];
     const { name = '', defaultValue = '' } = header;
     return [{ tag, type: { case: 'requestHeader', value: { name, defaultValue } } }];
   });
-}
-
-/** Field of Envoy's CustomTag that is newer than the API that we are built with: a command line as in access logs. */
-const VALUE_FIELD = 6;
-
-function formatted(tag: string, text: string): Tag {
-  const message = create(CustomTagSchema, { tag });
-  message.$unknown = [messageField(VALUE_FIELD, new TextEncoder().encode(text))];
-  return message;
 }
 
 /** Order of tags: by their names. */

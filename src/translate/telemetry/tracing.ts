@@ -78,7 +78,7 @@ function fromMesh(proxy: ProxyView): TracingConfig {
   return {
     tracing: create(HttpConnectionManager_TracingSchema, {
       ...sampling(samplingOf(proxy)),
-      customTags: [...tags, ...customTags(tracing?.customTags, proxy.node)].sort(byTag),
+      customTags: [...tags, ...customTags(tracing?.customTags)].sort(byTag),
       ...maxPathTagLength(tracing?.maxPathTagLength),
     }),
     sampleByRequestId: undefined,
@@ -94,18 +94,15 @@ function fromSpec(proxy: ProxyView, spec: Spec): TracingConfig {
   const own = Object.keys(spec.tags ?? {}).length > 0 ? spec.tags : config.tracing?.customTags;
   const tracing = create(HttpConnectionManager_TracingSchema, {
     ...sampling(tracer.samples ? 100 : (spec.sampling ?? samplingOf(proxy))),
-    customTags: [...(spec.istioTags ? istioTags(proxy) : []), ...customTags(own, node)].sort(byTag),
+    customTags: [...(spec.istioTags ? istioTags(proxy) : []), ...customTags(own)].sort(byTag),
     ...maxPathTagLength(tracer.maxTagLength || config.tracing?.maxPathTagLength),
     // A gateway stands between two others: what it does is a span of its own.
     ...(tracer.spawnUpstreamSpan || !proxy.isSidecar ? { spawnUpstreamSpan: true } : {}),
     provider: tracer.provider,
+    noContextPropagation: !spec.propagates,
   });
-  if (!spec.propagates) tracing.$unknown = [{ no: NO_CONTEXT_PROPAGATION_FIELD, wireType: 0, data: Uint8Array.of(1) }];
   return { tracing, sampleByRequestId: spec.sampleByRequestId };
 }
-
-/** Field of the connection manager's `tracing` that is newer than the API that we are built with. */
-const NO_CONTEXT_PROPAGATION_FIELD = 13;
 
 function sampling(percent: number) {
   return {

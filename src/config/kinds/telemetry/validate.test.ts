@@ -24,9 +24,8 @@ const table: readonly (readonly [string, ...string[]])[] = [
     '{tracing: [{customTags: {a: {literal: {}}, b: {header: {}}, c: {environment: {name: X}}, d: {formatter: {}}}}]}',
     'tracing[0].customTags.a.literal.value',
     'tracing[0].customTags.b.header.name',
-    '~tracing[0].customTags.d.formatter',
   ],
-  ['{tracing: [{disableContextPropagation: true}]}', '~tracing[0].disableContextPropagation'],
+  ['{tracing: [{disableContextPropagation: true}]}'],
   [
     '{metrics: [{overrides: [{match: {customMetric: ""}, tagOverrides: {a: {}, b: {operation: REMOVE, value: x}, c: {value: x}}}]}]}',
     'metrics[0].overrides[0].match.customMetric',

@@ -32,20 +32,14 @@ function validateTracing(tracing: Tracing, report: Report): void {
   const percentage = tracing.randomSamplingPercentage ?? 0;
   if (percentage < 0 || percentage > 100)
     report.error(`must be between 0 and 100, not ${percentage}`, 'randomSamplingPercentage');
-  if (tracing.disableContextPropagation) {
-    report.warning(`${ENVOY_ONLY} keeps trace headers back`, 'disableContextPropagation');
-  }
   for (const [name, tag] of Object.entries(tracing.customTags ?? {})) {
     if (name === '') report.error('has a tag without a name', 'customTags');
     validateTag(tag, report.at('customTags', name));
   }
 }
 
-const ENVOY_ONLY = "has no effect on Isthmus's own proxy: only Envoy";
-
 function validateTag(tag: CustomTag, report: Report): void {
   if (tag.literal !== undefined && !tag.literal.value) report.error('is required', 'literal', 'value');
-  if (tag.formatter !== undefined) report.warning(`${ENVOY_ONLY} gives spans such a tag`, 'formatter');
   for (const field of ['header', 'environment'] as const) {
     if (tag[field] !== undefined && !tag[field].name) report.error('is required', field, 'name');
   }

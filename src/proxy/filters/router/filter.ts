@@ -326,7 +326,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     if (this.#virtualCluster) this.#virtualCluster.upstream_rq_total++;
     if (this.#route?.stats) this.#route.stats.upstream_rq_total++;
     attempt.host.outcomes?.localOrigin('success');
-    if (info.trace !== undefined) (attempt.span ?? info.trace).span.inject(this.#headers!);
+    if (info.trace?.propagates) (attempt.span ?? info.trace).span.inject(this.#headers!);
     const now = this.timers.now();
     if (info.firstUpstreamByteSent < 0) info.firstUpstreamByteSent = now;
     if (this.#requestEnded) info.lastUpstreamByteSent = now;

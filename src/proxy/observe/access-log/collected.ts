@@ -35,7 +35,7 @@ export const COLLECTED: SupportTable = {
   'envoy.config.core.v3.GrpcService': ['envoy_grpc', 'initial_metadata'],
   'envoy.config.core.v3.GrpcService.EnvoyGrpc': ['cluster_name', 'authority'],
   'envoy.config.core.v3.HeaderValue': ['key', 'value'],
-  'envoy.type.tracing.v3.CustomTag': ['tag', 'literal', 'environment', 'request_header', 'metadata'],
+  'envoy.type.tracing.v3.CustomTag': ['tag', 'literal', 'environment', 'request_header', 'metadata', 'value'],
   'envoy.type.tracing.v3.CustomTag.Literal': ['value'],
   'envoy.type.tracing.v3.CustomTag.Environment': ['name', 'default_value'],
   'envoy.type.tracing.v3.CustomTag.Header': ['name', 'default_value'],

@@ -56,6 +56,7 @@ export function tracingConfig(
     },
     maxPathLength: proto.maxPathTagLength ?? DEFAULT_MAX_PATH,
     spawnsUpstream: proto.spawnUpstreamSpan ?? false,
+    propagates: !proto.noContextPropagation,
     tags: customTags(proto.customTags, errors.at('custom_tags')),
   };
 }

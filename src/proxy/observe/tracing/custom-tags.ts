@@ -1,6 +1,8 @@
 import type { MetadataKey, MetadataKind } from '../../../api/gen/envoy/type/metadata/v3/metadata_pb.ts';
 import type { CustomTag as Proto } from '../../../api/gen/envoy/type/tracing/v3/custom_tag_pb.ts';
+import { messageOf } from '../../../base/errors.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
+import { compileFormat } from '../format/format.ts';
 import type { StreamInfo } from '../stream-info.ts';
 
 /** A tag that a configuration gives to spans. */
@@ -43,9 +45,22 @@ function compile({ type }: Proto, errors: ConfigErrors): CustomTag['value'] | un
       const find = metadataValue(kind, metadataKey);
       return (info) => textOf(find(info)) ?? defaultValue;
     }
+    case 'value':
+      return formatted(type.value, errors.at('value'));
     default:
-      errors.add('', 'literal, environment, request_header or metadata is needed');
+      errors.add('', 'literal, environment, request_header, metadata or value is needed');
       return undefined;
+  }
+}
+
+/** A command line as in access logs; a tag whose line has nothing to say is left out. */
+function formatted(line: string, errors: ConfigErrors): CustomTag['value'] | undefined {
+  try {
+    const format = compileFormat(line);
+    return (info) => format.render(info, '');
+  } catch (error) {
+    errors.add('', messageOf(error));
+    return undefined;
   }
 }
 

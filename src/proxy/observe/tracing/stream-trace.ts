@@ -10,6 +10,8 @@ export interface SpanContents {
   /** Characters of the path that a span's URL has at most. */
   readonly maxPathLength: number;
   readonly spawnsUpstream: boolean;
+  /** Requests carry the trace on to whom they go to. */
+  readonly propagates: boolean;
   readonly tags: readonly CustomTag[];
 }
 
@@ -26,6 +28,10 @@ export class StreamTrace implements RequestTrace {
     this.#info = info;
     this.#contents = contents;
     this.#routeTags = routeTags;
+  }
+
+  get propagates(): boolean {
+    return this.#contents.propagates;
   }
 
   spawn(clusterName: string, attempt: number, address: string): UpstreamTrace | undefined {
