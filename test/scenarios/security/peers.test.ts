@@ -140,11 +140,12 @@ async function expired(authority: string, uri: string): Promise<PeerFiles> {
   return files;
 }
 
-/** The log of a proxy: what it refuses, and every request that came to its filters. */
+/** The lines of a proxy's log, without one that is still being written: what it refuses, and every request. */
 function logOf(name: string): string {
   const logs = path.join(mesh.home, 'meshes/coolstore/logs');
   const folder = fs.readdirSync(logs).find((f) => f.includes(`.${name}-`));
-  return fs.readFileSync(path.join(logs, folder!, 'istio-proxy.log'), 'utf8');
+  const text = fs.readFileSync(path.join(logs, folder!, 'istio-proxy.log'), 'utf8');
+  return text.slice(0, text.lastIndexOf('\n') + 1);
 }
 
 let attempts = 0;
