@@ -15,8 +15,10 @@ import { scratch, until } from '../support/reference.ts';
 const HOST = 'apiserver.istioinaction.io';
 const DAY = 24 * 3_600_000;
 const PRODUCTS = 'the products';
+/** Requests a second. */
+const CUSTOMERS = 200;
 /** So many answers come while a case is looked at, at least. */
-const SERVED = 100;
+const SERVED = 20;
 
 /** What stands beside the example: a gateway to serve more hosts, one of them with a certificate, and a route of the mesh. */
 const BESIDE = (shop: PeerFiles) => `apiVersion: networking.istio.io/v1
@@ -90,13 +92,14 @@ describe('bad input', { timeout: 500_000 }, () => {
     fs.mkdirSync(outside);
     mesh = await TestedMesh.start(t, source);
     Object.assign(process.env, mesh.env);
-    // They ask for the products all the time, as long as anything is tried: 1,000 requests a second.
+    // They ask for the products all the time, as long as anything is tried.
     customers = new Load(
       new HttpClient({
         url: `http://${mesh.gateway(80)}/api/catalog`,
         host: HOST,
         sort: ({ status, body }) => (status === 200 && body.startsWith('[{"id":1,') ? PRODUCTS : `${status} ${body}`),
       }),
+      { restingRate: CUSTOMERS },
     );
     ends.push(() => customers.stop());
   });
@@ -317,7 +320,7 @@ describe('bad input', { timeout: 500_000 }, () => {
   it('nobody has noticed', async () => {
     await customers.end();
     assert.deepEqual([...customers.answers], [[PRODUCTS, customers.sent]]);
-    assert.ok(customers.sent >= 5000, `${customers.sent} requests`);
+    assert.ok(customers.sent >= 2000, `${customers.sent} requests`);
     assert.equal(await mesh.stop(), 0);
     assert.deepEqual(mesh.processes(), []);
   });

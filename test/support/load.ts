@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import type { Client } from './load-clients.ts';
 import { until } from './reference.ts';
 
-/** Requests a second, answered or not; fewer if the machine has no more to give. */
+/** Requests a second while something is changed, answered or not; fewer if the machine has no more to give. */
 const RATE = 1000;
+/** And while nothing is. */
+const RESTING_RATE = 100;
 /** More than this are not sent before others are answered: the rate is then what the machine can give. */
 const MAX_OPEN = 128;
 const TICK_MS = 5;
@@ -33,6 +35,8 @@ export interface Change {
 }
 
 export interface LoadOptions {
+  /** Requests a second while nothing is changed; 100 unless told. */
+  readonly restingRate?: number;
   /** How often requests are sent that are due by then, in milliseconds: with 10 they come ten at a time. 5 unless told. */
   readonly tickMs?: number;
   /** Every so many requests one has a connection of its own, which ends with it; 10 unless told. */
@@ -47,17 +51,19 @@ type Counts = Map<string, number>;
 const add = (counts: Counts, sort: string) => void counts.set(sort, (counts.get(sort) ?? 0) + 1);
 
 /**
- * Clients that send 1,000 requests a second, whether earlier ones have been answered or not. Nothing is sent twice: a
- * connection that breaks under a request is a failed request.
+ * Clients that send 1,000 requests a second while something is changed, and fewer in between, whether earlier ones have
+ * been answered or not. Nothing is sent twice: a connection that breaks under a request is a failed request.
  */
 export class Load {
   readonly #client: Client;
   readonly #freshEvery: number;
   readonly #maxOpen: number;
   readonly #timer: NodeJS.Timeout;
-  readonly #startedAt = performance.now();
-  /** How many requests should have been sent by now, less those that were dropped. */
-  #skipped = 0;
+  readonly #restingRate: number;
+  #rate: number;
+  #tickedAt = performance.now();
+  /** How many requests are to be sent by now, with the part of the next one. */
+  #due = 0;
   #open = 0;
   #guestsOpen = 0;
   #sent = 0;
@@ -70,8 +76,11 @@ export class Load {
   /** Answers to requests that were sent since a change has been in force: to all, and to those on a new connection. */
   #since: { readonly all: Counts; readonly fresh: Counts } | undefined;
 
-  constructor(client: Client, { tickMs = TICK_MS, freshEvery = FRESH_EVERY, maxOpen = MAX_OPEN }: LoadOptions = {}) {
+  constructor(client: Client, options: LoadOptions = {}) {
+    const { restingRate = RESTING_RATE, tickMs = TICK_MS, freshEvery = FRESH_EVERY, maxOpen = MAX_OPEN } = options;
     this.#client = client;
+    this.#restingRate = restingRate;
+    this.#rate = restingRate;
     this.#freshEvery = freshEvery;
     this.#maxOpen = maxOpen;
     this.#timer = setInterval(() => this.#tick(), tickMs);
@@ -102,7 +111,16 @@ export class Load {
    * of them came in that time, the new behaviour is seen often enough, and who came after it has seen nothing else.
    * Where others than those who make the load see it, these have the answers that they had before.
    */
-  async change({ make, sees, by, count = SEEN_AFTER }: Change): Promise<void> {
+  async change(change: Change): Promise<void> {
+    this.#rate = RATE;
+    try {
+      await this.#change(change);
+    } finally {
+      this.#rate = this.#restingRate;
+    }
+  }
+
+  async #change({ make, sees, by, count = SEEN_AFTER }: Change): Promise<void> {
     await this.more(ANSWERED_BEFORE);
     const sent = this.#sent;
     const known = [...this.#answers.keys()];
@@ -150,9 +168,12 @@ export class Load {
   }
 
   #tick(): void {
-    const due = Math.floor(((performance.now() - this.#startedAt) / 1000) * RATE) - this.#skipped - this.#sent;
+    const now = performance.now();
+    this.#due += ((now - this.#tickedAt) / 1000) * this.#rate;
+    this.#tickedAt = now;
+    const due = Math.floor(this.#due);
+    this.#due -= due;
     const possible = Math.min(due, this.#maxOpen - this.#open);
-    this.#skipped += due - possible;
     for (let i = 0; i < possible; i++) void this.#send();
   }
 

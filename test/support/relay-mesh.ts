@@ -172,7 +172,12 @@ spec:
 
 /** Asks the gateway for 1,000 requests a second, ten at a time, as far as the machine has them to give. */
 export function relayLoad(t: { after(fn: () => Promise<void>): void }, mesh: TestedMesh): Load {
-  const load = new Load(new PlainClient(mesh.gateway(80), RELAY_HOST), { tickMs: 10, freshEvery: 100, maxOpen: 1000 });
+  const load = new Load(new PlainClient(mesh.gateway(80), RELAY_HOST), {
+    restingRate: 1000,
+    tickMs: 10,
+    freshEvery: 100,
+    maxOpen: 1000,
+  });
   t.after(() => load.stop());
   return load;
 }
