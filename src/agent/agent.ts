@@ -322,6 +322,7 @@ export class Agent {
       lastRenewal: time(state?.lastRenewal),
       renewalDue: time(state?.renewalDue),
       overdue: state && overdueReason(state, this.#clock.now()),
+      output: this.#certificates?.output,
       lastError: state?.lastError && { message: state.lastError.message, at: time(state.lastError.at) },
       missing: this.#secrets?.missing,
     };

@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import { parseCertificates } from '../../src/ca/x509/certificate.ts';
 import { ControlClient } from '../../src/config/control/client.ts';
 import { cacertsSecret, makeAuthorities } from '../support/authorities.ts';
-import { type Handshake, HandshakeProber, type IsNew, PROBED_ANNOTATIONS } from '../support/handshakes.ts';
+import { type Handshake, HandshakeProber, type IsNew, OUTPUT, PROBED_ANNOTATIONS } from '../support/handshakes.ts';
 import { meshRecord, meshStatus, TestedMesh } from '../support/local-mesh.ts';
-import { scratch } from '../support/reference.ts';
+import { scratch, until } from '../support/reference.ts';
 import { relayLoad, relayMesh } from '../support/relay-mesh.ts';
 
 /** The certificates of a file of the mesh's state. */
@@ -68,8 +68,26 @@ test('leaf and root are rotated under load: no request fails, and no step comes 
     [early.code, early.stderr],
     [1, 'Error: no rotation is under way; "isthmus ca rotate start" begins one\n'],
   );
+  // Programs that read files are as far as their files are: no link takes the place of a folder that is not empty.
+  const { pods } = await meshStatus(mesh);
+  const { folder } = pods.find(({ name }) => name === 'back')!;
+  const data = path.join(folder, OUTPUT, '..data');
+  fs.rmSync(data);
+  fs.mkdirSync(path.join(data, 'in-the-way'), { recursive: true });
   assert.equal((await rotate('start')).code, 0);
   const roots = prober.seen.length;
+  const behind = await until('only the files hold it up', async () => {
+    const refused = await rotate('next');
+    assert.equal(refused.code, 1, refused.stdout);
+    return /waiting:\n {2}back\.default's OUTPUT_CERTS.*\n$/.test(refused.stdout) ? refused.stdout : undefined;
+  });
+  assert.match(
+    behind,
+    /phase: trust.*back\.default's OUTPUT_CERTS is not up to date: The files in .* cannot be written/s,
+  );
+  const listed = await mesh.isthmus(['certs']);
+  assert.deepEqual([listed.code, /error: back\.default: OUTPUT_CERTS is not/.test(listed.stdout)], [1, true]);
+  fs.rmSync(data, { recursive: true });
   assert.equal((await rotate('next', '--wait')).code, 0);
   const [newRoot] = stateOf(mesh, 'state', 'ca', 'ca-cert.pem');
   assert.notEqual(newRoot!.fingerprint, oldRoot!.fingerprint);
@@ -84,7 +102,6 @@ test('leaf and root are rotated under load: no request fails, and no step comes 
   await assertFresh(mesh, prober);
 
   // A workload that cannot be asked is one that nobody knows anything of: it holds everything up.
-  const { pods } = await meshStatus(mesh);
   const { pid } = pods.find(({ name }) => name === 'back')!.containers.find(({ name }) => name === 'istio-proxy')!;
   process.kill(pid!, 'SIGSTOP');
   try {

@@ -21,7 +21,8 @@ export interface Handshake {
 export type IsNew = (leaf: Certificate) => boolean;
 
 const ANSWER_MS = 30_000;
-const OUTPUT = 'etc/istio-output-certs';
+/** Folder of `OUTPUT_CERTS` within a pod's. */
+export const OUTPUT = 'etc/istio-output-certs';
 /** The roots that the mesh publishes, which every pod has. */
 const BUNDLE = 'var/run/secrets/istio/root-cert.pem';
 

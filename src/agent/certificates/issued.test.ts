@@ -71,6 +71,9 @@ test('a certificate is asked for at once, told, written out and kept', async (t)
     assert.equal(fs.statSync(file).mode & 0o777, 0o600);
   }
   assert.notEqual(serial, 'kept');
+  await until('what is written is told', () => certificates.output?.chain);
+  const { chain } = certificates.state.certificate!;
+  assert.deepEqual(certificates.output, { dir: path.join(dir, 'out'), chain, roots: certificates.state.roots });
 });
 
 test('the certificate of an earlier run stands in while the authority is away, and is replaced soon', async (t) => {

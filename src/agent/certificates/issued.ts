@@ -2,13 +2,13 @@ import path from 'node:path';
 import { type Cancel, type Clock, systemClock } from '../../base/clock.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { WorkloadIdentity } from '../../base/spiffe.ts';
-import { CertificateOutput } from '../../ca/client/files.ts';
 import type { Issued } from '../../ca/client/issue.ts';
-import type { WorkloadSource, WorkloadState } from '../../ca/client/state.ts';
+import type { OutputState, WorkloadSource, WorkloadState } from '../../ca/client/state.ts';
 import { WorkloadCertificates } from '../../ca/client/workload-certificates.ts';
 import { Authority } from './authority.ts';
 import type { LastGoodCertificate } from './last-good.ts';
 import type { CertificatesOptions } from './options.ts';
+import { OutputFiles } from './output.ts';
 import { PublishedTrust } from './published.ts';
 
 const TOKEN_FILE = './var/run/secrets/tokens/istio-token';
@@ -24,7 +24,7 @@ export class IssuedCertificates implements WorkloadSource {
   readonly #clock: Clock;
   readonly #kept: Issued | undefined;
   readonly #lastGood: LastGoodCertificate | undefined;
-  readonly #output: CertificateOutput | undefined;
+  readonly #output: OutputFiles | undefined;
   readonly #authority: Authority;
   readonly #certificates: WorkloadCertificates;
   #usesKept = false;
@@ -49,7 +49,7 @@ export class IssuedCertificates implements WorkloadSource {
     this.#kept = kept;
     this.#lastGood = lastGood;
     this.#output = certificates.outputDir
-      ? new CertificateOutput(outputFolder(certificates.outputDir, options))
+      ? new OutputFiles({ dir: outputFolder(certificates.outputDir, options), log, clock, random })
       : undefined;
     this.#authority = new Authority({
       ...authority,
@@ -86,6 +86,10 @@ export class IssuedCertificates implements WorkloadSource {
     return this.#certificates.state;
   }
 
+  get output(): OutputState | undefined {
+    return this.#output?.state;
+  }
+
   subscribe(listener: (state: WorkloadState) => void): () => void {
     return this.#certificates.subscribe(listener);
   }
@@ -97,6 +101,7 @@ export class IssuedCertificates implements WorkloadSource {
   close(): void {
     this.#cancelRenewal();
     this.#published.close();
+    this.#output?.close();
     this.#certificates.close();
     this.#authority.close();
   }
@@ -141,7 +146,7 @@ export class IssuedCertificates implements WorkloadSource {
       log.info(`certificate ${certificate.identity} is valid until ${new Date(certificate.notAfter).toISOString()}`);
     } else log.info('the roots of the mesh have changed');
     void this.#lastGood?.write(state);
-    void this.#output?.write(state).catch((error) => log.error(`OUTPUT_CERTS: ${messageOf(error)}`));
+    this.#output?.write(state);
   }
 }
 

@@ -31,9 +31,22 @@ export interface WorkloadState {
   readonly lastError: { readonly message: string; readonly at: number } | undefined;
 }
 
+/** What the files hold that are written for programs (`OUTPUT_CERTS`). */
+export interface OutputState {
+  readonly dir: string;
+  /** PEM, leaf first; absent until something has been written. */
+  readonly chain?: string;
+  /** PEM. */
+  readonly roots?: string;
+  /** Why they are not as they should be. */
+  readonly problem?: string;
+}
+
 /** Where certificates come from: an authority, or files that something else keeps fresh. */
 export interface WorkloadSource {
   readonly state: WorkloadState;
+  /** Absent where no files are written. */
+  readonly output?: OutputState;
   /** Calls back with every new state. Returns how to stop. */
   subscribe(listener: (state: WorkloadState) => void): () => void;
   /** Asks for a new certificate now; absent where somebody else renews. */

@@ -20,16 +20,24 @@ export interface Authorities {
   readonly next: SigningBundle;
 }
 
+/** What somebody serves and trusts at a moment. */
+export interface Holding {
+  /** The certificate; undefined if there is none. */
+  readonly leaf?: Certificate;
+  /** SHA-256 of the roots that are trusted; undefined for one that only serves. */
+  readonly trusted?: readonly string[];
+}
+
 /** What one workload serves and trusts at a moment, as its proxy has it. */
-export interface Served {
+export interface Served extends Holding {
   /** `NAME.NAMESPACE`. */
   readonly workload: string;
   /** Why it could not be asked, in which case the rest is unknown. */
   readonly problem?: string;
-  /** Its certificate; undefined if it has none. */
-  readonly leaf?: Certificate;
-  /** SHA-256 of the roots that it trusts; undefined for one that only serves. */
-  readonly trusted?: readonly string[];
+  /** What the files hold that its agent writes for programs (`OUTPUT_CERTS`), and why they cannot be written. */
+  readonly files?: Holding & { readonly problem?: string };
+  /** What its proxy uses besides: certificates and roots of others' making, by the name of the secret. */
+  readonly secrets?: readonly (Holding & { readonly name: string })[];
 }
 
 /** What is to change for a rotation to begin with: only where the roots differ they have to be trusted first. */
@@ -54,14 +62,38 @@ export function abortedPhase(phase: Phase): Phase | undefined | null {
 
 /** Why a phase is not complete, a sentence for each workload that it waits for; empty if it is. */
 export function blockers(phase: Phase, authorities: Authorities, served: readonly Served[]): string[] {
-  return served.flatMap((one) => {
-    const reason = one.problem === undefined ? lag(phase, authorities, one) : `cannot be asked: ${one.problem}`;
-    return reason === undefined ? [] : [`${one.workload} ${reason}`];
-  });
+  return served.flatMap((one) => reasons(phase, authorities, one));
 }
 
-function lag(phase: Phase, authorities: Authorities, { leaf, trusted }: Served): string | undefined {
-  const { old, next } = authorities;
+/** Whether a workload's own certificate is of another authority than the phase wants. */
+export function servesOther(phase: Phase, authorities: Authorities, { problem, leaf }: Served): boolean {
+  if (phase !== 'issue' && phase !== 'withdraw') return false;
+  return problem !== undefined || lag(phase, authorities, { leaf }) !== undefined;
+}
+
+function reasons(phase: Phase, authorities: Authorities, served: Served): string[] {
+  const { workload, problem, files, secrets = [], ...own } = served;
+  if (problem !== undefined) return [`${workload} cannot be asked: ${problem}`];
+  const found = [[workload, lag(phase, authorities, own)]];
+  if (files !== undefined) {
+    const late = files.problem === undefined ? lag(phase, authorities, files) : `is not up to date: ${files.problem}`;
+    found.push([`${workload}'s OUTPUT_CERTS`, late]);
+  }
+  for (const { name, ...holding } of secrets)
+    if (isOfLeaving(phase, authorities, holding))
+      found.push([`${workload}'s secret "${name}"`, lag(phase, authorities, holding)]);
+  return found.flatMap(([who, late]) => (late === undefined ? [] : [`${who} ${late}`]));
+}
+
+/** Whether what others provide is of the authority that is to go: what is of a third one may stay as it is. */
+function isOfLeaving(phase: Phase, { old, next }: Authorities, { leaf, trusted }: Holding): boolean {
+  if (phase === 'issue' || phase === 'withdraw')
+    return leaf?.isSignedBy((phase === 'issue' ? old : next).certificate) ?? false;
+  return old.roots.some((root) => trusted?.includes(root.fingerprint));
+}
+
+/** How a holding is behind. */
+function lag(phase: Phase, authorities: Authorities, { leaf, trusted }: Holding): string | undefined {
   switch (phase) {
     case 'trust': {
       const missing = newRoots(authorities).find((root) => trusted && !trusted.includes(root.fingerprint));
@@ -72,15 +104,13 @@ function lag(phase: Phase, authorities: Authorities, { leaf, trusted }: Served):
       return left && `still trusts the old root "${left.displayName}"`;
     }
     case 'issue':
-      return servesOther(leaf, next, 'new');
-    case 'withdraw':
-      return servesOther(leaf, old, 'old');
+    case 'withdraw': {
+      if (leaf === undefined) return 'has no certificate yet';
+      const which = phase === 'issue' ? 'new' : 'old';
+      if (leaf.isSignedBy(signerOf(phase, authorities).certificate)) return undefined;
+      return `does not serve a certificate of the ${which} authority yet`;
+    }
   }
-}
-
-function servesOther(leaf: Certificate | undefined, wanted: SigningBundle, which: string): string | undefined {
-  if (leaf === undefined) return 'has no certificate yet';
-  return leaf.isSignedBy(wanted.certificate) ? undefined : `does not serve a certificate of the ${which} authority yet`;
 }
 
 /** Which authority signs in a phase; undefined is after the end. */

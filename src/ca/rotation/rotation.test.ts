@@ -48,7 +48,11 @@ class Workload {
   }
 
   served(workload: string): Served {
-    return { workload, leaf: this.#leaf, trusted: this.#roots.map((root) => root.fingerprint) };
+    return { workload, ...this.holding() };
+  }
+
+  holding() {
+    return { leaf: this.#leaf, trusted: this.#roots.map((root) => root.fingerprint) };
   }
 }
 
@@ -122,6 +126,69 @@ describe('the rotation of a root', () => {
     assert.equal(fs.existsSync(options.state), false, 'the keys are gone');
     await a.renew();
     check();
+  });
+
+  it('waits for the files that programs read, too', async (t) => {
+    const { rotation, a, b } = await scene(t);
+    // What b has stands for what a has written to its files.
+    const served = (problem?: string) => [{ ...a.served('a.default'), files: { ...b.holding(), problem } }];
+    const refused = (reason: RegExp, problem?: string) => assert.rejects(rotation.next(served(problem)), reason);
+    await rotation.start();
+    a.trust();
+    await refused(/"trust": a\.default's OUTPUT_CERTS does not trust the new root "O=cluster\.local" yet$/);
+    await assert.rejects(
+      rotation.next([{ ...a.served('a.default'), files: { trusted: [] } }]),
+      /a\.default's OUTPUT_CERTS does not trust/,
+    );
+    b.trust();
+    await refused(/"trust": a\.default's OUTPUT_CERTS is not up to date: no space left$/, 'no space left');
+    await rotation.next(served());
+
+    await refused(/: a\.default does not serve .* yet; a\.default's OUTPUT_CERTS does not serve .* yet$/);
+    await a.renew();
+    await refused(/"issue": a\.default's OUTPUT_CERTS does not serve a certificate of the new authority yet$/);
+    assert.deepEqual(rotation.lateWith(served()), [], 'another renewal would not help');
+    await b.renew();
+    await rotation.next(served());
+
+    a.trust();
+    await refused(/"drop": a\.default's OUTPUT_CERTS still trusts the old root "O=cluster\.local"$/);
+    b.trust();
+    await rotation.next(served());
+    assert.equal(rotation.status, undefined);
+  });
+
+  it('waits for other secrets of a proxy only where they are of the authority that goes', async (t) => {
+    const { dir, rotation, a, b } = await scene(t);
+    const foreign = path.join(dir, 'foreign');
+    (await openSelfSigned(foreign, { trustDomain: 'cluster.local' })).close();
+    const stranger = new Workload(foreign);
+    stranger.trust();
+    await stranger.renew();
+    const secretsOf = (workload: Workload, name: string) => {
+      const { leaf, trusted } = workload.holding();
+      return [
+        { name, leaf },
+        { name: `${name}-cacert`, trusted },
+      ];
+    };
+    const served = () => [
+      { ...a.served('a.default'), secrets: [...secretsOf(b, 'file'), ...secretsOf(stranger, 'other')] },
+    ];
+    await rotation.start();
+    a.trust();
+    await assert.rejects(rotation.next(served()), /"trust": a\.default's secret "file-cacert" does not trust .* yet$/);
+    b.trust();
+    await rotation.next(served());
+    await a.renew();
+    await assert.rejects(rotation.next(served()), /"issue": a\.default's secret "file" does not serve .* yet$/);
+    await b.renew();
+    await rotation.next(served());
+    a.trust();
+    await assert.rejects(rotation.next(served()), /"drop": a\.default's secret "file-cacert" still trusts .*"$/);
+    b.trust();
+    await rotation.next(served());
+    assert.equal(rotation.status, undefined);
   });
 
   it('is taken back at once while nothing is signed with it', async (t) => {

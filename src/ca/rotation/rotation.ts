@@ -17,6 +17,7 @@ import {
   nextPhase,
   type Phase,
   type Served,
+  servesOther,
 } from './phases.ts';
 
 export interface RotationOptions {
@@ -136,11 +137,9 @@ export class Rotation {
 
   /** The workloads that serve a certificate of another authority than the phase wants. */
   lateWith(served: readonly Served[]): string[] {
-    const { record, authorities } = this.#current ?? {};
-    if (record?.phase !== 'issue' && record?.phase !== 'withdraw') return [];
-    return served
-      .filter((one) => blockers(record.phase, authorities!, [one]).length > 0)
-      .map(({ workload }) => workload);
+    if (this.#current === undefined) return [];
+    const { record, authorities } = this.#current;
+    return served.filter((one) => servesOther(record.phase, authorities, one)).map(({ workload }) => workload);
   }
 
   /** Goes on to the next phase, or ends. Throws {@link NotYet} if the present one is not complete. */

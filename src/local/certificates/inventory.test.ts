@@ -66,5 +66,8 @@ test('certificates are listed once, with who presents and trusts them, and what 
 
   const { leaf: served, trusted } = servedOf(finding);
   assert.deepEqual([served?.displayName, trusted], ['O=leaf0', [readCertificates(pki.roots)[0]!.fingerprint]]);
+  const [chain, roots] = [readCertificates(shop.cert), readCertificates(pki.roots)];
+  const { files } = servedOf({ ...finding, output: { chain, roots, problem: 'full' } });
+  assert.deepEqual([files?.leaf?.displayName, files?.trusted, files?.problem], ['O=leaf1', trusted, 'full']);
   assert.deepEqual(servedOf({ workload: 'x', problem: 'no answer', secrets }), { workload: 'x', problem: 'no answer' });
 });

@@ -68,8 +68,10 @@ export class MeshCertificates {
       this.#findings(),
       ...['ca-cert.pem', 'root-cert.pem'].map((name) => readSmallFile(path.join(authority, name))),
     ]);
-    const problems = findings.flatMap(({ workload, problem, secrets, renewal }) => {
+    const problems = findings.flatMap(({ workload, problem, secrets, renewal, output }) => {
       if (problem !== undefined) return [{ workload, problem }];
+      if (output?.problem !== undefined)
+        return [{ workload, problem: `OUTPUT_CERTS is not up to date: ${output.problem}` }];
       if (secrets.some(({ use }) => use === 'presents')) return [];
       return renewal?.overdue === undefined ? [] : [{ workload, problem: renewal.overdue }];
     });

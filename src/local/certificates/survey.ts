@@ -25,6 +25,8 @@ export interface Finding {
   readonly waiting?: readonly string[];
   /** Of the certificate that its agent renews: times in ISO 8601. */
   readonly renewal?: Renewal;
+  /** What its agent has written to `OUTPUT_CERTS`, where it is to. */
+  readonly output?: Output;
 }
 
 export interface Renewal {
@@ -34,10 +36,19 @@ export interface Renewal {
   readonly overdue?: string;
 }
 
+/** The files of a workload. */
+export interface Output {
+  readonly chain: readonly Certificate[];
+  readonly roots: readonly Certificate[];
+  /** Why they are not up to date. */
+  readonly problem?: string;
+}
+
 /** What an agent answers to `/debug/certificates`. */
 interface AgentAnswer extends Renewal {
   readonly certificate?: { readonly chain?: string };
   readonly roots?: string;
+  readonly output?: { readonly chain?: string; readonly roots?: string; readonly problem?: string };
 }
 
 const OWN = 'default';
@@ -53,15 +64,22 @@ export async function survey({ workload, admin, status }: Surveyed): Promise<Fin
   }
   const { lastRenewal, renewalDue, overdue } = agent;
   const renewal = { lastRenewal, renewalDue, overdue };
+  const output = outputOf(agent);
   try {
     const [active, warming] = await Promise.all(
       ['active', 'warming'].map((state) => askJson(`http://${admin}/config_dump?resource=dynamic_${state}_secrets`)),
     );
     const used = usedSecrets(active);
-    return { workload, secrets: [...used, ...notUsed(agent, used)], waiting: waitingSecrets(warming), renewal };
+    return { workload, secrets: [...used, ...notUsed(agent, used)], waiting: waitingSecrets(warming), renewal, output };
   } catch (error) {
-    return { workload, problem: messageOf(error), secrets: notUsed(agent, []), renewal };
+    return { workload, problem: messageOf(error), secrets: notUsed(agent, []), renewal, output };
   }
+}
+
+function outputOf({ output }: AgentAnswer): Output | undefined {
+  if (output === undefined) return undefined;
+  const { chain = '', roots = '', problem } = output;
+  return { chain: readCertificates(chain), roots: readCertificates(roots), problem };
 }
 
 /** What the agent has and its proxy has not asked for, such as where there is no proxy. */
@@ -96,9 +114,20 @@ export function presentedChain(host: string, port: number, servername: string): 
 }
 
 /** A finding as evidence for a rotation. */
-export function servedOf({ workload, problem, secrets }: Finding): Served {
+export function servedOf({ workload, problem, secrets, output }: Finding): Served {
   if (problem !== undefined) return { workload, problem };
   const own = secrets.find(({ name, use }) => name === OWN && use === 'presents');
   const roots = secrets.find(({ name, use }) => name === ROOTS && use === 'trusts');
-  return { workload, leaf: own?.certificates[0], trusted: (roots?.certificates ?? []).map((c) => c.fingerprint) };
+  const others = secrets.filter((secret) => secret !== own && secret !== roots);
+  return {
+    workload,
+    leaf: own?.certificates[0],
+    trusted: fingerprints(roots?.certificates ?? []),
+    files: output && { leaf: output.chain[0], trusted: fingerprints(output.roots), problem: output.problem },
+    secrets: others.map(({ name, use, certificates }) =>
+      use === 'presents' ? { name, leaf: certificates[0] } : { name, trusted: fingerprints(certificates) },
+    ),
+  };
 }
+
+const fingerprints = (certificates: readonly Certificate[]) => certificates.map((c) => c.fingerprint);
