@@ -25,7 +25,7 @@ test('what the files hold is told as soon as they hold it, and what cannot be wr
   assert.deepEqual(output.state, { dir });
 
   output.write(stateOf('1'));
-  await until('the first', () => output.state.chain ? output.state : undefined);
+  await until('the first', () => (output.state.chain ? output.state : undefined));
   assert.deepEqual(output.state, { dir, chain: 'chain 1', roots: 'roots 1' });
   assert.equal(fs.readFileSync(path.join(dir, 'cert-chain.pem'), 'utf8'), 'chain 1');
 
@@ -33,7 +33,7 @@ test('what the files hold is told as soon as they hold it, and what cannot be wr
   fs.rmSync(path.join(dir, '..data'));
   fs.mkdirSync(path.join(dir, '..data', 'in-the-way'), { recursive: true });
   output.write(stateOf('2'));
-  const { problem, ...held } = await until('the failure', () => output.state.problem ? output.state : undefined);
+  const { problem, ...held } = await until('the failure', () => (output.state.problem ? output.state : undefined));
   assert.match(problem!, /^The files in .*out cannot be written: /);
   assert.deepEqual(held, { dir, chain: 'chain 1', roots: 'roots 1' });
   output.write(stateOf('3'));
