@@ -127,7 +127,9 @@ function tracingOf(
   errors: ConfigErrors,
 ): { readonly config: TracingConfig; readonly release: () => void } {
   const at = errors.at('tracing');
-  const lease = tracing.provider && tracers.acquire(tracing.provider, clusters, at.at('provider'));
+  const lease = tracing.provider
+    ? tracers.acquire(tracing.provider, clusters, at.at('provider'))
+    : tracers.acquireDefault(clusters, at);
   const uuid = requestIdOptions(requestIdExtension, errors.at('request_id_extension'));
   const config = tracingConfig(
     tracing,

@@ -11,9 +11,16 @@ const WORKER = [
 
 const ABSENT: AbsentStats = { counters: ['extension_config_missing', 'network_extension_config_missing'] };
 
+const SET_WITH: Readonly<Record<string, string>> = {
+  downstream_cx_active: 'downstream_cx_total',
+  downstream_pre_cx_active: 'downstream_cx_total',
+  'worker_0.downstream_cx_active': 'downstream_cx_total',
+};
+
 /** Statistics of a listener (Envoy's `listener.ADDRESS.`). */
 export class ListenerStats extends StatGroup {
   readonly gauges = GAUGES;
+  override readonly setWith = SET_WITH;
   override readonly computed = WORKER;
   override readonly absent = ABSENT;
   readonly connections_accepted_per_socket_event = new Histogram();
