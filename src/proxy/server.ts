@@ -19,9 +19,9 @@ import { ConfigErrors } from './config/errors.ts';
 import { configSourceSpec } from './config/source-spec.ts';
 import { type UnknownFieldPolicy, UnknownFields } from './config/unknown-fields.ts';
 import { durationMs } from './config/values.ts';
+import { ExtensionConfigs } from './extension-config.ts';
 import { HTTP_FILTERS, NETWORK_FILTERS } from './filters/index.ts';
 import { httpConnectionManagerDefinition } from './http/definition.ts';
-import { ExtensionConfigs } from './http/extension-config.ts';
 import { HttpFilterRegistry } from './http/filter-registry.ts';
 import { RouteSubscriptions } from './http/rds.ts';
 import type { AddressMap } from './net/address-map.ts';
@@ -164,6 +164,7 @@ export class ProxyServer implements AdminProxy {
         worker,
         clusters: this.clusters,
         networkFilters,
+        extensions: this.extensions,
         limits: new ConnectionLimits(
           this.runtime,
           maxDownstreamConnections(bootstrap.overloadManager, worker.stats, this.#errors.at('overload_manager')),
