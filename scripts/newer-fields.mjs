@@ -22,6 +22,7 @@ const FILTER_STATE_VALUES = 'repeated common.set_filter_state.v3.FilterStateValu
 
 /** [file, the line that they come behind, the fields, each on a line of its own]. */
 export const NEWER_FIELDS = [
+  ['envoy/config/accesslog/v3/accesslog.proto', '    LE = 2;', ['NE = 3;']],
   ['envoy/config/cluster/v3/cluster.proto', 'message Cluster {', ['google.protobuf.Duration dns_jitter = 58;']],
   ['envoy/config/metrics/v3/metrics_service.proto', 'message MetricsServiceConfig {', ['uint32 batch_size = 6;']],
   [

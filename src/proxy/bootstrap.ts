@@ -15,7 +15,7 @@ import { SUPPORTED as TLS } from './tls/supported.ts';
 const V3 = 'envoy.config.bootstrap.v3';
 
 /** Fields of a bootstrap that are honoured, or that have no meaning in this runtime (watchdogs, memory). */
-const SUPPORTED: SupportTable = {
+export const SUPPORTED: SupportTable = {
   ...CLUSTER,
   ...LISTENER,
   ...TLS,

@@ -243,7 +243,8 @@ function parseFields(
   let i = start;
   let count = 0;
   let hostSeen = false;
-  if (options.preserveCase) headers.originalNames = [];
+  const originalNames = options.preserveCase ? new Map<string, string>() : undefined;
+  headers.originalNames = originalNames;
   for (;;) {
     const nameStart = i;
     while (TOKEN[text.charCodeAt(i)] === 1) i++;
@@ -255,6 +256,7 @@ function parseFields(
     if (i === nameStart) return BAD;
     const spelling = text.substring(nameStart, i);
     const name = lowerName(spelling);
+    if (originalNames !== undefined && !originalNames.has(name)) originalNames.set(name, spelling);
     i++;
     while (text.charCodeAt(i) === 32 || text.charCodeAt(i) === 9) i++;
     const valueStart = i;
@@ -279,7 +281,6 @@ function parseFields(
       if (problem !== undefined) return problem;
     }
     headers.add(name, value);
-    if (options.preserveCase) headers.originalNames![headers.size - 1] = spelling;
   }
 }
 
