@@ -588,6 +588,7 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
       'reporter',
       'tcp_reporting_duration',
     ],
+    'envoy.extensions.stat_sinks.graphite_statsd.v3.GraphiteStatsdSink': ['max_bytes_per_datagram', 'prefix'],
   },
 };
 
