@@ -1,12 +1,11 @@
-import fs from 'node:fs';
 import { fromBinary, type JsonValue } from '@bufbuild/protobuf';
-import { type Document, isMap, isNode, isSeq, LineCounter, parseDocument } from 'yaml';
 import { type Bootstrap, BootstrapSchema } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
 import { FileAccessLogSchema } from '../api/gen/envoy/extensions/access_loggers/file/v3/file_pb.ts';
-import { type JsonProblem, messageFromJson } from '../api/json.ts';
+import { messageFromJson } from '../api/json.ts';
 import { typeNameOf } from '../api/registry.ts';
-import { formatLocation, messageOf, UserError } from '../base/errors.ts';
+import { UserError } from '../base/errors.ts';
 import { SUPPORTED as CLUSTER } from './cluster/supported.ts';
+import { describeProblems, parseConfig, pathOf, readTextFile } from './config/document.ts';
 import { ConfigErrors } from './config/errors.ts';
 import { checkSupported, type SupportTable } from './config/supported.ts';
 import { SUPPORTED as LISTENER } from './net/supported.ts';
@@ -15,7 +14,7 @@ import { SUPPORTED as TLS } from './tls/supported.ts';
 const V3 = 'envoy.config.bootstrap.v3';
 
 /** Fields of a bootstrap that are honoured, or that have no meaning in this runtime (watchdogs, memory). */
-export const SUPPORTED: SupportTable = {
+const SUPPORTED: SupportTable = {
   ...CLUSTER,
   ...LISTENER,
   ...TLS,
@@ -25,8 +24,6 @@ export const SUPPORTED: SupportTable = {
     'dynamic_resources',
     'cluster_manager',
     'stats_config',
-    'stats_sinks',
-    'tracing',
     'stats_flush_interval',
     'stats_flush_on_admin',
     'watchdog',
@@ -58,8 +55,6 @@ export const SUPPORTED: SupportTable = {
     'enable_deferred_cluster_creation',
   ],
   [`${V3}.ClusterManager.OutlierDetection`]: ['event_log_path'],
-  'envoy.config.trace.v3.Tracing': ['http'],
-  'envoy.config.trace.v3.Tracing.Http': ['name', 'typed_config'],
   [`${V3}.LayeredRuntime`]: ['layers'],
   [`${V3}.RuntimeLayer`]: ['name', 'static_layer', 'admin_layer'],
   [`${V3}.RuntimeLayer.AdminLayer`]: [],
@@ -75,7 +70,6 @@ export const SUPPORTED: SupportTable = {
   [`${V3}.Bootstrap.ApplicationLogConfig`]: ['log_format'],
   [`${V3}.Bootstrap.ApplicationLogConfig.LogFormat`]: ['text_format', 'json_format'],
   [`${V3}.MemoryAllocatorManager`]: ['bytes_to_release', 'memory_release_interval'],
-  'envoy.config.metrics.v3.StatsSink': ['name', 'typed_config'],
   'envoy.config.metrics.v3.StatsConfig': [
     'stats_tags',
     'use_all_default_tags',
@@ -120,8 +114,8 @@ export function loadBootstrap(
   inline: string | undefined,
   allowUnknown = false,
 ): LoadedBootstrap {
-  const base = path === undefined ? undefined : parse(readFile(path), path);
-  const extra = inline === undefined ? undefined : parse(inline, '--config-yaml');
+  const base = path === undefined ? undefined : parseConfig(readTextFile(path), path);
+  const extra = inline === undefined ? undefined : parseConfig(inline, '--config-yaml');
   if (base === undefined && extra === undefined) {
     throw new UserError('a configuration is needed: use -c FILE, or --config-yaml TEXT');
   }
@@ -129,15 +123,15 @@ export function loadBootstrap(
   // Envoy merges the inline text over the file.
   const json = base && extra ? merge(base.json, extra.json) : source.json;
   const read = messageFromJson(BootstrapSchema, json ?? {}, { allowUnknown });
-  if ('problems' in read) throw new UserError(describe(read.problems, source).join('\n'));
+  if ('problems' in read) throw new UserError(describeProblems(read.problems, source).join('\n'));
   const errors = new ConfigErrors();
   checkSupported(BootstrapSchema, read.message, SUPPORTED, errors);
   checkValues(read.message, errors);
   if (errors.any) {
     const problems = errors.list.map((e) => ({ path: pathOf(e.path), message: e.message }));
-    throw new UserError(describe(problems, source).join('\n'));
+    throw new UserError(describeProblems(problems, source).join('\n'));
   }
-  return { bootstrap: read.message, unknown: describe(read.unknown, source) };
+  return { bootstrap: read.message, unknown: describeProblems(read.unknown, source) };
 }
 
 /** Fields of which we have one value only. */
@@ -160,33 +154,6 @@ function checkValues({ admin, defaultRegexEngine }: Bootstrap, errors: ConfigErr
 const NOWHERE = '/dev/null';
 const ADMIN_LOG = 'requests to the admin interface are not logged';
 
-function readFile(path: string): string {
-  try {
-    return fs.readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`cannot read ${path}: ${messageOf(error)}`);
-  }
-}
-
-interface Source {
-  readonly name: string;
-  readonly json: JsonValue;
-  readonly document: Document;
-  readonly lines: LineCounter;
-}
-
-function parse(text: string, name: string): Source {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, merge: true });
-  const [problem] = document.errors;
-  if (problem) {
-    const at = lines.linePos(problem.pos[0]);
-    const [sentence] = problem.message.split(' at line');
-    throw new UserError(`${formatLocation({ file: name, line: at.line, column: at.col })}: ${sentence}`);
-  }
-  return { name, json: document.toJS({ maxAliasCount: 1000 }) as JsonValue, document, lines };
-}
-
 function merge(base: JsonValue, extra: JsonValue): JsonValue {
   if (!isPlain(base) || !isPlain(extra)) {
     return Array.isArray(base) && Array.isArray(extra) ? [...base, ...extra] : extra;
@@ -198,49 +165,4 @@ function merge(base: JsonValue, extra: JsonValue): JsonValue {
 
 function isPlain(json: JsonValue): json is Record<string, JsonValue> {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
-}
-
-function describe(problems: readonly JsonProblem[], source: Source): string[] {
-  return problems.map(({ path, message }) => {
-    const at = locate(source, path);
-    const field = formatPath(path);
-    return `${formatLocation({ file: source.name, ...at })}: ${field ? `${field}: ` : ''}${message}`;
-  });
-}
-
-function formatPath(path: readonly (string | number)[]): string {
-  return path.map((p, i) => (typeof p === 'number' ? `[${p}]` : i === 0 ? p : `.${p}`)).join('');
-}
-
-/** `a.b[0].c` -> its steps. */
-function pathOf(text: string): (string | number)[] {
-  return [...text.matchAll(/\["([^"]*)"\]|\[(\d+)\]|([^.[\]]+)/g)].map(([, quoted, index, name]) =>
-    index === undefined ? (quoted ?? name) : Number(index),
-  );
-}
-
-/** Where a path, or the nearest thing above it that was written, stands. */
-function locate({ document, lines }: Source, path: readonly (string | number)[]): { line: number; column: number } {
-  let node: unknown = document.contents;
-  let best = 0;
-  for (const step of path) {
-    let next: unknown;
-    if (isMap(node)) {
-      const names = typeof step === 'string' ? [step, camel(step)] : [String(step)];
-      const pair = node.items.find((item) => isNode(item.key) && names.includes(String(item.key.toJSON())));
-      if (pair && isNode(pair.key) && pair.key.range) [best] = pair.key.range;
-      next = pair?.value;
-    } else if (isSeq(node)) {
-      next = node.items[Number(step)];
-      if (isNode(next) && next.range) [best] = next.range;
-    }
-    if (next === undefined || next === null) break;
-    node = next;
-  }
-  const { line, col } = lines.linePos(best);
-  return { line, column: col };
-}
-
-function camel(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

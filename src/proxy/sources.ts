@@ -3,13 +3,17 @@ import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { AdsClient } from '../xds/client/ads-client.ts';
 import type { ConfigSource } from '../xds/client/config-source.ts';
-import { SdsClient } from '../xds/client/sds-client.ts';
+import { SingleTypeClient } from '../xds/client/single-type-client.ts';
 import type { ClusterSource } from './cluster/cluster.ts';
+import type { UnknownFieldSink } from './config/errors.ts';
 import type { ConfigSourceSpec } from './config/source-spec.ts';
 import { streamBackoff } from './config/source-spec.ts';
 import { durationMs } from './config/values.ts';
+import { FileSource } from './file-source.ts';
+import { FileWatcher } from './file-watcher.ts';
 import { ClusterGrpcTransport } from './grpc/cluster-transport.ts';
 import { StatGroup, type StatsStore } from './observe/stats.ts';
+import type { Timers } from './timers.ts';
 
 class ControlPlaneGroup extends StatGroup {
   readonly gauges: ReadonlySet<string> = new Set(['connected_state', 'pending_requests']);
@@ -25,6 +29,8 @@ export interface SourcesOptions {
   readonly stats: StatsStore;
   readonly log: Logger;
   readonly random: () => number;
+  readonly timers: Timers;
+  readonly unknownFields: UnknownFieldSink;
   /** `dynamic_resources.ads_config`. */
   readonly ads:
     | { readonly service: GrpcService; readonly delta: boolean; readonly nodeOnFirstOnly: boolean }
@@ -33,10 +39,12 @@ export interface SourcesOptions {
   readonly inProcess: ReadonlyMap<string, ConfigSource>;
 }
 
-/** Where configuration comes from: ADS, single-type streams through clusters, or an agent in the same process. */
+/** Where configuration comes from: ADS, single-type streams through clusters, files, or an agent in the same process. */
 export class Sources {
   readonly #options: SourcesOptions;
-  readonly #streams = new Map<string, SdsClient>();
+  readonly #streams = new Map<string, SingleTypeClient>();
+  readonly #files = new Map<string, FileSource>();
+  #watcher: FileWatcher | undefined = undefined;
   #ads: AdsClient | undefined = undefined;
   /** `control_plane.identifier` of the ADS stream. */
   identifier = '';
@@ -47,13 +55,13 @@ export class Sources {
 
   get(spec: ConfigSourceSpec): ConfigSource {
     if (spec.kind === 'ads') return this.#adsClient();
-    if (spec.kind === 'path') throw new Error('path config sources are read by whoever uses them');
+    if (spec.kind === 'path') return this.#file(spec);
     const local = this.#options.inProcess.get(spec.clusterName);
     if (local !== undefined) return local;
     const key = JSON.stringify(spec);
     let client = this.#streams.get(key);
     if (client === undefined) {
-      client = new SdsClient({
+      client = new SingleTypeClient({
         ...this.#common(),
         transport: new ClusterGrpcTransport(this.#options.clusters, spec.clusterName),
         ...(spec.backoff && { backoff: spec.backoff }),
@@ -63,6 +71,18 @@ export class Sources {
       this.#streams.set(key, client);
     }
     return client;
+  }
+
+  #file(spec: Extract<ConfigSourceSpec, { kind: 'path' }>): FileSource {
+    const key = JSON.stringify(spec);
+    let source = this.#files.get(key);
+    if (source === undefined) {
+      const { timers, log, unknownFields } = this.#options;
+      this.#watcher ??= new FileWatcher(timers, log);
+      source = new FileSource({ ...spec, watcher: this.#watcher, log, unknownFields, now: () => timers.wallClock() });
+      this.#files.set(key, source);
+    }
+    return source;
   }
 
   #common() {
@@ -100,5 +120,7 @@ export class Sources {
   close(): void {
     this.#ads?.close();
     for (const client of this.#streams.values()) client.close();
+    for (const source of this.#files.values()) source.close();
+    this.#watcher?.close();
   }
 }

@@ -14,7 +14,7 @@ import { GrpcClientCall } from '../../wire/grpc/client.ts';
 import type { GrpcTransport } from '../../wire/grpc/transport.ts';
 import { Http2ClientCodec } from '../../wire/http2/client.ts';
 import type { ConfigSource, RawResource, Rejection, SubscriptionSink } from '../../xds/client/config-source.ts';
-import { SdsClient } from '../../xds/client/sds-client.ts';
+import { SingleTypeClient } from '../../xds/client/single-type-client.ts';
 import { Resource } from '../../xds/session/resource-types.ts';
 import { GrpcListener } from '../grpc-listener.ts';
 import { CodecSocket } from '../net/codec-socket.ts';
@@ -213,7 +213,7 @@ for (const delta of [false, true]) {
     assert.equal(fs.statSync(path.dirname(file)).mode & 0o777, 0o700);
     const transport = transportTo(file);
     t.after(() => transport.close());
-    const client: ConfigSource & { close(): void } = new SdsClient({
+    const client: ConfigSource & { close(): void } = new SingleTypeClient({
       transport,
       clock: systemClock,
       node: NODE,
@@ -270,7 +270,7 @@ test('secrets by the names of files, over a socket; what an agent does not have 
   t.after(() => listener.close());
   const transport = transportTo(file);
   t.after(() => transport.close());
-  const client = new SdsClient({ transport, clock: systemClock, node: NODE, delta: false });
+  const client = new SingleTypeClient({ transport, clock: systemClock, node: NODE, delta: false });
   t.after(() => client.close());
   const pair = `file-cert:${cert}~${key}`;
   const roots = `file-root:${ca}`;

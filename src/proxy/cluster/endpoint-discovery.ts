@@ -90,7 +90,8 @@ function edsEndpoints({ eds }: ClusterConfig, { worker, endpoints }: ClusterEnvi
   return (cluster) => {
     const { stats } = cluster;
     const updates = (stats.endpoints ??= new EndpointUpdates());
-    stats.update_attempt++;
+    // A file is only read: nobody is asked.
+    if (eds.source.kind !== 'path') stats.update_attempt++;
     return endpoints.watch(eds.source, eds.serviceName, {
       onEndpoints(assignment, version) {
         stats.update_attempt++;
@@ -112,6 +113,10 @@ function edsEndpoints({ eds }: ClusterConfig, { worker, endpoints }: ClusterEnvi
       onRejected() {
         stats.update_attempt++;
         updates.rejected++;
+      },
+      onFailed() {
+        stats.update_attempt++;
+        stats.update_failure++;
       },
     });
   };

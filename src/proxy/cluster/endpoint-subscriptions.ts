@@ -22,6 +22,8 @@ export interface EndpointSink {
   onTimeout(): void;
   /** An update was refused; the last good endpoints stay. */
   onRejected(): void;
+  /** The stream of configuration ended, or the file of it cannot be read. */
+  onFailed(): void;
 }
 
 /** What the server said last. */
@@ -48,9 +50,6 @@ export class EndpointSubscriptions {
     return this.#sources.of(source).watch(name, sink);
   }
 }
-
-/** Clusters count for themselves. */
-const NOT_COUNTED = { attempt() {}, success() {}, rejected() {}, failure() {} };
 
 class SourceSubscription {
   readonly #worker: WorkerContext;
@@ -79,8 +78,15 @@ class SourceSubscription {
           flushQueue.run(() => this.#tell(missing, (sink) => (timedOut ? sink.onTimeout() : sink.onNothing())));
         },
       },
-      // What is missing next is missing because its time is up.
-      stats: { ...NOT_COUNTED, initFetchTimeout: () => (this.#timedOut = true) },
+      // Clusters count for themselves what comes to them; what happens to the stream or the file happens to all.
+      stats: {
+        attempt() {},
+        success() {},
+        rejected() {},
+        failure: () => this.#tell([...this.#services.keys()], (sink) => sink.onFailed()),
+        // What is missing next is missing because its time is up.
+        initFetchTimeout: () => (this.#timedOut = true),
+      },
     });
   }
 

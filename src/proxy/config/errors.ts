@@ -1,7 +1,7 @@
 /** Told of the fields of resources that are newer than our copy of the API. */
 export interface UnknownFieldSink {
-  /** Field `number` of message `typeName`, found at `path`. Returns why the resource is refused for it, or undefined. */
-  note(path: string, typeName: string, number: number): string | undefined;
+  /** `what` says which field, found at `path`. Returns why the resource is refused for it, or undefined. */
+  note(path: string, what: string): string | undefined;
 }
 
 /** Collects everything that is wrong with a resource or a bootstrap, each with the path of its field. */
@@ -31,7 +31,7 @@ export class ConfigErrors {
 
   /** A field of the message here that our copy of the API does not have. */
   addUnknown(typeName: string, number: number): void {
-    const refusal = this.#unknown?.note(this.#prefix, typeName, number);
+    const refusal = this.#unknown?.note(this.#prefix, `${typeName} has an unknown field, number ${number}`);
     if (refusal !== undefined) this.add('', refusal);
   }
 

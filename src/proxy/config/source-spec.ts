@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { ApiConfigSource_ApiType, type ConfigSource } from '../../api/gen/envoy/config/core/v3/config_source_pb.ts';
 import type { GrpcService_EnvoyGrpc } from '../../api/gen/envoy/config/core/v3/grpc_service_pb.ts';
 import type { ConfigErrors } from './errors.ts';
@@ -21,15 +22,19 @@ export type ConfigSourceSpec =
       /** Milliseconds before a stream that ended is opened again; Envoy's 500 to 30,000 unless told. */
       readonly backoff?: StreamBackoff;
     }
-  | { readonly kind: 'path'; readonly path: string };
+  /** A file with a discovery response; it is read again when it is replaced, or when something in the folder is. */
+  | { readonly kind: 'path'; readonly path: string; readonly watchedDirectory?: string };
 
 /** Where resources come from, or an error. */
 export function configSourceSpec(source: ConfigSource | undefined, errors: ConfigErrors): ConfigSourceSpec | undefined {
   const specifier = source?.configSourceSpecifier;
   const initialFetchTimeoutMs = durationMs(source?.initialFetchTimeout, 15_000);
   if (specifier?.case === 'ads' || specifier?.case === 'self') return { kind: 'ads', initialFetchTimeoutMs };
-  if (specifier?.case === 'path') return { kind: 'path', path: specifier.value };
-  if (specifier?.case === 'pathConfigSource') return { kind: 'path', path: specifier.value.path };
+  if (specifier?.case === 'path') return fileSpec(specifier.value, undefined, errors);
+  if (specifier?.case === 'pathConfigSource') {
+    const { path, watchedDirectory } = specifier.value;
+    return fileSpec(path, watchedDirectory?.path, errors.at('path_config_source'));
+  }
   if (specifier?.case === 'apiConfigSource') {
     const { apiType, grpcServices } = specifier.value;
     const target = grpcServices[0]?.targetSpecifier;
@@ -42,6 +47,17 @@ export function configSourceSpec(source: ConfigSource | undefined, errors: Confi
     return undefined;
   }
   errors.add('', 'a config source is needed');
+  return undefined;
+}
+
+/** A file that is not there is an error at once, as Envoy has it: nobody waits for it. */
+function fileSpec(
+  path: string,
+  watchedDirectory: string | undefined,
+  errors: ConfigErrors,
+): ConfigSourceSpec | undefined {
+  if (fs.existsSync(path)) return { kind: 'path', path, ...(watchedDirectory !== undefined && { watchedDirectory }) };
+  errors.add('path', `must be an existing file: there is no ${JSON.stringify(path)}`);
   return undefined;
 }
 

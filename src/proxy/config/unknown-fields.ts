@@ -26,8 +26,7 @@ export class UnknownFields implements UnknownFieldSink {
     this.#log = log;
   }
 
-  note(path: string, typeName: string, number: number): string | undefined {
-    const what = `${typeName} has an unknown field, number ${number}`;
+  note(path: string, what: string): string | undefined {
     if (this.#policy === 'reject') return what;
     if (this.#policy === 'ignore' || this.#told.has(what) || this.#told.size >= MAX_TOLD) return undefined;
     this.#told.add(what);

@@ -159,8 +159,7 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
   const transformation = proto.schemeHeaderTransformation;
   const streamErrors = proto.streamErrorOnInvalidHttpMessage;
   const http1 = http1Options(proto.httpProtocolOptions, limits, errors.at('http_protocol_options'));
-  const underscores = UNDERSCORES[common?.headersWithUnderscoresAction ?? Underscores.ALLOW];
-  const http2 = { ...http2Options(proto.http2ProtocolOptions, limits, built.bufferLimit, now), underscores };
+  const http2 = http2Options(proto.http2ProtocolOptions, limits, built.bufferLimit, now);
   return {
     ...built,
     statPrefix: proto.statPrefix,
@@ -195,7 +194,7 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
     stripMatchingPort: proto.stripMatchingHostPort,
     stripAnyPort: proto.stripPortMode.case === 'stripAnyHostPort' && proto.stripPortMode.value,
     stripTrailingDot: proto.stripTrailingHostDot,
-    underscores,
+    underscores: UNDERSCORES[common?.headersWithUnderscoresAction ?? Underscores.ALLOW],
     idleTimeoutMs: durationMs(common?.idleTimeout, 3_600_000),
     streamIdleTimeoutMs: durationMs(proto.streamIdleTimeout, 300_000),
     requestTimeoutMs: durationMs(proto.requestTimeout, 0),

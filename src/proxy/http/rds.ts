@@ -109,6 +109,9 @@ class SourceRoutes {
   readonly #clusterExists: (name: string) => boolean;
   readonly #routes = new Map<string, RdsRoutes>();
   readonly #subscription: NameSubscription;
+  /** Whether names are asked for, which counts as an attempt; a file is only read. */
+  readonly #asks: boolean;
+  #timedOut = false;
 
   constructor(
     worker: WorkerContext,
@@ -117,6 +120,7 @@ class SourceRoutes {
     source: ConfigSourceSpec,
   ) {
     this.#worker = worker;
+    this.#asks = source.kind !== 'path';
     this.#filters = filters;
     this.#clusterExists = clusterExists;
     this.#subscription = new NameSubscription(worker, {
@@ -131,8 +135,28 @@ class SourceRoutes {
           });
         },
         onMissing: (missing) => {
-          for (const name of missing) this.#routes.get(name)?.answered();
+          const timedOut = this.#timedOut;
+          this.#timedOut = false;
+          for (const name of missing) {
+            const routes = this.#routes.get(name);
+            if (timedOut) routes?.stats.group.initFetchTimeout();
+            routes?.answered();
+          }
         },
+      },
+      // Routes count for themselves what comes to them; what happens to the stream or the file happens to all.
+      stats: {
+        attempt() {},
+        success() {},
+        rejected() {},
+        failure: () => {
+          for (const { stats } of this.#routes.values()) {
+            stats.group.attempt();
+            stats.group.failure();
+          }
+        },
+        // What is missing next is missing because its time is up.
+        initFetchTimeout: () => (this.#timedOut = true),
       },
     });
   }
@@ -145,7 +169,7 @@ class SourceRoutes {
     let routes = this.#routes.get(name);
     if (routes === undefined) {
       const stats = this.#worker.stats.acquire(`http.${statPrefix}.rds.${name}.`, ReloadingSubscriptionStats);
-      stats.group.attempt();
+      if (this.#asks) stats.group.attempt();
       routes = new RdsRoutes(name, stats);
       this.#routes.set(name, routes);
       this.#subscription.namesChanged();

@@ -24,7 +24,6 @@ class ListenerManagerStats extends StatGroup {
     'workers_pinned',
     'workers_started',
   ]);
-  override readonly setWith = { total_listeners_warming: '' };
   listener_added = 0;
   listener_create_failure = 0;
   listener_create_success = 0;
@@ -224,12 +223,18 @@ export class ListenerManager implements ListenerLookup {
     };
     for (const name of removed) this.#remove(name);
     for (const { name, version, bytes } of resources) {
-      const problem = this.#take(name, version, bytes, (error) => {
-        if (error) rejections.push(this.#reject(name, messageOf(error), version, bytes));
+      // One that waits for its routes has been accounted for by the time its sockets listen.
+      let told = false;
+      binding++;
+      const account = (error?: Error) => {
+        const rejection = error && this.#reject(name, messageOf(error), version, bytes);
+        if (told) return;
+        told = true;
+        if (rejection) rejections.push(rejection);
         done();
-      });
-      if (problem === undefined) binding++;
-      else if (problem !== '') rejections.push(this.#reject(name, problem, version, bytes));
+      };
+      const problem = this.#take(name, version, bytes, account);
+      if (problem !== undefined) account(problem === '' ? undefined : new Error(problem));
     }
     done();
   }

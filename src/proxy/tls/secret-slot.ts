@@ -1,7 +1,7 @@
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/log.ts';
 import { ConfigErrors } from '../config/errors.ts';
-import type { FileWatcher } from './file-watcher.ts';
+import type { FileWatcher } from '../file-watcher.ts';
 
 /** One kind of secret: how its message becomes what contexts use. */
 export interface SecretKind<Proto, Value> {

@@ -23,7 +23,7 @@ import { configSourceSpec } from '../config/source-spec.ts';
 import { checkSupported } from '../config/supported.ts';
 import { durationMs } from '../config/values.ts';
 import type { WorkerContext } from '../context.ts';
-import { FileWatcher } from './file-watcher.ts';
+import { FileWatcher } from '../file-watcher.ts';
 import { type KeyPair, loadKeyPair } from './key-pair.ts';
 import { PeerCertificates } from './peer-certificate.ts';
 import { type SecretCheck, type SecretKind, SecretSlot } from './secret-slot.ts';

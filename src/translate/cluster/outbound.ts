@@ -16,7 +16,6 @@ import { configPath } from '../metadata.ts';
 import { delimited, outboundCluster, sniCluster } from '../names.ts';
 import { duration } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
-import { keepsSessions } from '../route/stateful-session.ts';
 import { applyProxyProtocol, applyUpstreamTls } from '../tls/upstream.ts';
 import { type ClusterPolicy, generalPolicy, subsetPolicy } from '../traffic-policy.ts';
 import { istioMetadataOf, startCluster } from './base.ts';
@@ -189,7 +188,7 @@ function carriesEndpoints(type: Cluster_DiscoveryType): boolean {
 
 /** Services with persistent sessions keep endpoints that drain, for the sessions that they have. */
 function keepDraining(proxy: ProxyView, cluster: Cluster, service: Service): void {
-  if (!keepsSessions(service, proxy.features)) return;
+  if (service.labels[proxy.features.persistentSessionLabel] === undefined) return;
   cluster.commonLbConfig = create(ClusterSchema, {
     commonLbConfig: {
       overrideHostStatus: {

@@ -11,7 +11,7 @@ import {
 import { Resource } from '../session/resource-types.ts';
 import { AdsClient } from './ads-client.ts';
 import type { RawResource, Rejection, SubscriptionSink } from './config-source.ts';
-import { SdsClient } from './sds-client.ts';
+import { SingleTypeClient } from './single-type-client.ts';
 
 const NODE = Buffer.from([0x0a, 0x01, 0x78]);
 const SHORT: Record<string, string> = {
@@ -405,7 +405,7 @@ test('after close nothing happens any more', async () => {
 
 test('secrets over a stream of their own', async () => {
   for (const delta of [false, true]) {
-    const client = new SdsClient({ transport: peer, clock, node: NODE, delta });
+    const client = new SingleTypeClient({ transport: peer, clock, node: NODE, delta });
     const sink = new Recorder();
     client.subscribe(Resource.Secret, ['default', 'ROOTCA'], sink);
     assert.deepEqual(await peer.seen(), [delta ? 'SDS n= [+default,+ROOTCA] node' : 'SDS v= n= [default,ROOTCA] node']);
@@ -414,7 +414,24 @@ test('secrets over a stream of their own', async () => {
     peer.send(Resource.Secret, 'A', 'default@1');
     assert.deepEqual(sink.take(), ['default@1']);
     await peer.seen();
-    assert.throws(() => client.subscribe(Resource.Cluster, undefined, sink), TypeError);
+    assert.throws(() => client.subscribe('type.googleapis.com/istio.Nothing', undefined, sink), TypeError);
+    client.close();
+  }
+});
+
+test('every type has a service of its own', async () => {
+  for (const [typeUrl, path] of [
+    [Resource.Listener, 'listener.v3.ListenerDiscoveryService/StreamListeners'],
+    [Resource.Route, 'route.v3.RouteDiscoveryService/StreamRoutes'],
+    [Resource.Cluster, 'cluster.v3.ClusterDiscoveryService/StreamClusters'],
+    [Resource.Endpoint, 'endpoint.v3.EndpointDiscoveryService/StreamEndpoints'],
+    [Resource.ExtensionConfig, 'extension.v3.ExtensionConfigDiscoveryService/StreamExtensionConfigs'],
+    [Resource.Runtime, 'runtime.v3.RuntimeDiscoveryService/StreamRuntime'],
+  ] as const) {
+    const client = new SingleTypeClient({ transport: peer, clock, node: NODE, delta: false });
+    client.subscribe(typeUrl, ['a'], new Recorder());
+    await peer.seen();
+    assert.equal(peer.last.path, `/envoy.service.${path}`);
     client.close();
   }
 });

@@ -8,17 +8,13 @@ export interface Places {
   readonly peer: string;
 }
 
-export type Expected = string | RegExp;
-
 export interface CaptureRequest {
   /** From the pod, whose sidecar takes it, or from a stranger without one, to the pod. */
   readonly from: 'pod' | 'stranger';
   /** Words for curl; a place that is spoken to by a server that speaks first is `telnet://...`. */
   readonly curl: (places: Places) => readonly string[];
   /** Body and status, or how curl failed; `|` between alternatives that Envoy leaves to chance. */
-  readonly expected: Expected | ((places: Places) => Expected);
-  /** What a server that speaks first is told, but for `hi`. */
-  readonly said?: string;
+  readonly expected: string | RegExp;
 }
 
 export interface CaptureCase {
@@ -27,7 +23,7 @@ export interface CaptureCase {
   readonly requests: readonly CaptureRequest[];
 }
 
-export const entry = (name: string, spec: string, namespace = 'default') => `
+const entry = (name: string, spec: string, namespace = 'default') => `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: ${name}, namespace: ${namespace}}
@@ -69,7 +65,7 @@ spec:
 const subset = (name: string) => `route: [{destination: {host: web.default.svc.cluster.local, subset: ${name}}}]`;
 
 /** The pod itself, as a service of the mesh. */
-export const own = entry(
+const own = entry(
   'app',
   `
   hosts: [app.default.svc.cluster.local]
@@ -80,7 +76,7 @@ export const own = entry(
   workloadSelector: {labels: {app: client}}`,
 );
 
-export const strict = (more = '') => `
+const strict = (more = '') => `
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: default, namespace: default}
@@ -88,10 +84,10 @@ spec: {selector: {matchLabels: {app: client}}, mtls: {mode: STRICT}${more}}
 ---
 `;
 
-export const get = (
+const get = (
   from: CaptureRequest['from'],
   url: string | ((p: Places) => string),
-  expected: CaptureRequest['expected'],
+  expected: string | RegExp,
   ...more: string[]
 ) => ({
   from,
@@ -100,7 +96,7 @@ export const get = (
 });
 
 /** Takes TCP in clear: Envoy would otherwise wait for the client to speak first, to tell whether it speaks TLS. */
-export const CLEAR = `
+const CLEAR = `
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: default, namespace: default}
@@ -109,7 +105,7 @@ spec: {selector: {matchLabels: {app: client}}, mtls: {mode: DISABLE}}
 `;
 
 /** Refused by a sidecar: the connection ends without an answer, or is reset. */
-export const REFUSED = /^curl (52|56)$/;
+const REFUSED = /^curl (52|56)$/;
 
 /** What is asked of istiod with our proxy, and with Envoy in its place: ten things that a captured pod is relied on for. */
 export const CASES: readonly CaptureCase[] = [

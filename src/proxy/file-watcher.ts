@@ -1,7 +1,7 @@
 import fs from 'node:fs';
-import { messageOf } from '../../base/errors.ts';
-import type { Logger } from '../../base/log.ts';
-import type { Timer, Timers } from '../timers.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
+import type { Timer, Timers } from './timers.ts';
 
 /** Writers of several files do not write them at once: wait this long after the last change. */
 const SETTLE_MS = 50;
@@ -18,7 +18,7 @@ interface Folder {
 }
 
 /**
- * Tells of changes in folders that hold certificates. A listener is called when something in the folder may have
+ * Tells of changes in folders that hold certificates or resources. A listener is called when something in the folder may have
  * changed, which it finds out by reading: Kubernetes replaces mounted files by moving a link, others write in place.
  */
 export class FileWatcher {
@@ -67,8 +67,7 @@ export class FileWatcher {
   #lost(path: string, folder: Folder, error: unknown): void {
     folder.watcher?.close();
     folder.watcher = undefined;
-    if (!folder.lost)
-      this.#log.warn(`cannot watch ${path} for changes of certificates, trying again: ${messageOf(error)}`);
+    if (!folder.lost) this.#log.warn(`cannot watch ${path} for changes, trying again: ${messageOf(error)}`);
     folder.lost = true;
     folder.retry?.cancel();
     folder.retry = this.#timers.start(RETRY_MS, () => {
