@@ -7,12 +7,93 @@ const COMMON_RATELIMIT = 'envoy/extensions/common/ratelimit/v3/ratelimit.proto';
 const LOCAL_RATELIMIT = `${FILTERS}/http/local_ratelimit/v3/local_rate_limit.proto`;
 const NETWORK_EXT_AUTHZ = `${FILTERS}/network/ext_authz/v3/ext_authz.proto`;
 const NETWORK_FILTER_STATE = `${FILTERS}/network/set_filter_state/v3/set_filter_state.proto`;
+const FILTER_STATE = 'envoy/type/matcher/v3/filter_state.proto';
+const MUTATION_RULES = 'envoy/config/common/mutation_rules/v3/mutation_rules.proto';
+const HEADER_MUTATION = `${FILTERS}/http/header_mutation/v3/header_mutation.proto`;
+const HCM = `${FILTERS}/network/http_connection_manager/v3/http_connection_manager.proto`;
+const PROTOCOL = 'envoy/config/core/v3/protocol.proto';
+const XFF = 'envoy/extensions/http/original_ip_detection/xff/v3/xff.proto';
+const XFF_IMPORTS = [
+  'import "envoy/config/core/v3/address.proto";',
+  'import "google/protobuf/wrappers.proto";',
+  'message XffTrustedCidrs { repeated config.core.v3.CidrRange cidrs = 1; }',
+];
 const FILTER_STATE_VALUES = 'repeated common.set_filter_state.v3.FilterStateValue';
 
 /** [file, the line that they come behind, the fields, each on a line of its own]. */
 export const NEWER_FIELDS = [
+  ['envoy/config/accesslog/v3/accesslog.proto', '    LE = 2;', ['NE = 3;']],
   ['envoy/config/cluster/v3/cluster.proto', 'message Cluster {', ['google.protobuf.Duration dns_jitter = 58;']],
-  [ROUTE, 'import "envoy/type/matcher/v3/string.proto";', ['import "envoy/type/matcher/v3/address.proto";']],
+  ['envoy/config/metrics/v3/metrics_service.proto', 'message MetricsServiceConfig {', ['uint32 batch_size = 6;']],
+  [
+    ROUTE,
+    'import "envoy/type/matcher/v3/string.proto";',
+    [
+      'import "envoy/type/matcher/v3/address.proto";',
+      'import "envoy/type/matcher/v3/filter_state.proto";',
+      'import "envoy/config/common/mutation_rules/v3/mutation_rules.proto";',
+      'import "envoy/config/core/v3/substitution_format_string.proto";',
+      'message CookieMatcher { string name = 1; type.matcher.v3.StringMatcher string_match = 2; bool invert_match = 3; }',
+    ],
+  ],
+  [ROUTE, 'message VirtualHost {', ['google.protobuf.UInt64Value request_body_buffer_limit = 25;']],
+  [ROUTE, 'message Route {', ['google.protobuf.UInt64Value request_body_buffer_limit = 20;']],
+  [ROUTE, '  oneof random_value_specifier {', ['google.protobuf.BoolValue use_hash_policy = 5;']],
+  [
+    ROUTE,
+    'message RouteMatch {',
+    ['repeated CookieMatcher cookies = 17;', 'repeated type.matcher.v3.FilterStateMatcher filter_state = 16;'],
+  ],
+  [ROUTE, 'message RouteAction {', ['string path_rewrite = 45;', 'google.protobuf.Duration flush_timeout = 42;']],
+  [ROUTE, '  oneof host_rewrite_specifier {', ['string host_rewrite = 44;']],
+  [
+    ROUTE,
+    '  message RequestMirrorPolicy {',
+    [
+      'repeated common.mutation_rules.v3.HeaderMutation request_headers_mutations = 7;',
+      'string host_rewrite_literal = 8;',
+    ],
+  ],
+  [ROUTE, 'message RetryPolicy {', ['bool refresh_cluster_on_retry = 14;']],
+  [ROUTE, '  oneof path_rewrite_specifier {', ['string path_rewrite = 10;']],
+  [ROUTE, 'message DirectResponseAction {', ['core.v3.SubstitutionFormatString body_format = 3;']],
+  [ROUTE, 'message Tracing {', ['string operation = 5;', 'string upstream_operation = 6;']],
+  ['envoy/config/route/v3/route.proto', 'message RouteConfiguration {', ['string vhost_header = 18;']],
+  [FILTER_STATE, 'import "envoy/type/matcher/v3/string.proto";', ['import "envoy/type/matcher/v3/address.proto";']],
+  [FILTER_STATE, '  oneof matcher {', ['AddressMatcher address_match = 3;']],
+  [MUTATION_RULES, 'import "envoy/type/matcher/v3/regex.proto";', ['import "envoy/type/matcher/v3/string.proto";']],
+  [
+    MUTATION_RULES,
+    'message HeaderMutation {',
+    ['message RemoveOnMatch { type.matcher.v3.StringMatcher key_matcher = 1; }'],
+  ],
+  [MUTATION_RULES, '  oneof action {', ['RemoveOnMatch remove_on_match = 3;']],
+  [
+    HEADER_MUTATION,
+    'import "envoy/config/common/mutation_rules/v3/mutation_rules.proto";',
+    ['import "envoy/config/core/v3/base.proto";'],
+  ],
+  [
+    HEADER_MUTATION,
+    'message Mutations {',
+    [
+      'repeated config.core.v3.KeyValueMutation query_parameter_mutations = 3;',
+      'repeated config.common.mutation_rules.v3.HeaderMutation response_trailers_mutations = 4;',
+      'repeated config.common.mutation_rules.v3.HeaderMutation request_trailers_mutations = 5;',
+    ],
+  ],
+  [
+    'envoy/config/core/v3/base.proto',
+    'import "google/protobuf/wrappers.proto";',
+    ['message KeyValuePair { string key = 1; google.protobuf.Value value = 2; }'],
+  ],
+  ['envoy/config/core/v3/base.proto', 'message KeyValueAppend {', ['KeyValuePair record = 3;']],
+  [XFF, 'import "udpa/annotations/status.proto";', XFF_IMPORTS],
+  [
+    XFF,
+    'message XffConfig {',
+    ['XffTrustedCidrs xff_trusted_cidrs = 2;', 'google.protobuf.BoolValue skip_xff_append = 3;'],
+  ],
   [
     ROUTE,
     'message RateLimit {',
@@ -102,8 +183,34 @@ export const NEWER_FIELDS = [
   [`${FILTERS}/http/set_filter_state/v3/set_filter_state.proto`, 'message Config {', ['bool clear_route_cache = 2;']],
   ['envoy/type/tracing/v3/custom_tag.proto', '  oneof type {', ['string value = 6;']],
   [
-    `${FILTERS}/network/http_connection_manager/v3/http_connection_manager.proto`,
+    HCM,
     '  message Tracing {',
-    ['bool no_context_propagation = 13;'],
+    ['string operation = 11;', 'string upstream_operation = 12;', 'bool no_context_propagation = 13;'],
+  ],
+  [
+    HCM,
+    'message HttpConnectionManager {',
+    [
+      'enum ForwardClientCertFormat { TEXT = 0; JSON = 1; }',
+      'bool http1_safe_max_connection_duration = 58;',
+      'google.protobuf.Duration stream_flush_timeout = 59;',
+      'ForwardProtoConfig forward_proto_config = 61;',
+      'type.v3.Percent drain_timeout_jitter = 62;',
+    ],
+  ],
+  [HCM, '  message SetCurrentClientCertDetails {', ['bool issuer = 8;', 'ForwardClientCertFormat format = 7;']],
+  [
+    HCM,
+    'import "envoy/config/core/v3/protocol.proto";',
+    [
+      'message ForwardProtoConfig { repeated uint32 https_destination_ports = 1; repeated uint32 http_destination_ports = 2; }',
+    ],
+  ],
+  [PROTOCOL, 'message Http1ProtocolOptions {', ['repeated type.matcher.v3.StringMatcher ignore_http_11_upgrade = 11;']],
+  [PROTOCOL, 'import "envoy/type/v3/percent.proto";', ['import "envoy/type/matcher/v3/string.proto";']],
+  [
+    PROTOCOL,
+    'message HttpProtocolOptions {',
+    ['type.v3.Percent max_connection_duration_jitter = 8;', 'google.protobuf.UInt32Value max_response_headers_kb = 7;'],
   ],
 ];

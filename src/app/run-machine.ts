@@ -1,6 +1,7 @@
 import { UserError } from '../base/errors.ts';
 import { runAgent } from './agent.ts';
 import { runForeground } from './foreground.ts';
+import { occupiedPorts } from './machine-ports.ts';
 import { type MachineOptions, prepareMachine } from './virtual-machine.ts';
 
 export interface RunMachineOptions {
@@ -17,6 +18,8 @@ const LOOK_MS = 100;
 export async function runMachine(options: MachineOptions, run: RunMachineOptions): Promise<number> {
   const machine = prepareMachine(options);
   const { env, dir, status, ip, programEnv } = machine;
+  const [occupied] = await occupiedPorts({ ip, localAddress: options.localAddress });
+  if (occupied !== undefined) throw new UserError(occupied);
   let ended = false;
   const agent = runAgent(
     {

@@ -7,6 +7,7 @@ import { POD_NETWORK_VARIABLE, type PodNetwork } from '../agent/pod-network.ts';
 import { codeOf, messageOf, UserError } from '../base/errors.ts';
 import { parseClusterEnv } from '../config/virtual-machine/cluster-env.ts';
 import { parseYaml } from '../config/yaml/parse.ts';
+import { HTTP_PROXY_PORT, STATUS_PORT } from './machine-ports.ts';
 
 /** How a machine is a member of a mesh. */
 export interface MachineOptions {
@@ -30,8 +31,6 @@ export interface Machine {
   readonly programEnv: Readonly<Record<string, string>>;
 }
 
-const STATUS_PORT = 15020;
-const HTTP_PROXY_PORT = 15002;
 const ISTIOD = 'istiod.istio-system.svc:15012';
 
 /** Lays out the agent's working folder. Throws a UserError that names the file that is missing or wrong. */

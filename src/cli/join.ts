@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { checkWay, openInvitation, redeem } from '../app/join.ts';
+import { occupiedPorts } from '../app/machine-ports.ts';
 import { runMachine } from '../app/run-machine.ts';
 import { UserError } from '../base/errors.ts';
 import { Exit, type Streams } from './command.ts';
@@ -43,6 +44,12 @@ export function define(command: Command, streams: Streams): void {
       const { ip, namespace, group } = invitation;
       streams.stdout.write(`invited to ${namespace}/${group}; this machine is ${ip}\n`);
       let blocked = 0;
+      const own = await occupiedPorts({ ip, localAddress: flags.localAddress });
+      for (const problem of own) {
+        blocked++;
+        streams.stdout.write(`blocked: the sidecar of this machine: ${problem}\n`);
+      }
+      if (own.length === 0) streams.stdout.write('ok: the ports of the sidecar are free on this machine\n');
       for (const { way, problem } of await checkWay(invitation)) {
         if (problem !== undefined) blocked++;
         streams.stdout.write(problem === undefined ? `ok: ${way}\n` : `blocked: ${way}: ${problem}\n`);

@@ -60,7 +60,8 @@ const KINDS = [
 ] as const;
 
 const DOMAIN = 'cluster.local';
-const PORTS = { grpc: 15010, secureGrpc: 15012, http: 8080, monitoring: 15014 };
+/** Not 8080, as istiod has it: a program could not listen there on all addresses of the machine. */
+const PORTS = { grpc: 15010, secureGrpc: 15012, http: 15080, monitoring: 15014 };
 const RECONNECT_MS = 100;
 
 /** A mesh of processes on this machine, made of a folder of YAML and kept as the YAML says. */

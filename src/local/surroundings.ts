@@ -3,7 +3,9 @@ import { podPort } from '../agent/pod-network.ts';
 import type { TokenIssuer } from '../ca/tokens/token-issuer.ts';
 import type { Capture, PublishedUrl } from '../config/control/mesh-api.ts';
 import { isEnrouteGateway } from '../config/enroute-gateway.ts';
+import type { MeshProxyConfig } from '../config/kinds/mesh-config/schema.ts';
 import type { Guard } from '../process/guard.ts';
+import { interceptionModeOf } from './capture/interception.ts';
 import { type MeshNetwork, OUTSIDE_ADDRESS } from './capture/mesh-network.ts';
 import { AddressedSpace, NamespaceSpace, UserNamespaceSpace } from './capture/spaces.ts';
 import type { Installation } from './install.ts';
@@ -12,7 +14,7 @@ import { valuesOf } from './object-values.ts';
 import type { ObjectView } from './object-view.ts';
 import { DATA_PLANE_FLAGS, type OwnProgram } from './own-program.ts';
 import { type DesiredPod, desiredPods } from './pods/desired-pod.ts';
-import { INTERCEPTION, type Injection } from './pods/injection.ts';
+import type { Injection } from './pods/injection.ts';
 import { type PodSpace, SHARED_SPACE } from './pods/pod-space.ts';
 import type { PodSurroundings } from './pods/pod-surroundings.ts';
 import { serviceLinks } from './pods/program-environment.ts';
@@ -135,19 +137,22 @@ function isGateway({ spec, labels }: DesiredPod, injection: Injection): boolean 
 
 /** A gateway serves this machine, and a pod that says so keeps to explicit capture: both are in the machine's network. */
 function spaceOf(
-  { network, slot, folder, capture, view }: MeshParts,
+  { network, slot, folder, capture, view, installation }: MeshParts,
   { desired, injection, capture: own = capture }: PodToBe,
   addresses: PodSurroundings['addresses'],
 ): PodSpace {
-  const explicit = injection === 'sidecar' && (own === 'explicit' || desired.annotations[INTERCEPTION] === 'NONE');
+  const { meshConfig } = installation();
+  const mode = interceptionModeOf(desired.annotations, meshConfig.defaultConfig as MeshProxyConfig | undefined);
+  const captures = injection === 'sidecar' && own !== 'explicit' && mode !== 'NONE' ? mode : undefined;
   if (network === undefined) {
-    if (own === 'explicit' || explicit || injection !== 'sidecar') return SHARED_SPACE;
+    if (captures === undefined) return SHARED_SPACE;
     const ports = servedPorts(desired, view.list('Service', desired.namespace));
-    return new UserNamespaceSpace(desired, addresses, slot.pool.podPrefix, folder.sockets, ports);
+    return new UserNamespaceSpace({ desired, addresses, captures }, slot.pool.podPrefix, folder.sockets, ports);
   }
+  const explicit = injection === 'sidecar' && captures === undefined;
   return isGateway(desired, injection) || explicit || desired.spec.hostNetwork === true
     ? new AddressedSpace(network, addresses.pod)
-    : new NamespaceSpace(network, { desired, injection, addresses }, folder.sockets);
+    : new NamespaceSpace(network, { desired, addresses, captures }, folder.sockets);
 }
 
 /** Hosts that gateways serve where they are usually published, by their whole names. */

@@ -14,7 +14,7 @@ import { SUPPORTED as TLS } from './tls/supported.ts';
 const V3 = 'envoy.config.bootstrap.v3';
 
 /** Fields of a bootstrap that are honoured, or that have no meaning in this runtime (watchdogs, memory). */
-const SUPPORTED: SupportTable = {
+export const SUPPORTED: SupportTable = {
   ...CLUSTER,
   ...LISTENER,
   ...TLS,
@@ -24,6 +24,8 @@ const SUPPORTED: SupportTable = {
     'dynamic_resources',
     'cluster_manager',
     'stats_config',
+    'stats_sinks',
+    'tracing',
     'stats_flush_interval',
     'stats_flush_on_admin',
     'watchdog',
@@ -55,6 +57,8 @@ const SUPPORTED: SupportTable = {
     'enable_deferred_cluster_creation',
   ],
   [`${V3}.ClusterManager.OutlierDetection`]: ['event_log_path'],
+  'envoy.config.trace.v3.Tracing': ['http'],
+  'envoy.config.trace.v3.Tracing.Http': ['name', 'typed_config'],
   [`${V3}.LayeredRuntime`]: ['layers'],
   [`${V3}.RuntimeLayer`]: ['name', 'static_layer', 'admin_layer'],
   [`${V3}.RuntimeLayer.AdminLayer`]: [],
@@ -70,6 +74,7 @@ const SUPPORTED: SupportTable = {
   [`${V3}.Bootstrap.ApplicationLogConfig`]: ['log_format'],
   [`${V3}.Bootstrap.ApplicationLogConfig.LogFormat`]: ['text_format', 'json_format'],
   [`${V3}.MemoryAllocatorManager`]: ['bytes_to_release', 'memory_release_interval'],
+  'envoy.config.metrics.v3.StatsSink': ['name', 'typed_config'],
   'envoy.config.metrics.v3.StatsConfig': [
     'stats_tags',
     'use_all_default_tags',

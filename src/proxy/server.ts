@@ -19,9 +19,9 @@ import { ConfigErrors } from './config/errors.ts';
 import { configSourceSpec } from './config/source-spec.ts';
 import { type UnknownFieldPolicy, UnknownFields } from './config/unknown-fields.ts';
 import { durationMs } from './config/values.ts';
+import { ExtensionConfigs } from './extension-config.ts';
 import { HTTP_FILTERS, NETWORK_FILTERS } from './filters/index.ts';
 import { httpConnectionManagerDefinition } from './http/definition.ts';
-import { ExtensionConfigs } from './http/extension-config.ts';
 import { HttpFilterRegistry } from './http/filter-registry.ts';
 import { RouteSubscriptions } from './http/rds.ts';
 import type { AddressMap } from './net/address-map.ts';
@@ -36,12 +36,14 @@ import { LogCollectors } from './observe/access-log/collectors.ts';
 import { FileSinks } from './observe/access-log/file-sink.ts';
 import { Layouts } from './observe/names/layout.ts';
 import { statsSettings } from './observe/names/settings.ts';
+import { buildStatsSinks } from './observe/sinks/build.ts';
+import { StatsFlusher } from './observe/sinks/flusher.ts';
+import type { StatsSink } from './observe/sinks/sink.ts';
 import { Tracers } from './observe/tracing/tracers.ts';
 import { maxDownstreamConnections } from './overload.ts';
 import { Runtime } from './runtime.ts';
 import { ServerStats } from './server-stats.ts';
 import { Sources } from './sources.ts';
-import type { Timer } from './timers.ts';
 import { TransportSockets } from './transport-sockets.ts';
 import { buildVersion, versionNumber } from './version.ts';
 import { nodeIdentity, Worker } from './worker.ts';
@@ -98,8 +100,9 @@ export class ProxyServer implements AdminProxy {
   state: ServerState = 'PRE_INITIALIZING';
   readonly #errors = new ConfigErrors();
   readonly #collectors: LogCollectors;
+  readonly #flusher: StatsFlusher;
+  readonly #tracers: Tracers;
   #admin: AdminServer | undefined = undefined;
-  #nextTick: Timer | undefined = undefined;
   #whenLive: (() => void)[] = [];
 
   constructor(options: ProxyOptions) {
@@ -120,6 +123,15 @@ export class ProxyServer implements AdminProxy {
     worker.stats.add('runtime.', this.runtime.stats);
     const layouts = new Layouts(statsSettings(bootstrap.statsConfig, this.#errors.at('stats_config')));
     this.statsView = { layouts, prometheus: new PrometheusWriter(worker.stats, layouts) };
+    const { statsFlush, statsFlushInterval } = bootstrap;
+    this.#flusher = new StatsFlusher({
+      store: worker.stats,
+      layouts,
+      timers: worker.timers,
+      intervalMs:
+        statsFlush.case === 'statsFlushOnAdmin' && statsFlush.value ? undefined : durationMs(statsFlushInterval, 5000),
+      refresh: () => this.#refreshGauges(),
+    });
     this.sinks = new FileSinks(log, options.accessLogFlushMs);
     this.transports = new TransportSockets(
       worker,
@@ -129,11 +141,12 @@ export class ProxyServer implements AdminProxy {
     this.filters = new HttpFilterRegistry(HTTP_FILTERS, worker);
     this.routes = new RouteSubscriptions(worker, this.filters, (name) => this.clusters.get(name) !== undefined);
     this.extensions = new ExtensionConfigs(worker);
+    this.#tracers = new Tracers(worker, this.runtime, bootstrap.tracing?.http);
     const hcm = httpConnectionManagerDefinition({
       filters: this.filters,
       routes: this.routes,
       extensions: this.extensions,
-      tracers: new Tracers(worker, this.runtime),
+      tracers: this.#tracers,
     });
     const networkFilters = new NetworkFilterRegistry([...NETWORK_FILTERS, hcm]);
     this.clusters = new ClusterManager(
@@ -151,6 +164,7 @@ export class ProxyServer implements AdminProxy {
         worker,
         clusters: this.clusters,
         networkFilters,
+        extensions: this.extensions,
         limits: new ConnectionLimits(
           this.runtime,
           maxDownstreamConnections(bootstrap.overloadManager, worker.stats, this.#errors.at('overload_manager')),
@@ -172,6 +186,22 @@ export class ProxyServer implements AdminProxy {
       inProcess: options.sources ?? new Map(),
     });
     worker.setSources((spec) => this.sources.get(spec));
+  }
+
+  #statsSinks(): StatsSink[] {
+    const { statsSinks, staticResources } = this.options.bootstrap;
+    const context = {
+      worker: this.worker,
+      clusters: this.clusters,
+      staticClusters: new Set(staticResources?.clusters.map(({ name }) => name)),
+      node: () => this.nodeMessage,
+    };
+    return buildStatsSinks(statsSinks, context, this.#errors.at('stats_sinks'));
+  }
+
+  /** The tracer of the bootstrap is made where a connection manager wants it; what is wrong with it is told here. */
+  #checkTracer(): void {
+    this.#tracers.acquireDefault(this.clusters, this.#errors.at('tracing').at('http'))?.release();
   }
 
   #accessLogs(protos: readonly AccessLogProto[], errors: ConfigErrors): AccessLog[] {
@@ -225,7 +255,10 @@ export class ProxyServer implements AdminProxy {
       this.#tellAdminAddress();
     }
     staticResources?.clusters.forEach((cluster, i) => this.clusters.addStatic(cluster, at.at('clusters').at(i)));
+    const sinks = this.#statsSinks();
+    this.#checkTracer();
     this.#throwErrors();
+    this.#flusher.start(sinks);
     this.state = 'INITIALIZING';
     const cds =
       dynamicResources?.cdsConfig &&
@@ -249,7 +282,6 @@ export class ProxyServer implements AdminProxy {
     this.state = 'LIVE';
     this.stats.initialization_time_ms.record(Date.now() - this.startedAt);
     this.stats.version = versionNumber();
-    this.#tick();
     this.stats.live = 1;
     this.worker.log.info('all dependencies initialized. starting workers');
     for (const callback of this.#whenLive) callback();
@@ -264,6 +296,8 @@ export class ProxyServer implements AdminProxy {
     await this.#addOwnFilters();
     const resources = errors.at('static_resources');
     staticResources?.clusters.forEach((cluster, i) => this.clusters.check(cluster, resources.at('clusters').at(i)));
+    this.#statsSinks();
+    this.#checkTracer();
     const { cdsConfig, ldsConfig } = dynamicResources ?? {};
     if (cdsConfig) configSourceSpec(cdsConfig, errors.at('dynamic_resources').at('cds_config'));
     if (ldsConfig) configSourceSpec(ldsConfig, errors.at('dynamic_resources').at('lds_config'));
@@ -300,21 +334,6 @@ export class ProxyServer implements AdminProxy {
     for (const definition of definitions) this.filters.add(definition);
   }
 
-  /** Ends an interval of histograms, and begins the next. */
-  #tick(): void {
-    if (this.#flushOnAdmin) return;
-    this.#nextTick = this.worker.timers.start(durationMs(this.options.bootstrap.statsFlushInterval, 5000), () => {
-      this.worker.stats.tick();
-      this.#tick();
-    });
-  }
-
-  /** Whether intervals end when statistics are asked for, and at no other time (`stats_flush_on_admin`). */
-  get #flushOnAdmin(): boolean {
-    const { statsFlush } = this.options.bootstrap;
-    return statsFlush.case === 'statsFlushOnAdmin' && statsFlush.value;
-  }
-
   /** Calls back when the server is live, or now if it is. */
   whenLive(callback: () => void): void {
     if (this.state === 'LIVE' || this.state === 'DRAINING') callback();
@@ -345,10 +364,15 @@ export class ProxyServer implements AdminProxy {
     return targets.length > 0 ? [{ name: 'init manager Server', target_names: targets.map((t) => `target ${t}`) }] : [];
   }
 
-  /** Brings the gauges of the process up to date. */
+  /** Statistics are asked for. */
   refreshStats(): void {
+    this.#flusher.onAdmin();
+    this.#refreshGauges();
+  }
+
+  /** Brings the gauges of the process up to date. */
+  #refreshGauges(): void {
     const { stats } = this;
-    if (this.#flushOnAdmin) this.worker.stats.tick();
     const { heapUsed, heapTotal, rss, external } = process.memoryUsage();
     stats.memory_allocated = heapUsed + external;
     stats.memory_heap_size = heapTotal + external;
@@ -373,7 +397,7 @@ export class ProxyServer implements AdminProxy {
 
   /** Ends everything at once. */
   stop(): void {
-    this.#nextTick?.cancel();
+    this.#flusher.stop();
     this.listeners.close();
     this.#collectors.flush();
     this.clusters.close();

@@ -20,12 +20,3 @@ export function sameLabels(a: Labels | undefined, b: Labels | undefined): boolea
 export const TLS_MODE_LABEL = 'security.istio.io/tlsMode';
 export const CANONICAL_NAME_LABEL = 'service.istio.io/canonical-name';
 export const CANONICAL_REVISION_LABEL = 'service.istio.io/canonical-revision';
-
-/** The name and revision under which a workload's telemetry appears (istio.io/latest/docs/ops/configuration/mesh/canonical-service). */
-export function canonicalService(labels: Labels, workloadName: string): { name: string; revision: string } {
-  const name =
-    labels[CANONICAL_NAME_LABEL] || labels['app.kubernetes.io/name'] || labels.app || workloadName || 'unknown';
-  const revision =
-    labels[CANONICAL_REVISION_LABEL] || labels['app.kubernetes.io/version'] || labels.version || 'latest';
-  return { name, revision };
-}

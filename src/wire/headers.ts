@@ -18,8 +18,11 @@ export class Headers {
   scheme = '';
   /** `:protocol` of an extended CONNECT (RFC 8441), or empty. */
   protocol = '';
-  /** Spelling of each name on the wire, in the order of the list; kept only where a codec was asked to. */
-  originalNames: string[] | undefined = undefined;
+  /**
+   * Lower-case name -> how the peer spelled it first, Host as well; kept only where a codec was asked to. Codecs of
+   * HTTP/1 write a header of that name so, whoever has put it there.
+   */
+  originalNames: Map<string, string> | undefined = undefined;
 
   #list: string[] = [];
 
@@ -109,7 +112,6 @@ export class Headers {
   /** Appends a header, whether or not there is one of that name. */
   add(name: string, value: string): void {
     this.#list.push(name, value);
-    this.originalNames?.push(name);
   }
 
   /** Replaces all headers of that name by one, in the place of the first; sets a pseudo-header if the name is one's. */
@@ -164,11 +166,9 @@ export class Headers {
       first.set(name, to);
       list[to] = name;
       list[to + 1] = list[from + 1];
-      if (this.originalNames) this.originalNames[to >> 1] = this.originalNames[from >> 1];
       to += 2;
     }
     list.length = to;
-    if (this.originalNames) this.originalNames.length = to >> 1;
   }
 
   /** Removes all headers of that name and says whether there were any. */
@@ -184,13 +184,11 @@ export class Headers {
       if (to !== from) {
         list[to] = list[from];
         list[to + 1] = list[from + 1];
-        if (this.originalNames) this.originalNames[to >> 1] = this.originalNames[from >> 1];
       }
       to += 2;
     }
     if (to === list.length) return false;
     list.length = to;
-    if (this.originalNames) this.originalNames.length = to >> 1;
     return true;
   }
 
@@ -203,12 +201,10 @@ export class Headers {
       if (to !== from) {
         list[to] = list[from];
         list[to + 1] = list[from + 1];
-        if (this.originalNames) this.originalNames[to >> 1] = this.originalNames[from >> 1];
       }
       to += 2;
     }
     list.length = to;
-    if (this.originalNames) this.originalNames.length = to >> 1;
   }
 
   /** Bytes of names and values, pseudo-headers included: what Envoy's access log operators and limits count. */
@@ -237,7 +233,7 @@ export class Headers {
     this.authority = other.authority;
     this.scheme = other.scheme;
     this.protocol = other.protocol;
-    this.originalNames = other.originalNames?.slice();
+    this.originalNames = other.originalNames;
     this.#list = other.#list.slice();
   }
 

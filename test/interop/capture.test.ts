@@ -1,130 +1,15 @@
-import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import fs from 'node:fs';
-import path from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { CAPTURE_DEFAULTS, DNS_PORT } from '../../src/agent/capture/options.ts';
-import { MeshNetwork, PROXY_GROUP, whyNoNamespaces } from '../../src/local/capture/mesh-network.ts';
-import { takeSlot } from '../../src/local/slot.ts';
-import { NetworkNamespace } from '../../src/process/network-namespace.ts';
-import { within } from '../../src/process/within.ts';
-import { execute, isthmusProgram } from '../support/local-mesh.ts';
-import { VANILLA } from '../support/mesh-yaml.ts';
-import { TestPki } from '../support/pki.ts';
-import { referenceProgram, scratch, until, withoutReference } from '../support/reference.ts';
-import { CASES, type CaptureRequest, type Places } from './capture/cases.ts';
-import { Istiod } from './translation/istiod.ts';
+import { test } from 'node:test';
+import { whyNoNamespaces } from '../../src/local/capture/mesh-network.ts';
+import { referenceProgram, withoutReference } from '../support/reference.ts';
+import { CASES } from './capture/cases.ts';
+import { runCases, setUp, startPod, startServers, workloadEntries } from './capture/pods.ts';
 
 /**
  * A real istiod drives our agent as the sidecar of a pod with a network namespace of its own, once with our proxy and
  * once with Envoy in its place. Everything in the pod is captured by our rules; the programs are curl and plain servers.
  */
 
-const MESH = { enableAutoMtls: false, accessLogFile: '/dev/stdout', defaultProviders: {}, extensionProviders: [] };
 const SERVERS = ['http:v1:9001', 'http:v2:9002', 'first:t1:7001', 'first:t2:7002', 'tls:a:8443', 'tls:b:8444'];
-const OWN = ['http:app:8080', 'first:db:8081'];
-const RULES = { ...CAPTURE_DEFAULTS, proxyUids: [], dns: { port: DNS_PORT, servers: '*' as const } };
-
-/** A process that ends with the test. What it prints is in the file. */
-function start(t: TestContext, enter: readonly string[], words: readonly string[], env: object, log: string): void {
-  const { command, args } = within(enter, words[0]!, words.slice(1));
-  const fd = fs.openSync(log, 'w');
-  const child = spawn(command, [...args], {
-    stdio: ['ignore', fd, fd],
-    env: { PATH: process.env.PATH, ...env },
-    cwd: path.dirname(log),
-    detached: true,
-  });
-  fs.closeSync(fd);
-  const ended = new Promise((resolve) => child.once('close', resolve));
-  t.after(async () => {
-    try {
-      process.kill(-child.pid!, 'SIGKILL');
-    } catch {
-      // It has ended.
-    }
-    await ended;
-  });
-}
-
-function writeCertificates(folder: string, { cert, key }: { cert: string; key: string }, roots: string): void {
-  fs.mkdirSync(folder, { recursive: true });
-  for (const [name, text] of Object.entries({ 'cert-chain': cert, key, 'root-cert': roots }))
-    fs.writeFileSync(path.join(folder, `${name}.pem`), text, { mode: 0o600 });
-}
-
-interface Scene {
-  readonly network: MeshNetwork;
-  readonly istiod: Istiod;
-  readonly pki: TestPki;
-  readonly folder: string;
-  /** The end of an address -> the address. */
-  readonly at: (end: number) => string;
-  readonly enter: (pod: string) => string[];
-}
-
-async function setUp(t: TestContext): Promise<Scene> {
-  const folder = scratch(t);
-  const slot = await takeSlot('netns');
-  t.after(() => slot.release());
-  const network = await MeshNetwork.open(slot.number, 'interop');
-  t.after(() => network.close());
-  const istiod = await Istiod.start({
-    config: { 'vanilla.yaml': VANILLA },
-    mesh: MESH,
-    env: { PILOT_ENABLE_METADATA_EXCHANGE: 'false' },
-    host: network.host,
-  });
-  t.after(() => istiod.stop());
-  const pki = await TestPki.make(path.join(folder, 'pki'));
-  const enter = (pod: string) => NetworkNamespace.entrance(network.nameOf(`test/${pod}`));
-  return { network, istiod, pki, folder, at: (end) => `${slot.pool.podPrefix}0.${end}`, enter };
-}
-
-/** A pod with its programs and a sidecar: our agent with our proxy, or with another one. */
-async function startPod(t: TestContext, scene: Scene, name: string, address: string, proxy: readonly string[]) {
-  const { network, istiod, pki, folder, enter } = scene;
-  const dir = path.join(folder, name);
-  fs.mkdirSync(path.join(dir, 'etc/istio/pod'), { recursive: true });
-  fs.writeFileSync(path.join(dir, 'etc/istio/pod/labels'), 'app="client"\nversion="v7"\n');
-  const identity = await pki.issue({ uris: ['spiffe://cluster.local/ns/default/sa/client'] });
-  writeCertificates(path.join(dir, 'etc/certs'), identity, pki.roots);
-  await network.addPod(`test/${name}`, address, RULES);
-  const program = path.join(import.meta.dirname, 'capture/programs.mjs');
-  start(t, enter(name), [process.execPath, program, ...OWN], {}, path.join(folder, `${name}-programs.log`));
-  const env = {
-    POD_NAME: `${name}-0`,
-    POD_NAMESPACE: 'default',
-    INSTANCE_IP: address,
-    SERVICE_ACCOUNT: 'client',
-    FILE_MOUNTED_CERTS: 'true',
-    ISTIO_META_INTERCEPTION_MODE: 'REDIRECT',
-    ISTIO_META_DNS_CAPTURE: 'true',
-    ISTIO_META_DNS_AUTO_ALLOCATE: 'true',
-    // Nobody is behind it: names that are not there yet must not be waited for.
-    DNS_FORWARD_TIMEOUT: '100ms',
-    PROXY_CONFIG: JSON.stringify({ discoveryAddress: istiod.address, controlPlaneAuthPolicy: 'NONE' }),
-  };
-  const words = [...isthmusProgram(), 'agent', 'sidecar', '--dir', dir, '--concurrency', '1', ...proxy];
-  const log = path.join(folder, `${name}.log`);
-  start(t, [...enter(name), '--setgid', String(PROXY_GROUP)], words, env, log);
-  await until(`${name} is ready`, async () => (await fetch(`http://${address}:15021/healthz/ready`)).ok, 60_000).catch(
-    (error) => assert.fail(`${error}\n${fs.readFileSync(log, 'utf8').split('\n').slice(-20).join('\n')}`),
-  );
-}
-
-/** Body and status; of a server that speaks first what it said; `curl CODE` where curl failed. */
-async function ask(enter: readonly string[], words: readonly string[]): Promise<string> {
-  const raw = words.at(-1)!.startsWith('telnet:');
-  const more = raw ? [] : ['-w', ' %{http_code}'];
-  const { command, args } = within(enter, 'curl', ['-sS', '-m', '3', '--noproxy', '*', ...more, ...words]);
-  const { code, stdout } = await execute(command, args, { input: raw ? 'hi\n' : '' });
-  // A connection that is refused after it was accepted is a reset, or an end without a byte.
-  return code === 0 ? stdout : raw && code === 56 ? '' : `curl ${code}`;
-}
-
-const matches = (answer: string, expected: CaptureRequest['expected']) =>
-  typeof expected === 'string' ? answer === expected : expected.test(answer);
 
 test('istiod drives a captured pod, with our proxy and with Envoy', async (t) => {
   const reason = withoutReference || (await whyNoNamespaces());
@@ -133,51 +18,14 @@ test('istiod drives a captured pod, with our proxy and with Envoy', async (t) =>
     return;
   }
   const scene = await setUp(t);
-  const { network, istiod, pki, folder, at, enter } = scene;
-  const [servers, peer] = [at(3), path.join(folder, 'peer')];
-  writeCertificates(peer, await pki.issue({ uris: ['spiffe://cluster.local/ns/default/sa/peer'] }), pki.roots);
-  await network.addPod('test/servers', servers, undefined);
-  const program = path.join(import.meta.dirname, 'capture/programs.mjs');
-  start(
-    t,
-    enter('servers'),
-    [process.execPath, program, ...SERVERS],
-    { CERTS: peer },
-    path.join(folder, 'servers.log'),
-  );
+  const { istiod, at } = scene;
+  const servers = at(3);
+  await startServers(t, scene, servers, SERVERS);
   const pods = { ours: at(1), envoy: at(2) };
-  const members = Object.entries(pods).map(
-    ([name, address]) => `
-apiVersion: networking.istio.io/v1
-kind: WorkloadEntry
-metadata: {name: ${name}, namespace: default}
-spec: {address: ${address}, labels: {app: client}}
----
-`,
-  );
-  istiod.write('pods.yaml', members.join(''));
+  istiod.write('pods.yaml', workloadEntries(pods));
   await Promise.all([
-    startPod(t, scene, 'ours', pods.ours, []),
-    startPod(t, scene, 'envoy', pods.envoy, ['--proxy', referenceProgram('envoy')]),
+    startPod(t, scene, { name: 'ours', address: pods.ours, mode: 'REDIRECT' }),
+    startPod(t, scene, { name: 'envoy', address: pods.envoy, mode: 'REDIRECT', proxy: referenceProgram('envoy') }),
   ]);
-  for (const { name, yaml, requests } of CASES) {
-    istiod.write('case.yaml', yaml({ servers, pod: pods.ours, peer }));
-    for (const [pod, address] of Object.entries(pods)) {
-      await t.test(`${name}: ${pod}`, async () => {
-        const places: Places = { servers, pod: address, peer };
-        for (const { from, curl, expected } of requests) {
-          const words = curl(places);
-          let answer = '';
-          const look = async () => {
-            answer = await ask(enter(from === 'pod' ? pod : 'servers'), words);
-            return matches(answer, expected);
-          };
-          // The configuration of the case is on its way.
-          await until('the answer', look, 15_000).catch(() => {});
-          if (typeof expected === 'string') assert.equal(answer, expected, words.join(' '));
-          else assert.match(answer, expected, words.join(' '));
-        }
-      });
-    }
-  }
+  await runCases(t, scene, { cases: CASES, pods, servers });
 });

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { whyNoUserNamespaces } from '../../src/agent/capture/user-namespace.ts';
-import { whyNoIpv6, whyNoNamespaces } from '../../src/local/capture/mesh-network.ts';
+import { whyNoIpv6, whyNoNamespaces, whyNoTproxy } from '../../src/local/capture/mesh-network.ts';
 import { execute, type Output, TestedMesh } from '../support/local-mesh.ts';
 import { scratch, until } from '../support/reference.ts';
 
@@ -73,8 +73,21 @@ spec: {selector: {app: server}, ports: [{name: tcp-db, port: 5432, targetPort: $
   )
   .join('');
 
-const mesh = (program: string, dualStack: boolean) => `
-${SERVICES}
+/** A pod that sees who calls it. */
+const seer = (program: string) => `
+${pod('seer', `[node, ${program}, seer, '9000', '7000']`, {
+  annotations: '{sidecar.istio.io/interceptionMode: TPROXY}',
+  more: ', ports: [{containerPort: 9000}, {containerPort: 7000}]',
+})}
+apiVersion: v1
+kind: Service
+metadata: {name: seer, namespace: shop}
+spec: {selector: {app: seer}, ports: [{name: http, port: 80, targetPort: 9000}, {name: tcp, port: 7000}]}
+---
+`;
+
+const mesh = (program: string, { dualStack, tproxy }: { dualStack: boolean; tproxy: boolean }) => `
+${SERVICES}${tproxy ? seer(program) : ''}
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
 metadata: {name: installed, namespace: istio-system}
@@ -174,7 +187,9 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
   fs.writeFileSync(program, PROGRAM);
   const home = path.join(folder, 'home');
   const noIpv6 = await whyNoIpv6();
-  const files = { 'mesh.yaml': mesh(program, noIpv6 === undefined) };
+  const noTproxy = await whyNoTproxy();
+  const can = { dualStack: noIpv6 === undefined, tproxy: noTproxy === undefined };
+  const files = { 'mesh.yaml': mesh(program, can) };
   const args = ['--capture', 'netns', '--name', 'captured'];
   const tested = await TestedMesh.start(t, files, { home, args });
   const inPod = (name: string, words: readonly string[]): Promise<Output> =>
@@ -212,6 +227,13 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
       await greet('client', ...places),
       places.map(() => 'server:7000 to 127.0.0.6\nheard hi'),
     );
+  });
+
+  await t.test('under TPROXY a program sees who calls it', { skip: noTproxy }, async () => {
+    assert.deepEqual(await greet('client', 'seer:7000'), [`seer:7000 to ${client}\nheard hi`]);
+    assert.equal(await from('client', [...CURL, 'http://seer/']), WITH_ENTRY.replace('server', 'seer'));
+    const seen = `http://${await addressOf('seer')}:9000/`;
+    assert.match((await inPod('stranger', [...CURL, seen])).stderr, /Empty reply|reset by peer/);
   });
 
   await t.test('IPv6, where the mesh has dual stack', { skip: noIpv6 }, async () => {

@@ -24,8 +24,16 @@ const route = (name: string, port: string, tls: object) => ({
   spec: { host: `${name}.example`, to: { kind: 'Service', name: 'web' }, port: { targetPort: port }, tls },
 });
 
-/** A service with a sidecar, and Routes to its ports that terminate TLS, and that encrypt anew for the program's own. */
-function meshOf(edge: TestCertificate, renewed: TestCertificate, own: TestCertificate, roots: string): string {
+/**
+ * A service with a sidecar, and Routes to its ports that terminate TLS, and that encrypt anew for the program's own: two
+ * to the same port, each under an authority of its own.
+ */
+function meshOf(
+  edge: TestCertificate,
+  renewed: TestCertificate,
+  own: TestCertificate,
+  authorities: readonly [anew: string, twin: string],
+): string {
   const ports = [
     { name: 'http', port: 80, targetPort: 3000 },
     { name: 'https', port: 443, targetPort: 3443 },
@@ -47,7 +55,8 @@ function meshOf(edge: TestCertificate, renewed: TestCertificate, own: TestCertif
       },
     },
     route('edge', 'http', { termination: 'edge', certificate: edge.cert, key: edge.key }),
-    route('anew', 'https', { ...reencrypt, destinationCACertificate: roots }),
+    route('anew', 'https', { ...reencrypt, destinationCACertificate: authorities[0] }),
+    route('twin', 'https', { ...reencrypt, destinationCACertificate: authorities[1] }),
   ];
   return objects.map((object) => JSON.stringify(object)).join('\n---\n');
 }
@@ -57,10 +66,11 @@ test('OpenShift Routes: TLS ends at the gateway, or goes on to the program under
   const outer = await TestPki.make(path.join(folder, 'outer'));
   const inner = await TestPki.make(path.join(folder, 'inner'));
   const edge = await outer.issue({ dnsNames: ['edge.example'] });
-  const renewed = await outer.issue({ dnsNames: ['anew.example'] });
-  const own = await inner.issue({ dnsNames: ['web.default.svc'] });
-  const yaml = (roots: string) => ({ 'web.mjs': PROGRAM, 'mesh.yaml': meshOf(edge, renewed, own, roots) });
-  const mesh = await TestedMesh.start(t, yaml(inner.roots));
+  const renewed = await outer.issue({ dnsNames: ['anew.example', 'twin.example'] });
+  // OpenShift's router asks for the authority that a Route names, and for no name.
+  const own = await inner.issue({ dnsNames: ['program.internal'] });
+  const yaml = (...roots: [string, string]) => ({ 'web.mjs': PROGRAM, 'mesh.yaml': meshOf(edge, renewed, own, roots) });
+  const mesh = await TestedMesh.start(t, yaml(inner.roots, outer.roots));
   const [ip, port] = mesh.gateway(443).split(':');
   const get = async (host: string) => {
     const resolve = ['--resolve', `${host}:${port}:${ip}`, '-w', ' %{http_code}'];
@@ -68,8 +78,11 @@ test('OpenShift Routes: TLS ends at the gateway, or goes on to the program under
   };
   assert.equal(await get('edge.example'), 'plain 200');
   assert.equal(await get('anew.example'), 'over TLS 200');
+  assert.match(await get('twin.example'), / 503$/, 'another authority is no good');
+  assert.equal(await get('anew.example'), 'over TLS 200', 'whatever the other Route has met');
 
-  fs.writeFileSync(path.join(mesh.dir, 'mesh.yaml'), yaml(outer.roots)['mesh.yaml']);
-  await until('another authority is no good', async () => (await get('anew.example')).endsWith(' 503') || undefined);
+  fs.writeFileSync(path.join(mesh.dir, 'mesh.yaml'), yaml(outer.roots, inner.roots)['mesh.yaml']);
+  await until('the authorities are changed', async () => (await get('anew.example')).endsWith(' 503') || undefined);
+  await until('each for its own Route', async () => (await get('twin.example')) === 'over TLS 200' || undefined);
   assert.equal(await get('edge.example'), 'plain 200', 'what that leaves alone');
 });

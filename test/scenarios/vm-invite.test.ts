@@ -22,7 +22,9 @@ test('a machine joins with a code', async (t) => {
     assert.equal(code, 0, stderr);
     return /^isthmus join (\S+)\n$/.exec(stdout)![1]!;
   };
-  const join = (code: string, ...args: string[]) => tested.isthmus(['join', code, '--ip', ip, '--dir', files, ...args]);
+  const addresses = ['--ip', ip, '--local-address', local];
+  const join = (code: string, ...args: string[]) =>
+    tested.isthmus(['join', code, ...addresses, '--dir', files, ...args]);
   const [discovery] = /127[\d.]+:15012/.exec((await tested.isthmus(['status'])).stdout)!;
   const code = await invite();
 
@@ -31,6 +33,7 @@ test('a machine joins with a code', async (t) => {
       code: 0,
       stdout: [
         `invited to vms/legacy; this machine is ${ip}`,
+        'ok: the ports of the sidecar are free on this machine',
         `ok: this machine reaches the control plane at ${discovery}`,
         `ok: the mesh reaches this machine at ${ip}:9000`,
         '',
@@ -41,21 +44,28 @@ test('a machine joins with a code', async (t) => {
   });
 
   await t.test('what is in the way is named', async () => {
-    const other = net.createServer().listen(9000, ip);
-    await new Promise((resolve) => other.once('listening', resolve));
+    const others = [9000, 15021].map((port) => net.createServer().listen(port, ip));
+    await Promise.all(others.map((other) => new Promise((resolve) => other.once('listening', resolve))));
     const { code: exit, stdout, stderr } = await join(code);
-    other.close();
+    for (const other of others) other.close();
     assert.equal(exit, 1);
+    assert.match(
+      stdout,
+      new RegExp(
+        `^blocked: the sidecar of this machine: ${ip}:15021 is in use by .*; stop that, or .* with --ip$`,
+        'm',
+      ),
+    );
     assert.match(
       stdout,
       new RegExp(`^blocked: the mesh reaches this machine at ${ip}:9000: something listens there`, 'm'),
     );
-    assert.match(stderr, /^Error: a way is blocked; the code is still good\./);
+    assert.match(stderr, /^Error: 2 ways are blocked; the code is still good\./);
     assert.ok(!fs.existsSync(files));
   });
 
   await t.test('one command makes it a member', async () => {
-    const command = ['join', code, '--ip', ip, '--local-address', local, '--dir', files];
+    const command = ['join', code, ...addresses, '--dir', files];
     const machine = new Machine(t, [...command, '--', process.execPath, program, 'machine']);
     await machine.says(/this machine is in the mesh as/);
     const call = ['exec', 'deploy/web', '-n', 'vms', '--', 'curl', '-s', '-m', '5', 'http://legacy/'];

@@ -23,18 +23,31 @@ export function scratch(t: { after(fn: () => void): void }, prefix = 'isthmus-te
   return folder;
 }
 
-/** Ports that were free a moment ago, all different. */
+/** Where the system takes no ports from for connections that go out: Linux begins at 32768, others at 49152. */
+const [FIRST_PORT, LAST_PORT] = [10_240, 32_767];
+
+/**
+ * Ports that were free a moment ago, all different. Those that the system gives for port 0 would be taken by any
+ * connection that goes out before they are listened at.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = net.createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
+  const servers: net.Server[] = [];
+  for (let tries = 0; servers.length < count; tries++) {
+    if (tries > 100 + 10 * count) throw new Error(`no ${count} ports are free`);
+    const server = await listenAt(FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT + 1)));
+    if (server !== undefined) servers.push(server);
+  }
   const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+function listenAt(port: number): Promise<net.Server | undefined> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '0.0.0.0', () => resolve(server));
+  });
 }
 
 /** Looks until `look` gives something, or fails with `what` and the last thing that `look` threw. */

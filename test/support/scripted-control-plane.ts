@@ -8,6 +8,7 @@ import type { Nack } from '../../src/xds/server/served-type.ts';
 import { discoveryServices } from '../../src/xds/server/services.ts';
 import { delta, sotw } from '../../src/xds/server/variant.ts';
 import type { ServedResource } from '../../src/xds/session/messages.ts';
+import { recordConfig } from './recorded-config.ts';
 
 const NONE: readonly ServedResource[] = [];
 
@@ -66,6 +67,7 @@ export class ScriptedControlPlane {
     const version = String(this.#number + 1);
     const before = this.#types.get(TYPE_URL_PREFIX + schema.typeName);
     const served = Object.entries(resources).map(([name, json]): [string, ServedResource] => {
+      recordConfig(schema, json);
       const bytes = toBinary(schema, fromJson(schema, json, { registry }));
       const old = before?.get(name);
       const same = old !== undefined && Buffer.compare(old.bytes, bytes) === 0;

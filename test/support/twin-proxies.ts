@@ -5,6 +5,8 @@ import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '@bufbuild/protobuf';
+import { BootstrapSchema } from '../../src/api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
+import { withoutNamedField } from '../interop/coverage/set-fields.ts';
 import { socketAddress } from './envoy-config.ts';
 import {
   type BackendHandler,
@@ -15,6 +17,7 @@ import {
   type RawMessage,
   type RawResponse,
 } from './raw-http.ts';
+import { recordConfig } from './recorded-config.ts';
 import { freePorts, referenceProgram, scratch, until } from './reference.ts';
 
 /**
@@ -131,7 +134,9 @@ export async function start(t: TestContext, program: Twin['program'], options: T
   const file = path.join(folder, 'bootstrap.json');
   const bootstrap = options.bootstrap(env);
   const admin = { ...(bootstrap.admin as JsonObject | undefined), address: socketAddress(adminPort) };
-  fs.writeFileSync(file, JSON.stringify({ ...bootstrap, admin }));
+  const config = { ...bootstrap, admin };
+  recordConfig(BootstrapSchema, config, program);
+  fs.writeFileSync(file, JSON.stringify(program === 'isthmus' ? withoutNamedField(BootstrapSchema, config) : config));
   const process = startProgram(t, program, file, folder, options.logLevel ?? 'warning');
   await until(`${program} is ready`, async () => {
     if (process.ended) return true;

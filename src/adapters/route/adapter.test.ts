@@ -15,8 +15,8 @@ const AROUND = `
 const MADE = ['Secret', 'Gateway', 'VirtualService', 'DestinationRule'] as const;
 
 /** What is made of a Route with this spec, by kind, namespace and name; and the warnings. */
-function made(spec: string): Record<string, unknown> {
-  const text = `${AROUND}{apiVersion: route.openshift.io/v1, kind: Route, metadata: {name: r, namespace: b}, spec: ${spec}}`;
+function made(spec: string, around = '', name = 'r'): Record<string, unknown> {
+  const text = `${AROUND}${around}{apiVersion: route.openshift.io/v1, kind: Route, metadata: {name: ${name}, namespace: b}, spec: ${spec}}`;
   const { entries, problems } = readObjects(text, 'f.yaml');
   assert.deepEqual([...problems, ...entries.flatMap((e) => e.errors)].map(formatMessage), []);
   const written = ObjectsSnapshot.empty.next(new Map(entries.map((e) => [e.key!, e.object!])), [], []);
@@ -56,6 +56,20 @@ const secret = (chain: string, key: string) => ({
     stringData: { 'tls.crt': chain, 'tls.key': key },
   },
 });
+const toSubset = (number: number) => {
+  const { destination, weight } = to(number);
+  return { destination: { ...destination, subset: 'r-b-route' }, weight };
+};
+const SUBSET = {
+  name: 'r-b-route',
+  trafficPolicy: { tls: { mode: 'SIMPLE', credentialName: 'r-b-route-destination', sni: 'web.b.svc' } },
+};
+const RULE = {
+  host: 'web.b.svc.cluster.local',
+  exportTo: ['.'],
+  workloadSelector: { matchLabels: { istio: 'ingressgateway' } },
+  subsets: [SUBSET],
+};
 const BASE = 'host: a.example, to: {kind: Service, name: web}';
 
 const table: readonly (readonly [string, Record<string, unknown>])[] = [
@@ -92,25 +106,8 @@ const table: readonly (readonly [string, Record<string, unknown>])[] = [
       ...secret('C\n', 'K\n'),
       'Secret/istio-system/r-b-route-destination': { type: 'Opaque', stringData: { 'ca.crt': 'D\n' } },
       ...gateway(HTTPS),
-      ...routing({ http: [{ route: [to(8443)] }] }),
-      'DestinationRule/istio-system/r-b-route-0': {
-        host: 'web.b.svc.cluster.local',
-        exportTo: ['.'],
-        workloadSelector: { matchLabels: { istio: 'ingressgateway' } },
-        trafficPolicy: {
-          portLevelSettings: [
-            {
-              port: { number: 8443 },
-              tls: {
-                mode: 'SIMPLE',
-                credentialName: 'r-b-route-destination',
-                sni: 'web.b.svc',
-                subjectAltNames: ['web.b.svc', 'web.b.svc.cluster.local'],
-              },
-            },
-          ],
-        },
-      },
+      ...routing({ http: [{ route: [toSubset(8443)] }] }),
+      'DestinationRule/istio-system/r-b-route-0': RULE,
     },
   ],
   [
@@ -130,4 +127,46 @@ const table: readonly (readonly [string, Record<string, unknown>])[] = [
 
 describe('what is made of a Route', () => {
   for (const [spec, expected] of table) test(spec, () => assert.deepEqual(made(spec), expected));
+});
+
+describe('a Route that encrypts anew', () => {
+  const REENCRYPT = `{${BASE}, port: {targetPort: https}, tls: {termination: reencrypt, certificate: C, key: K, destinationCACertificate: D}}`;
+  const rule = (name: string, namespace: string, spec: string) =>
+    `{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: ${name}, namespace: ${namespace}}, spec: ${spec}}\n---\n`;
+  const policy = (simple: string) => ({ trafficPolicy: { loadBalancer: { simple } } });
+  const POLICY = (simple: string) => `trafficPolicy: {loadBalancer: {simple: ${simple}}}`;
+  const V1 = { name: 'v1', labels: { version: '1' } };
+  const rows: readonly (readonly [string, string, object])[] = [
+    ['none', '', {}],
+    [
+      'those of the service',
+      rule('one', 'b', `{host: web, ${POLICY('RANDOM')}, subsets: [{name: v1, labels: {version: '1'}}]}`) +
+        rule('two', 'b', `{host: web.b.svc.cluster.local, subsets: [{name: v2, labels: {version: '2'}}]}`) +
+        rule('wide', 'b', `{host: '*.b.svc.cluster.local', ${POLICY('PASSTHROUGH')}}`),
+      { ...policy('RANDOM'), subsets: [SUBSET, V1, { name: 'v2', labels: { version: '2' } }] },
+    ],
+    [
+      "the gateway's before those",
+      rule('one', 'b', `{host: web, ${POLICY('RANDOM')}}`) +
+        rule('two', 'istio-system', `{host: '*.svc.cluster.local', ${POLICY('LEAST_REQUEST')}}`),
+      policy('LEAST_REQUEST'),
+    ],
+    ['not what the gateway does not see', rule('one', 'b', `{host: web, exportTo: [b], ${POLICY('RANDOM')}}`), {}],
+    ["not others'", rule('one', 'c', `{host: web.b.svc.cluster.local, ${POLICY('RANDOM')}}`), {}],
+  ];
+  for (const [name, around, says] of rows) {
+    test(`repeats the rules that its own hides: ${name}`, () => {
+      const own = made(REENCRYPT, around)['DestinationRule/istio-system/r-b-route-0'];
+      assert.deepEqual(own, { ...RULE, ...says });
+    });
+  }
+
+  test('is named so that it can be referred to, whatever the name of the Route', () => {
+    const all = made(REENCRYPT, '', 'r.of.dots');
+    const names = Object.keys(all).map((key) => key.split('/').slice(1).join('/'));
+    const name = names.find((own) => own.startsWith('b/'))!.split('/')[1]!;
+    assert.match(name, /^route-[0-9a-f]{16}$/);
+    const ofGateway = [`${name}-certificate`, `${name}-destination`, name].map((own) => `istio-system/${own}`);
+    assert.deepEqual([...names].sort(), [`b/${name}`, ...ofGateway, `istio-system/${name}-0`].sort());
+  });
 });

@@ -1,13 +1,16 @@
+import { createHash } from 'node:crypto';
 import { gatewayNamespace, gatewaySelector } from '../../config/default-gateway.ts';
 import type { MeshConfig } from '../../config/kinds/mesh-config/schema.ts';
 import type { RouteBackend } from '../../config/kinds/route/schema.ts';
 import type { FieldPath } from '../../config/object.ts';
 import type { ConfigSnapshot } from '../../config/store/snapshot.ts';
+import { isHostLabel } from '../../config/validation/hosts.ts';
 import type { Adapter, MadeObject, Warn } from '../adapter.ts';
 import { certificateOf, certificateSecret, destinationSecret, type Route } from './certificates.ts';
+import { destinationRule, visibleRule } from './encrypted-anew.ts';
 
 interface Destination {
-  readonly destination: { readonly host: string; readonly port: { readonly number: number } };
+  readonly destination: { readonly host: string; readonly port: { readonly number: number }; readonly subset?: string };
   readonly weight: number;
 }
 
@@ -18,16 +21,21 @@ interface Destination {
 export const routeAdapter: Adapter = {
   inputs(config, mesh) {
     const routes = config.list('Route');
-    return routes.length === 0
-      ? []
-      : [mesh, ...routes, null, ...config.list('Service'), null, ...config.list('Secret')];
+    if (routes.length === 0) return [];
+    const rules = routes.some(isEncryptedAnew) ? config.list('DestinationRule') : [];
+    return [mesh, ...routes, null, ...config.list('Service'), null, ...config.list('Secret'), null, ...rules];
   },
   make: (config, mesh, warn) => config.list('Route').flatMap((route) => objectsOf(route, config, mesh, warn)),
 };
 
-/** What is made of a Route has its name and namespace in it, for it lies where the gateway is. */
+/**
+ * What is made of a Route has its name and namespace in it, for it lies where the gateway is. A Route may have dots in its
+ * name and be called at length; a Gateway that is referred to, and a subset, may not.
+ */
 function nameOf({ metadata }: Route, what?: string): string {
-  return [metadata.name, metadata.namespace, 'route', what].filter((part) => part !== undefined).join('-');
+  const name = `${metadata.name}-${metadata.namespace}-route`;
+  const own = isHostLabel(name) ? name : `route-${createHash('sha256').update(name).digest('hex').slice(0, 16)}`;
+  return what === undefined ? own : `${own}-${what}`;
 }
 
 function objectsOf(route: Route, config: ConfigSnapshot, mesh: MeshConfig, warn: Warn): MadeObject[] {
@@ -71,44 +79,37 @@ function objectsOf(route: Route, config: ConfigSnapshot, mesh: MeshConfig, warn:
       spec: { hosts: [host], gateways: [`${namespace}/${nameOf(route)}`], ...routing },
     }),
   );
-  if (termination === 'reencrypt') objects.push(...encryptedAnew(route, mesh, destinations, warn));
+  if (isEncryptedAnew(route)) objects.push(...encryptedAnew(route, config, mesh, destinations, warn));
   return objects;
 }
 
+const isEncryptedAnew = ({ spec }: Route) => spec.tls?.termination === 'reencrypt';
+
 /** How the gateway, and nobody else, reaches the services of a Route that encrypts anew. */
-function encryptedAnew(route: Route, mesh: MeshConfig, destinations: readonly Destination[], warn: Warn): MadeObject[] {
+function encryptedAnew(
+  route: Route,
+  config: ConfigSnapshot,
+  mesh: MeshConfig,
+  destinations: readonly Destination[],
+  warn: Warn,
+): MadeObject[] {
   const authority = route.spec.tls?.destinationCACertificate;
   if (!authority) {
     warn(route, ['spec', 'tls'], 'needs destinationCACertificate: there is no authority that signs for services');
   }
   const namespace = gatewayNamespace(mesh);
   const secret = nameOf(route, 'destination');
+  // Without the authority nothing is trusted, rather than anything.
   const objects = authority
     ? [made(route, 'Secret', secret, namespace, destinationSecret(authority), ['spec', 'tls'])]
     : [];
-  const rules = destinations.map(({ destination: { host, port } }, i) => {
-    // Without the authority nothing is trusted, rather than anything.
-    const tls = {
-      mode: 'SIMPLE',
-      credentialName: secret,
-      sni: shortName(host),
-      subjectAltNames: [shortName(host), host],
-    };
-    return made(route, 'DestinationRule', nameOf(route, String(i)), namespace, {
-      spec: {
-        host,
-        exportTo: ['.'],
-        workloadSelector: { matchLabels: gatewaySelector(mesh) },
-        // Other Routes may lead to other ports of the service.
-        trafficPolicy: { portLevelSettings: [{ port, tls }] },
-      },
-    });
+  const rules = destinations.map(({ destination: { host } }, i) => {
+    const hidden = visibleRule(config, mesh, { host, namespace: route.metadata.namespace });
+    const body = destinationRule(host, nameOf(route), secret, gatewaySelector(mesh), hidden);
+    return made(route, 'DestinationRule', nameOf(route, String(i)), namespace, body);
   });
   return [...objects, ...rules];
 }
-
-/** The name under which OpenShift's router knows a service, and certificates of its services are for. */
-const shortName = (host: string) => host.replace(/\.cluster\.local$/, '');
 
 function port(number: number, protocol: string) {
   return { number, protocol, name: `${protocol.toLowerCase()}-${number}` };
@@ -148,7 +149,8 @@ function destinationsOf(route: Route, config: ConfigSnapshot, warn: Warn): Desti
       return [];
     }
     const host = `${name}.${route.metadata.namespace}.svc.cluster.local`;
-    return [{ destination: { host, port: { number } }, weight }];
+    const subset = isEncryptedAnew(route) ? { subset: nameOf(route) } : {};
+    return [{ destination: { host, port: { number }, ...subset }, weight }];
   });
 }
 

@@ -49,7 +49,7 @@ test('annotations of a pod', () => {
 
 test('what cannot be had is refused, not left out', () => {
   for (const [annotation, value, words] of [
-    ['sidecar.istio.io/interceptionMode', 'TPROXY', /TPROXY cannot be had; REDIRECT and NONE can$/],
+    ['sidecar.istio.io/interceptionMode', 'tproxy', /has "tproxy", which is none of REDIRECT, TPROXY, NONE$/],
     ['traffic.sidecar.istio.io/kubevirtInterfaces', 'net1', /has no effect here/],
     ['istio.io/reroute-virtual-interfaces', 'net1', /has no effect here/],
   ] as const)
@@ -66,6 +66,10 @@ test('a sidecar in another network: what goes out has options, what comes in has
     includeInboundPorts: [],
     loopbackRanges: ['127.64.0.0/16'],
     dns: { port: 15053, servers: '*' },
+  });
+  assert.throws(() => outsideCaptureOptions({}, '127.64.0.0/16', 'TPROXY'), {
+    name: 'UserError',
+    message: 'interceptionMode TPROXY cannot be had without root: the sidecar is in another network',
   });
   for (const name of ['includeInboundPorts', 'excludeInboundPorts', 'excludeInterfaces'])
     assert.throws(() => outsideCaptureOptions({ [`traffic.sidecar.istio.io/${name}`]: '80' }, '127.64.0.0/16'), {

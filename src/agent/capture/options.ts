@@ -7,6 +7,12 @@ export interface CaptureOptions {
   readonly outboundPort: number;
   /** `-z`: where it takes what is sent to them. */
   readonly inboundPort: number;
+  /** `-m`: how what is sent to them gets there. Only under TPROXY do programs see the addresses of their clients. */
+  readonly inboundMode: CaptureMode;
+  /** `-t`: mark of packets that are for the proxy's sockets whatever their address says, under TPROXY. */
+  readonly tproxyMark: number;
+  /** `-r`: table of the routes by which packets with that mark stay in the namespace. */
+  readonly tproxyTable: number;
   /** `-e`: where tunnels (HBONE) arrive, which are never captured. */
   readonly tunnelPort: number;
   /** `-u`, `-g`: whose connections are the proxy's own. */
@@ -32,6 +38,8 @@ export interface CaptureOptions {
   readonly dns: DnsCapture | undefined;
 }
 
+export type CaptureMode = 'REDIRECT' | 'TPROXY';
+
 export interface DnsCapture {
   readonly port: number;
   /** Name servers whose queries are taken; `*` for whatever is asked. */
@@ -49,6 +57,9 @@ const PROXY_ID = 1337;
 export const CAPTURE_DEFAULTS: CaptureOptions = {
   outboundPort: 15001,
   inboundPort: 15006,
+  inboundMode: 'REDIRECT',
+  tproxyMark: 1337,
+  tproxyTable: 133,
   tunnelPort: 15008,
   proxyUids: [PROXY_ID],
   proxyGids: [PROXY_ID],
@@ -64,18 +75,27 @@ export const CAPTURE_DEFAULTS: CaptureOptions = {
 };
 
 const PREFIX = 'traffic.sidecar.istio.io/';
-const INTERCEPTION = 'sidecar.istio.io/interceptionMode';
+/** The annotation that says how the traffic of a pod gets to its sidecar; `NONE` is explicit capture. */
+export const INTERCEPTION = 'sidecar.istio.io/interceptionMode';
+const MODES = ['REDIRECT', 'TPROXY', 'NONE'];
 const VIRTUAL_INTERFACES = ['traffic.sidecar.istio.io/kubevirtInterfaces', 'istio.io/reroute-virtual-interfaces'];
 /** What cannot be had where the sidecar is in another network than the programs. */
 const SAME_NETWORK = ['includeInboundPorts', 'excludeInboundPorts', 'excludeInterfaces'];
 
 /**
  * The defaults with what annotations of a pod say (`traffic.sidecar.istio.io/*`). Throws a UserError that names the
- * annotation: a rule that is left out would let traffic past the proxy.
+ * annotation: a rule that is left out would let traffic past the proxy. `inboundMode` has been found before, for the
+ * configuration of the proxy may say it as well.
  */
-export function captureOptionsOf(annotations: Readonly<Record<string, string>>): CaptureOptions {
-  if (annotations[INTERCEPTION] === 'TPROXY')
-    throw new UserError(`the annotation ${INTERCEPTION}: TPROXY cannot be had; REDIRECT and NONE can`);
+export function captureOptionsOf(
+  annotations: Readonly<Record<string, string>>,
+  inboundMode: CaptureMode = 'REDIRECT',
+): CaptureOptions {
+  const asked = annotations[INTERCEPTION];
+  if (asked !== undefined && !MODES.includes(asked))
+    throw new UserError(
+      `the annotation ${INTERCEPTION} has ${JSON.stringify(asked)}, which is none of ${MODES.join(', ')}`,
+    );
   for (const name of VIRTUAL_INTERFACES)
     if (annotations[name]) throw new UserError(`the annotation ${name} has no effect here: pods have one interface`);
   const read = <T>(name: string, parse: (text: string) => T, otherwise: T): T => {
@@ -90,6 +110,7 @@ export function captureOptionsOf(annotations: Readonly<Record<string, string>>):
   const ports = (name: string) => read<readonly number[]>(name, list(parsePort), []);
   return {
     ...CAPTURE_DEFAULTS,
+    inboundMode,
     includeInboundPorts: read<'*' | readonly number[]>('includeInboundPorts', allOr(parsePort), '*'),
     excludeInboundPorts: [...new Set([...OWN_PORTS, ...ports('excludeInboundPorts')])],
     includeOutboundPorts: ports('includeOutboundPorts'),
@@ -104,7 +125,13 @@ export function captureOptionsOf(annotations: Readonly<Record<string, string>>):
  * The same for programs whose sidecar is in another network: there is no other way out, so that what is excluded is
  * refused. Throws a UserError for what would need the sidecar among them.
  */
-export function outsideCaptureOptions(annotations: Readonly<Record<string, string>>, others: string): CaptureOptions {
+export function outsideCaptureOptions(
+  annotations: Readonly<Record<string, string>>,
+  others: string,
+  inboundMode: CaptureMode = 'REDIRECT',
+): CaptureOptions {
+  if (inboundMode === 'TPROXY')
+    throw new UserError('interceptionMode TPROXY cannot be had without root: the sidecar is in another network');
   for (const name of SAME_NETWORK)
     if (annotations[PREFIX + name] !== undefined)
       throw new UserError(

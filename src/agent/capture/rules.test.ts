@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CAPTURE_DEFAULTS, type CaptureOptions } from './options.ts';
-import { captureRules, restoreText } from './rules.ts';
+import { captureRoutes, captureRules, type Rule, restoreText } from './rules.ts';
 
 /** Rules of a table as iptables-save prints them. */
-function rulesOf(options: Partial<CaptureOptions>, family: 4 | 6 = 4, table: 'nat' | 'raw' = 'nat'): string[] {
+function rulesOf(options: Partial<CaptureOptions>, family: 4 | 6 = 4, table: Rule['table'] = 'nat'): string[] {
   return captureRules({ ...CAPTURE_DEFAULTS, ...options }, family)
     .filter((rule) => rule.table === table)
     .map(({ chain, args }) => `${chain} ${args.join(' ')}`);
@@ -117,6 +117,63 @@ test('IPv6 has its own localhost and ranges', () => {
     'ISTIO_OUTPUT -d ::1/128 -j RETURN',
     'ISTIO_OUTPUT -d fd00::/8 -p tcp -j ISTIO_REDIRECT',
   ]);
+});
+
+const TPROXY: Partial<CaptureOptions> = { inboundMode: 'TPROXY', proxyUids: [], excludeInterfaces: ['eth1'] };
+const tproxyRules = (take: readonly string[], localhost = '127.0.0.1/32', passthrough = '127.0.0.6/32') => [
+  'PREROUTING -i eth1 -j RETURN',
+  'PREROUTING -p tcp -j ISTIO_INBOUND',
+  'ISTIO_DIVERT -j MARK --set-mark 1337',
+  'ISTIO_DIVERT -j ACCEPT',
+  `ISTIO_TPROXY ! -d ${localhost} -p tcp -j TPROXY --tproxy-mark 1337/0xffffffff --on-port 15006`,
+  'ISTIO_INBOUND -p tcp -m mark --mark 1337 -j RETURN',
+  `ISTIO_INBOUND -p tcp -s ${passthrough} -i lo -j RETURN`,
+  'ISTIO_INBOUND -p tcp -i lo -m mark ! --mark 1338 -j RETURN',
+  ...take,
+  'PREROUTING -p tcp -m mark --mark 1337 -j CONNMARK --save-mark',
+  'OUTPUT -o eth1 -j RETURN',
+  'OUTPUT -p tcp -o lo -m mark --mark 1337 -j RETURN',
+  `OUTPUT ! -d ${localhost} -p tcp -o lo -m owner --gid-owner 1337 -j MARK --set-mark 1338`,
+  'OUTPUT -p tcp -m connmark --mark 1337 -j CONNMARK --restore-mark',
+];
+
+test('under TPROXY what comes in is marked on its way to the proxy, and so is what that passes on', () => {
+  assert.deepEqual(
+    rulesOf(TPROXY, 4, 'mangle'),
+    tproxyRules([
+      'ISTIO_INBOUND -p tcp --dport 15090 -j RETURN',
+      'ISTIO_INBOUND -p tcp --dport 15021 -j RETURN',
+      'ISTIO_INBOUND -p tcp --dport 15020 -j RETURN',
+      'ISTIO_INBOUND -p tcp -m conntrack --ctstate RELATED,ESTABLISHED -j ISTIO_DIVERT',
+      'ISTIO_INBOUND -p tcp -j ISTIO_TPROXY',
+    ]),
+  );
+  const some = rulesOf({ ...TPROXY, includeInboundPorts: [8080] }, 6, 'mangle');
+  const match = 'ISTIO_INBOUND -p tcp --dport 8080';
+  const take = [`${match} -m conntrack --ctstate RELATED,ESTABLISHED -j ISTIO_DIVERT`, `${match} -j ISTIO_TPROXY`];
+  assert.deepEqual(some, tproxyRules(take, '::1/128', '::6/128'));
+  assert.deepEqual(rulesOf({ ...TPROXY, excludeInterfaces: [] }), [
+    ...REDIRECTS,
+    'OUTPUT -j ISTIO_OUTPUT',
+    'ISTIO_OUTPUT -o lo -s 127.0.0.6/32 -j RETURN',
+    'ISTIO_OUTPUT -o lo -p tcp -m mark --mark 1337 -j RETURN',
+    ...owner('gid'),
+    LOCALHOST,
+    ALL_OUT,
+  ]);
+  assert.deepEqual(rulesOf({ ...TPROXY, includeInboundPorts: [] }, 4, 'mangle'), []);
+});
+
+test('routes of packets that stay in the namespace whatever their address', () => {
+  const tproxy = { ...CAPTURE_DEFAULTS, ...TPROXY };
+  const routes = ['rule add fwmark 1337 lookup 133', 'route add local default dev lo table 133'];
+  const source = 'addr replace ::6/128 dev lo nodad';
+  const routesOf = (options: CaptureOptions, family: 4 | 6) =>
+    captureRoutes(options, family).map((args) => args.join(' '));
+  assert.deepEqual(routesOf(tproxy, 4), routes);
+  assert.deepEqual(routesOf(tproxy, 6), [source, ...routes]);
+  assert.deepEqual(routesOf({ ...tproxy, includeInboundPorts: [] }, 4), []);
+  assert.deepEqual(routesOf(CAPTURE_DEFAULTS, 6), [source]);
 });
 
 test('DNS goes to the agent, whose own queries go out and are tracked apart', () => {

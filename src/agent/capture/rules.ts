@@ -1,9 +1,12 @@
 import { isIP } from 'node:net';
 import type { CaptureOptions } from './options.ts';
 
+const TABLES = ['raw', 'mangle', 'nat'] as const;
+type Table = (typeof TABLES)[number];
+
 /** A rule of iptables: `iptables -t TABLE -A CHAIN MATCH...`. */
 export interface Rule {
-  readonly table: 'raw' | 'nat';
+  readonly table: Table;
   readonly chain: string;
   /** Everything after the chain, one word each. */
   readonly args: readonly string[];
@@ -13,6 +16,8 @@ type Family = 4 | 6;
 
 const INBOUND = 'ISTIO_INBOUND';
 const IN_REDIRECT = 'ISTIO_IN_REDIRECT';
+const DIVERT = 'ISTIO_DIVERT';
+const TPROXY = 'ISTIO_TPROXY';
 const OUTPUT = 'ISTIO_OUTPUT';
 const OUTPUT_DNS = 'ISTIO_OUTPUT_DNS';
 const REDIRECT = 'ISTIO_REDIRECT';
@@ -28,14 +33,25 @@ const ADDRESSES = {
  * proxy, then what goes to it. What comes from the proxy is told by its user and group.
  */
 export function captureRules(options: CaptureOptions, family: Family): Rule[] {
-  return [...inboundRules(options), ...outboundRules(options, family), ...dnsZones(options, family)];
+  return [
+    ...inboundRules(options, family),
+    ...outboundRules(options, family),
+    ...(isTransparent(options) ? markRules(options, family) : []),
+    ...dnsZones(options, family),
+  ];
 }
 
 const nat = (chain: string, ...args: readonly string[]): Rule => ({ table: 'nat', chain, args });
+const mangle = (chain: string, ...args: readonly string[]): Rule => ({ table: 'mangle', chain, args });
 const raw = (chain: string, ...args: readonly string[]): Rule => ({ table: 'raw', chain, args });
 const tcpTo = (port: number) => ['-p', 'tcp', '--dport', String(port)];
 
-function inboundRules(options: CaptureOptions): Rule[] {
+/** Whether what comes in keeps its addresses on the way to the proxy. */
+function isTransparent({ inboundMode, includeInboundPorts }: CaptureOptions): boolean {
+  return inboundMode === 'TPROXY' && includeInboundPorts.length > 0;
+}
+
+function inboundRules(options: CaptureOptions, family: Family): Rule[] {
   const { includeInboundPorts, excludeInboundPorts, excludeInterfaces } = options;
   const rules = [
     nat(INBOUND, ...tcpTo(options.tunnelPort), '-j', 'RETURN'),
@@ -43,12 +59,77 @@ function inboundRules(options: CaptureOptions): Rule[] {
     nat(IN_REDIRECT, '-p', 'tcp', '-j', 'REDIRECT', '--to-ports', String(options.inboundPort)),
   ];
   if (includeInboundPorts.length === 0) return rules;
-  for (const name of excludeInterfaces) rules.push(nat('PREROUTING', '-i', name, '-j', 'RETURN'));
-  rules.push(nat('PREROUTING', '-p', 'tcp', '-j', INBOUND));
+  const transparent = isTransparent(options);
+  const add = transparent ? mangle : nat;
+  const take = (...match: readonly string[]) =>
+    transparent
+      ? [
+          mangle(INBOUND, '-p', 'tcp', ...match, '-m', 'conntrack', '--ctstate', 'RELATED,ESTABLISHED', '-j', DIVERT),
+          mangle(INBOUND, '-p', 'tcp', ...match, '-j', TPROXY),
+        ]
+      : [nat(INBOUND, '-p', 'tcp', ...match, '-j', IN_REDIRECT)];
+  for (const name of excludeInterfaces) rules.push(add('PREROUTING', '-i', name, '-j', 'RETURN'));
+  rules.push(add('PREROUTING', '-p', 'tcp', '-j', INBOUND));
+  if (transparent) rules.push(...transparentRules(options, family));
   if (includeInboundPorts !== '*')
-    return [...rules, ...includeInboundPorts.map((port) => nat(INBOUND, ...tcpTo(port), '-j', IN_REDIRECT))];
-  const excluded = excludeInboundPorts.map((port) => nat(INBOUND, ...tcpTo(port), '-j', 'RETURN'));
-  return [...rules, ...excluded, nat(INBOUND, '-p', 'tcp', '-j', IN_REDIRECT)];
+    return [...rules, ...includeInboundPorts.flatMap((port) => take('--dport', String(port)))];
+  const excluded = excludeInboundPorts.map((port) => add(INBOUND, ...tcpTo(port), '-j', 'RETURN'));
+  return [...rules, ...excluded, ...take()];
+}
+
+/**
+ * What `ip` is told besides, in the terms of ip-route(8) and ip-rule(8): packets with the mark of TPROXY are for this
+ * namespace whatever their address, and of IPv6 the address has to be made by which programs tell the proxy.
+ */
+export function captureRoutes(options: CaptureOptions, family: Family): string[][] {
+  const source = family === 6 ? [['addr', 'replace', ADDRESSES[6].passthrough, 'dev', 'lo', 'nodad']] : [];
+  if (!isTransparent(options)) return source;
+  const [mark, table] = [String(options.tproxyMark), String(options.tproxyTable)];
+  return [
+    ...source,
+    ['rule', 'add', 'fwmark', mark, 'lookup', table],
+    ['route', 'add', 'local', 'default', 'dev', 'lo', 'table', table],
+  ];
+}
+
+/** Mark of what the proxy sends to its own pod by the pod's address, which comes in like anybody else's. */
+const OWN_POD_MARK = '1338';
+
+/** What goes to the proxy with its addresses as they are, and what is on its way between the proxy and its programs. */
+function transparentRules({ tproxyMark, inboundPort }: CaptureOptions, family: Family): Rule[] {
+  const { passthrough, localhost } = ADDRESSES[family];
+  const mark = String(tproxyMark);
+  const place = ['--tproxy-mark', `${mark}/0xffffffff`, '--on-port', String(inboundPort)];
+  return [
+    mangle(DIVERT, '-j', 'MARK', '--set-mark', mark),
+    mangle(DIVERT, '-j', 'ACCEPT'),
+    mangle(TPROXY, '!', '-d', localhost, '-p', 'tcp', '-j', 'TPROXY', ...place),
+    mangle(INBOUND, '-p', 'tcp', '-m', 'mark', '--mark', mark, '-j', 'RETURN'),
+    mangle(INBOUND, '-p', 'tcp', '-s', passthrough, '-i', 'lo', '-j', 'RETURN'),
+    mangle(INBOUND, '-p', 'tcp', '-i', 'lo', '-m', 'mark', '!', '--mark', OWN_POD_MARK, '-j', 'RETURN'),
+  ];
+}
+
+/**
+ * Marks of connections that the proxy makes with a client's address: the answers of programs would otherwise leave for
+ * that client.
+ */
+function markRules(options: CaptureOptions, family: Family): Rule[] {
+  const mark = String(options.tproxyMark);
+  const { localhost } = ADDRESSES[family];
+  return [
+    mangle('PREROUTING', '-p', 'tcp', '-m', 'mark', '--mark', mark, '-j', 'CONNMARK', '--save-mark'),
+    ...options.excludeInterfaces.map((name) => mangle('OUTPUT', '-o', name, '-j', 'RETURN')),
+    mangle('OUTPUT', '-p', 'tcp', '-o', 'lo', '-m', 'mark', '--mark', mark, '-j', 'RETURN'),
+    ...owners(options).map(([flag, id]) =>
+      mangle(
+        'OUTPUT',
+        ...['!', '-d', localhost, '-p', 'tcp', '-o', 'lo', '-m', 'owner', flag, id],
+        ...['-j', 'MARK', '--set-mark', OWN_POD_MARK],
+      ),
+    ),
+    mangle('OUTPUT', '-p', 'tcp', '-m', 'connmark', '--mark', mark, '-j', 'CONNMARK', '--restore-mark'),
+  ];
 }
 
 function outboundRules(options: CaptureOptions, family: Family): Rule[] {
@@ -62,6 +143,11 @@ function outboundRules(options: CaptureOptions, family: Family): Rule[] {
       rules.push(nat(OUTPUT, '-p', protocol, '--dport', String(port), '-j', 'RETURN'));
   }
   rules.push(nat(OUTPUT, '-o', 'lo', '-s', passthrough, '-j', 'RETURN'));
+  // istio-iptables has no such rule; without it Linux 6.18 sends what the proxy passes on back to the proxy.
+  if (isTransparent(options))
+    rules.push(
+      nat(OUTPUT, '-o', 'lo', '-p', 'tcp', '-m', 'mark', '--mark', String(options.tproxyMark), '-j', 'RETURN'),
+    );
   rules.push(...owners(options).flatMap((owner) => proxyRules(options, owner, localhost)));
   rules.push(...dnsRules(options, family));
   const others = ofFamily(options.loopbackRanges, family);
@@ -149,7 +235,7 @@ function ofFamily(ranges: readonly string[], family: Family): string[] {
 /** The rules as `iptables-restore --noflush` reads them, which takes all of a table or nothing. */
 export function restoreText(rules: readonly Rule[]): string {
   const lines: string[] = [];
-  for (const table of ['raw', 'nat'] as const) {
+  for (const table of TABLES) {
     const own = rules.filter((rule) => rule.table === table);
     if (own.length === 0) continue;
     const chains = new Set(own.flatMap(({ chain, args }) => [chain, args[args.indexOf('-j') + 1]!]));

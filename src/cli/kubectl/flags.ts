@@ -28,10 +28,14 @@ export function durationFlag(text: string): number {
   return ms;
 }
 
+/** An option with a duration, in milliseconds, whose default is shown as it is written here. */
+export function durationOption(flags: string, description: string, standard: string): Option {
+  return new Option(flags, description).argParser(durationFlag).default(durationFlag(standard), standard);
+}
+
 /** `--timeout`, in milliseconds. */
 export function timeoutOption(description: string, standard: string): Option {
-  const option = new Option('--timeout <duration>', description);
-  return option.argParser(durationFlag).default(durationFlag(standard), standard);
+  return durationOption('--timeout <duration>', description, standard);
 }
 
 /** A whole number from 0 on, for an option. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Streams } from '../command.ts';
-import { addMeshFlag, connect, durationFlag, type MeshFlags } from '../kubectl/flags.ts';
+import { addMeshFlag, connect, durationOption, type MeshFlags } from '../kubectl/flags.ts';
 
 interface Flags extends MeshFlags {
   readonly namespace: string;
@@ -26,12 +26,13 @@ export function defineInvite(parent: Command, streams: Streams): void {
     .description('Prints a code with which one machine becomes a member of a WorkloadGroup.')
     .argument('<group>', 'the WorkloadGroup')
     .option('-n, --namespace <name>', 'namespace of the group', 'default')
-    .option('--ttl <duration>', 'how long the code is good (default: 15m)', durationFlag, durationFlag('15m'))
-    .option(
-      '--come-back-within <duration>',
-      'how long the machine can be away and still come back, once its certificate has expired (default: 720h)',
-      durationFlag,
-      durationFlag('720h'),
+    .addOption(durationOption('--ttl <duration>', 'how long the code is good', '15m'))
+    .addOption(
+      durationOption(
+        '--come-back-within <duration>',
+        'how long the machine can be away and still come back, once its certificate has expired',
+        '720h',
+      ),
     )
     .option('--host <name>', 'by which the machine finds this one (default: the address of the gateways)');
   addMeshFlag(command).addHelpText('after', NOTES);

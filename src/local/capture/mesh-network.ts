@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { CAPTURE_DEFAULTS, type CaptureOptions, DNS_PORT } from '../../agent/capture/options.ts';
-import { captureRules, restoreText } from '../../agent/capture/rules.ts';
+import { captureRoutes, captureRules, restoreText } from '../../agent/capture/rules.ts';
 import { UserError } from '../../base/errors.ts';
 import { podPrefixOf } from '../../process/address-pool.ts';
 import { NetworkNamespace } from '../../process/network-namespace.ts';
@@ -35,6 +35,12 @@ export async function whyNoIpv6(): Promise<string | undefined> {
   if (message !== undefined) return message;
   const off = await fs.promises.readFile('/proc/sys/net/ipv6/conf/all/disable_ipv6', 'utf8').catch(() => '1');
   return off.trim() === '0' ? undefined : 'this machine has no IPv6';
+}
+
+/** Why pods cannot be captured by TPROXY; undefined if they can. */
+export async function whyNoTproxy(): Promise<string | undefined> {
+  const trial = restoreText(captureRules({ ...CAPTURE_DEFAULTS, inboundMode: 'TPROXY' }, 4));
+  return (await attempt('unshare', ['--net', '--', 'iptables-restore', '--noflush', '-w', '5'], trial)).message;
 }
 
 /** Why this process can make no network namespaces with cables; undefined if it can. */
@@ -160,12 +166,11 @@ export class MeshNetwork {
     });
     if (rules === undefined) return namespace;
     try {
-      await namespace.run('iptables-restore', ['--noflush', '-w', '5'], restoreText(captureRules(rules, 4)));
-      if (this.#dualStack) {
-        // Names are asked for over IPv4, where the agent answers.
-        const text = restoreText(captureRules({ ...rules, dns: undefined }, 6));
-        await namespace.run('ip6tables-restore', ['--noflush', '-w', '5'], text);
-      }
+      const problem = rules.inboundMode === 'TPROXY' ? await whyNoTproxy() : undefined;
+      if (problem !== undefined) throw new UserError(`interceptionMode TPROXY cannot be done here: ${problem}`);
+      await capture(namespace, rules, 4);
+      // Names are asked for over IPv4, where the agent answers.
+      if (this.#dualStack) await capture(namespace, { ...rules, dns: undefined }, 6);
       return namespace;
     } catch (error) {
       await namespace.delete();
@@ -181,6 +186,12 @@ export class MeshNetwork {
   async close(): Promise<void> {
     await removeSlot(this.#slot).catch(() => {});
   }
+}
+
+async function capture(namespace: NetworkNamespace, options: CaptureOptions, family: 4 | 6): Promise<void> {
+  const restore = family === 4 ? 'iptables-restore' : 'ip6tables-restore';
+  for (const args of captureRoutes(options, family)) await namespace.run('ip', [`-${family}`, ...args]);
+  await namespace.run(restore, ['--noflush', '-w', '5'], restoreText(captureRules(options, family)));
 }
 
 /** Group as which the agents of captured pods run, by which their connections are told from the programs'. */

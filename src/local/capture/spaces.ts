@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { captureOptionsOf, DNS_PORT, outsideCaptureOptions } from '../../agent/capture/options.ts';
+import { type CaptureMode, captureOptionsOf, DNS_PORT, outsideCaptureOptions } from '../../agent/capture/options.ts';
 import { userNamespaceEntrance, userNamespaceRules } from '../../agent/capture/user-namespace.ts';
 import { openRelay } from '../../agent/net/relay.ts';
 import type { Inside } from '../../agent/pod-network.ts';
@@ -8,7 +8,6 @@ import { RELAYS_VARIABLE } from '../../agent/relays.ts';
 import type { PodAddresses } from '../../process/address-pool.ts';
 import { NetworkNamespace } from '../../process/network-namespace.ts';
 import { type DesiredPod, podKey } from '../pods/desired-pod.ts';
-import type { Injection } from '../pods/injection.ts';
 import type { PodSpace } from '../pods/pod-space.ts';
 import { PROXY_PORTS } from '../proxy-ports.ts';
 import { type MeshNetwork, PROXY_GROUP } from './mesh-network.ts';
@@ -38,7 +37,7 @@ abstract class Opened {
 export class AddressedSpace extends Opened implements PodSpace {
   readonly isOwn = false;
   readonly hasProxy = false;
-  readonly captures = false;
+  readonly captures = undefined;
   readonly enterProxy = [];
   readonly enterProgram = [];
   readonly agentEnv = {};
@@ -62,13 +61,21 @@ export class AddressedSpace extends Opened implements PodSpace {
   }
 }
 
+/** A pod that gets a network of its own. */
+interface PodOfSpace {
+  readonly desired: DesiredPod;
+  readonly addresses: PodAddresses;
+  /** How what its programs are sent gets to its sidecar; undefined where it has none. */
+  readonly captures: CaptureMode | undefined;
+}
+
 /** A pod with a network namespace of its own, in which its sidecar, if it has one, gets what its programs send and are sent. */
 export class NamespaceSpace extends Opened implements PodSpace {
   readonly isOwn = true;
   readonly hasProxy = true;
   readonly inside = undefined;
   readonly pid = undefined;
-  readonly captures: boolean;
+  readonly captures: CaptureMode | undefined;
   readonly enterProgram: readonly string[];
   readonly enterProxy: readonly string[];
   readonly #network: MeshNetwork;
@@ -79,17 +86,13 @@ export class NamespaceSpace extends Opened implements PodSpace {
   #namespace: NetworkNamespace | undefined = undefined;
   #relays: { close(): void }[] = [];
 
-  constructor(
-    network: MeshNetwork,
-    pod: { readonly desired: DesiredPod; readonly injection: Injection; readonly addresses: PodAddresses },
-    sockets: string,
-  ) {
+  constructor(network: MeshNetwork, pod: PodOfSpace, sockets: string) {
     super();
     this.#network = network;
     this.#desired = pod.desired;
     this.#addresses = pod.addresses;
     this.#sockets = sockets;
-    this.captures = pod.injection === 'sidecar';
+    this.captures = pod.captures;
     const enter = NetworkNamespace.entrance(network.nameOf(podKey(pod.desired)));
     this.enterProgram = enter;
     this.enterProxy = [...enter, '--setgid', String(PROXY_GROUP)];
@@ -116,7 +119,7 @@ export class NamespaceSpace extends Opened implements PodSpace {
     const { pod, sidecar } = this.#addresses;
     const rules = this.captures
       ? {
-          ...captureOptionsOf(this.#desired.annotations),
+          ...captureOptionsOf(this.#desired.annotations, this.captures),
           // Its user is that of the programs, so that it can read what they can; its group tells it from them.
           proxyUids: [],
           proxyGids: [PROXY_GROUP],
@@ -143,7 +146,7 @@ export class NamespaceSpace extends Opened implements PodSpace {
 export class UserNamespaceSpace implements PodSpace {
   readonly isOwn = true;
   readonly hasProxy = false;
-  readonly captures = true;
+  readonly captures: CaptureMode;
   readonly enterProxy = [];
   readonly enterProgram: readonly string[];
   readonly agentEnv = {};
@@ -156,13 +159,13 @@ export class UserNamespaceSpace implements PodSpace {
 
   /** `ports` are those that its programs are asked at. */
   constructor(
-    desired: DesiredPod,
-    addresses: PodAddresses,
+    { desired, addresses, captures }: PodOfSpace & { readonly captures: CaptureMode },
     podPrefix: string,
     sockets: string,
     ports: readonly number[],
   ) {
     const [, , high, low] = addresses.pod.split('.');
+    this.captures = captures;
     this.#desired = desired;
     this.#ports = ports;
     this.#others = `${podPrefix}0.0/16`;
@@ -182,7 +185,7 @@ export class UserNamespaceSpace implements PodSpace {
 
   /** The agent makes it when it starts. */
   async open(): Promise<void> {
-    this.#rules = userNamespaceRules(outsideCaptureOptions(this.#desired.annotations, this.#others));
+    this.#rules = userNamespaceRules(outsideCaptureOptions(this.#desired.annotations, this.#others, this.captures));
     await fs.promises.mkdir(this.#folder, { recursive: true, mode: 0o700 });
   }
 

@@ -67,5 +67,6 @@ test('options of curl', () => {
     '--resolve api.wide.example:8443:127.0.0.1',
     '--resolve shop.example:8443:127.0.0.2',
   ]);
+  assert.deepEqual(resolveOptions([url('127.0.0.1:15443', '*')]), ["--resolve '*:15443:127.0.0.1'"]);
   assert.deepEqual(resolveOptions([url('https://127.0.0.1:8443', '*', 'a.example')]), ["--resolve '*:8443:127.0.0.1'"]);
 });

@@ -39,7 +39,7 @@ export function resolveOptions(urls: readonly PublishedUrl[]): string[] {
 
 /** `https://127.0.0.1:8443` and `127.0.0.1:31400`: the address. */
 function addressOf(url: string): string {
-  const authority = url.slice(url.indexOf('//') + (url.includes('//') ? 2 : 0));
+  const authority = url.includes('//') ? url.slice(url.indexOf('//') + 2) : url;
   return authority.slice(0, authority.lastIndexOf(':'));
 }
 

@@ -13,8 +13,6 @@ export type Injection =
 export const PROXY_CONTAINER = 'istio-proxy';
 
 const INJECT = 'sidecar.istio.io/inject';
-/** The annotation by which a pod says how its traffic gets to its sidecar; `NONE` is explicit capture. */
-export const INTERCEPTION = 'sidecar.istio.io/interceptionMode';
 const TEMPLATES = 'inject.istio.io/templates';
 
 /**

@@ -1,3 +1,4 @@
+import type { CaptureMode } from '../../agent/capture/options.ts';
 import type { Inside } from '../../agent/pod-network.ts';
 
 /** The network in which the processes of a pod run. */
@@ -6,8 +7,8 @@ export interface PodSpace {
   readonly isOwn: boolean;
   /** Whether the sidecar is in it as well. */
   readonly hasProxy: boolean;
-  /** Whether traffic of programs that know nothing of proxies goes through the sidecar. */
-  readonly captures: boolean;
+  /** How traffic of programs that know nothing of proxies gets to the sidecar; undefined where it does not. */
+  readonly captures: CaptureMode | undefined;
   /** Words before a command that make it run there as the sidecar, whose connections nobody captures. */
   readonly enterProxy: readonly string[];
   /** Words before a command that make it run there as a program of the pod. */
@@ -28,7 +29,7 @@ export interface PodSpace {
 export const SHARED_SPACE: PodSpace = {
   isOwn: false,
   hasProxy: false,
-  captures: false,
+  captures: undefined,
   enterProxy: [],
   enterProgram: [],
   agentEnv: {},

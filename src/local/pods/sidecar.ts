@@ -102,7 +102,7 @@ export function agentEnvironment(
   const scrape = scrapeAnnotations(facts.pod.annotations);
   if (scrape !== undefined) env.ISTIO_PROMETHEUS_ANNOTATIONS = scrape;
   if (space.captures) {
-    env.ISTIO_META_INTERCEPTION_MODE = 'REDIRECT';
+    env.ISTIO_META_INTERCEPTION_MODE = space.captures;
     env.ISTIO_META_DNS_CAPTURE = 'true';
     env.ISTIO_META_DNS_AUTO_ALLOCATE = 'true';
   } else if (injection === 'sidecar') {

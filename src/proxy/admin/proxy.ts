@@ -3,7 +3,7 @@ import type { Node } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type { Logging } from '../../base/log.ts';
 import type { ClusterManager } from '../cluster/cluster-manager.ts';
 import type { WorkerContext } from '../context.ts';
-import type { ExtensionConfigs } from '../http/extension-config.ts';
+import type { ExtensionConfigs } from '../extension-config.ts';
 import type { RouteSubscriptions } from '../http/rds.ts';
 import type { ListenerManager } from '../net/listener-manager.ts';
 import type { FileSinks } from '../observe/access-log/file-sink.ts';

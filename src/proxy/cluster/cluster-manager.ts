@@ -23,6 +23,7 @@ const CLUSTER_TYPE = TYPE_URL_PREFIX + ClusterSchema.typeName;
 
 class ClusterManagerStats extends StatGroup {
   readonly gauges: ReadonlySet<string> = new Set(['active_clusters', 'warming_clusters']);
+  override readonly setWith = { warming_clusters: '' };
   active_clusters = 0;
   warming_clusters = 0;
   cluster_added = 0;

@@ -96,9 +96,27 @@ const ABSENT: AbsentStats = {
   gauges: ['upstream_queue_overloaded', 'warming_state'],
 };
 
+/** Circuit breakers of the default priority are looked at for every request. */
+const SET_WITH: Readonly<Record<string, string>> = {
+  membership_degraded: '',
+  membership_excluded: '',
+  membership_healthy: '',
+  membership_total: '',
+  warming_state: '',
+  upstream_cx_active: 'upstream_cx_total',
+  upstream_cx_rx_bytes_buffered: 'upstream_cx_rx_bytes_total',
+  upstream_rq_active: 'upstream_rq_total',
+  upstream_rq_pending_active: 'upstream_rq_pending_total',
+  'circuit_breakers.default.cx_open': 'upstream_cx_total',
+  'circuit_breakers.default.cx_pool_open': 'upstream_rq_total',
+  'circuit_breakers.default.rq_open': 'upstream_rq_total',
+  'circuit_breakers.default.rq_pending_open': 'upstream_rq_pending_total',
+};
+
 /** Statistics of one cluster (Envoy's `cluster.NAME.`). */
 export class ClusterStats extends StatGroup {
   readonly gauges = GAUGES;
+  override readonly setWith = SET_WITH;
   override readonly computed = COMPUTED;
   override readonly absent = ABSENT;
   /** Set for clusters whose endpoints come from EDS. */

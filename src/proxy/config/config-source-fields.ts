@@ -1,6 +1,6 @@
 import type { SupportTable } from './supported.ts';
 
-/** What is honoured of `envoy.config.core.v3.ConfigSource`, by message. */
+/** What is honoured of `envoy.config.core.v3.ConfigSource` and `ExtensionConfigSource`, by message. */
 export const CONFIG_SOURCE: SupportTable = {
   'envoy.config.core.v3.ConfigSource': [
     'path',
@@ -10,6 +10,12 @@ export const CONFIG_SOURCE: SupportTable = {
     'self',
     'initial_fetch_timeout',
     'resource_api_version',
+  ],
+  'envoy.config.core.v3.ExtensionConfigSource': [
+    'config_source',
+    'default_config',
+    'apply_default_config_without_warming',
+    'type_urls',
   ],
   'envoy.config.core.v3.WatchedDirectory': ['path'],
   'envoy.config.core.v3.PathConfigSource': ['path', 'watched_directory'],

@@ -2,13 +2,8 @@ import { GrpcClientCall } from '../../wire/grpc/client.ts';
 import { type GrpcCall, type GrpcCallHandler, GrpcCode, type GrpcTransport } from '../../wire/grpc/transport.ts';
 import type { Headers } from '../../wire/headers.ts';
 import type { MessageError, OutgoingStream, ResetReason, StreamHandler } from '../../wire/http.ts';
-import type {
-  Cancelable,
-  ClusterSource,
-  LoadBalancerContext,
-  UpstreamOptions,
-  UpstreamStreamHandler,
-} from '../cluster/cluster.ts';
+import { ANY_HOST } from '../cluster/any-host.ts';
+import type { Cancelable, ClusterSource, UpstreamOptions, UpstreamStreamHandler } from '../cluster/cluster.ts';
 
 const OPTIONS: UpstreamOptions = {
   priority: 'default',
@@ -16,15 +11,6 @@ const OPTIONS: UpstreamOptions = {
   alpn: undefined,
   sni: undefined,
   subjectAltNames: undefined,
-};
-
-const ANY_HOST: LoadBalancerContext = {
-  hash: undefined,
-  metadataMatch: undefined,
-  headers: undefined,
-  downstream: undefined,
-  overrideAddress: undefined,
-  rejects: () => false,
 };
 
 /** Envoy has no limit, and the clusters of a large mesh come in one message: this one is against a server gone mad. */

@@ -152,6 +152,10 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     this.#noteHeaders(headers);
     this.#timers.headersCame();
     if (end) this.#endRequest();
+    if (!config.proxy100Continue && headers.getJoined('expect')?.toLowerCase() === '100-continue') {
+      headers.remove('expect');
+      this.#out.sendInformational(Headers.response(100));
+    }
     const refusal = checkRequest(headers, config);
     if (refusal !== undefined) {
       this.#refuse(refusal);
@@ -183,10 +187,6 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     if (config.tracing !== undefined) {
       beginTrace(headers, this.info, config.tracing, this.#route?.tracing, this.owner.worker.random);
       this.#nameOperation(headers);
-    }
-    if (!config.proxy100Continue && headers.get('expect')?.toLowerCase() === '100-continue') {
-      headers.remove('expect');
-      this.#out.sendInformational(Headers.response(100));
     }
     this.#filters.startRequest(headers, end, chain, this.#route?.filterDisabled);
   }

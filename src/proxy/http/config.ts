@@ -159,7 +159,8 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
   const transformation = proto.schemeHeaderTransformation;
   const streamErrors = proto.streamErrorOnInvalidHttpMessage;
   const http1 = http1Options(proto.httpProtocolOptions, limits, errors.at('http_protocol_options'));
-  const http2 = http2Options(proto.http2ProtocolOptions, limits, built.bufferLimit, now);
+  const underscores = UNDERSCORES[common?.headersWithUnderscoresAction ?? Underscores.ALLOW];
+  const http2 = { ...http2Options(proto.http2ProtocolOptions, limits, built.bufferLimit, now), underscores };
   return {
     ...built,
     statPrefix: proto.statPrefix,
@@ -194,7 +195,7 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
     stripMatchingPort: proto.stripMatchingHostPort,
     stripAnyPort: proto.stripPortMode.case === 'stripAnyHostPort' && proto.stripPortMode.value,
     stripTrailingDot: proto.stripTrailingHostDot,
-    underscores: UNDERSCORES[common?.headersWithUnderscoresAction ?? Underscores.ALLOW],
+    underscores,
     idleTimeoutMs: durationMs(common?.idleTimeout, 3_600_000),
     streamIdleTimeoutMs: durationMs(proto.streamIdleTimeout, 300_000),
     requestTimeoutMs: durationMs(proto.requestTimeout, 0),

@@ -1,5 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
+import type { ExtensionConfigSource } from '../../api/gen/envoy/config/core/v3/config_source_pb.ts';
 import {
   HttpConnectionManagerSchema,
   type HttpFilter as HttpFilterProto,
@@ -13,6 +14,7 @@ import { typeNameOf } from '../../api/registry.ts';
 import { readDataSource } from '../config/data-source.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { configSourceSpec } from '../config/source-spec.ts';
+import type { ExtensionConfigs } from '../extension-config.ts';
 import type { NetworkBuildContext, NetworkFilterDefinition } from '../net/network-filter.ts';
 import { StatLeases } from '../observe/stat-leases.ts';
 import { type TracingConfig, tracingConfig } from '../observe/tracing/config.ts';
@@ -20,7 +22,8 @@ import type { Tracers } from '../observe/tracing/tracers.ts';
 import { checkClusters } from '../router/cluster-references.ts';
 import { type HcmConfig, hcmConfig, type NamedFilter } from './config.ts';
 import { HttpConnectionManager } from './connection-manager.ts';
-import type { ExtensionConfigs } from './extension-config.ts';
+import { discoveredHttpFilter } from './discovered-filter.ts';
+import type { HttpFilterFactory } from './filter.ts';
 import type { HttpFilterRegistry } from './filter-registry.ts';
 import { localReplyMapper } from './local-reply-config.ts';
 import { compileRoutes, type RouteSubscriptions, routeEnvironment } from './rds.ts';
@@ -127,7 +130,9 @@ function tracingOf(
   errors: ConfigErrors,
 ): { readonly config: TracingConfig; readonly release: () => void } {
   const at = errors.at('tracing');
-  const lease = tracing.provider && tracers.acquire(tracing.provider, clusters, at.at('provider'));
+  const lease = tracing.provider
+    ? tracers.acquire(tracing.provider, clusters, at.at('provider'))
+    : tracers.acquireDefault(clusters, at);
   const uuid = requestIdOptions(requestIdExtension, errors.at('request_id_extension'));
   const config = tracingConfig(
     tracing,
@@ -228,16 +233,26 @@ function compileFilters(
     const compile = (any: Any | undefined, where: ConfigErrors) =>
       environment.filters.compileFilter(proto.name, any, build, where);
     const { configType } = proto;
-    const factory =
-      configType.case === 'configDiscovery'
-        ? environment.extensions.filter(
-            proto.name,
-            configType.value,
-            compile,
-            context.waitFor,
-            at.at('config_discovery'),
-          )
-        : compile(configType.value, at);
+    const discover = (source: ExtensionConfigSource) =>
+      environment.extensions.discover<HttpFilterFactory>(
+        {
+          kind: 'http_filter',
+          name: proto.name,
+          source,
+          waitFor: context.waitFor,
+          compile(any, where) {
+            const made = compile(any, where);
+            if (made?.terminal) where.add('typed_config', 'must not be that of a terminal filter');
+            return made;
+          },
+        },
+        at.at('config_discovery'),
+      );
+    let factory: HttpFilterFactory | undefined;
+    if (configType.case === 'configDiscovery') {
+      const extension = discover(configType.value);
+      factory = extension && discoveredHttpFilter(extension);
+    } else factory = compile(configType.value, at);
     if (factory !== undefined) filters.push({ name: proto.name, factory, disabled: proto.disabled });
   });
   const last = filters.at(-1);

@@ -1,5 +1,7 @@
 /** What a path may need to have changed; nearly all need nothing. */
 const SUSPICIOUS = /\/\.|[%\\"<>^`{|}]/;
+/** Parameters of dot segments, which Envoy removes before anything else is looked at. */
+const DOT_PARAMETERS = /\/(\.\.?);[^/]*/g;
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '%22',
   '<': '%3C',
@@ -14,14 +16,15 @@ const ESCAPES: Readonly<Record<string, string>> = {
 /**
  * Normalises a path as Envoy's `normalize_path` does (the URL canonicalisation of RFC 3986 section 6, with the
  * additions of browsers): escapes of unreserved characters are decoded, characters that have no place in a path are
- * escaped, backslashes become slashes, dot segments are resolved; `.;x` and `..;x` count as dot segments. The query is
- * left alone. Undefined if there is no canonical form.
+ * escaped, backslashes become slashes, dot segments are resolved; `.;x` and `..;x` between slashes count as dot segments,
+ * which they do not behind a backslash. The query is left alone. Undefined if there is no canonical form.
  */
 export function normalizePath(path: string): string | undefined {
   const query = path.indexOf('?');
   const end = query < 0 ? path.length : query;
-  const raw = query < 0 ? path : path.slice(0, end);
-  if (!SUSPICIOUS.test(raw)) return path;
+  const given = query < 0 ? path : path.slice(0, end);
+  if (!SUSPICIOUS.test(given)) return path;
+  const raw = given.replace(DOT_PARAMETERS, '/$1');
   if (raw.includes('%00')) return undefined;
   const segments: string[] = [];
   const parts = raw.replaceAll('\\', '/').slice(1).split('/');
@@ -42,8 +45,8 @@ export function normalizePath(path: string): string | undefined {
 /** 1 for `.`, 2 for `..`, in any spelling that counts as one; 0 for anything else. */
 function dotSegment(part: string): 0 | 1 | 2 {
   if (part === '' || (part[0] !== '.' && part[0] !== '%')) return 0;
-  if (part === '.' || part.startsWith('.;')) return 1;
-  if (part === '..' || part.startsWith('..;')) return 2;
+  if (part === '.') return 1;
+  if (part === '..') return 2;
   const decoded = part.replaceAll(/%2e/gi, '.');
   return decoded === '.' ? 1 : decoded === '..' ? 2 : 0;
 }

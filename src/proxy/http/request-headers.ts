@@ -74,8 +74,10 @@ export function mutateRequestHeaders(
     single = inner !== undefined && config.trustedHops === 0 && !forwarded!.includes(',');
     if (!headers.has('x-forwarded-proto')) headers.add('x-forwarded-proto', secure ? 'https' : 'http');
   }
-  if (config.schemeOverwrite !== '') headers.scheme = config.schemeOverwrite;
-  else if (headers.scheme === '') {
+  if (config.schemeOverwrite !== '') {
+    headers.scheme = config.schemeOverwrite;
+    headers.set('x-forwarded-proto', config.schemeOverwrite);
+  } else if (headers.scheme === '') {
     const proto = headers.get('x-forwarded-proto');
     headers.scheme = proto === 'http' || proto === 'https' ? proto : secure ? 'https' : 'http';
   } else if (headers.scheme !== 'http' && headers.scheme !== 'https') {

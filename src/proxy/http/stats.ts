@@ -21,6 +21,14 @@ const ABSENT: AbsentStats = {
   ],
 };
 
+const SET_WITH: Readonly<Record<string, string>> = {
+  downstream_cx_active: 'downstream_cx_total',
+  downstream_cx_http1_active: 'downstream_cx_http1_total',
+  downstream_cx_http2_active: 'downstream_cx_http2_total',
+  downstream_cx_rx_bytes_buffered: 'downstream_cx_total',
+  downstream_rq_active: 'downstream_rq_total',
+};
+
 /** Responses by class. */
 abstract class ResponseStats extends StatGroup {
   downstream_rq_1xx = 0;
@@ -60,6 +68,7 @@ export class TracingStats extends StatGroup {
 /** Statistics of a connection manager (Envoy's `http.STAT_PREFIX.`). */
 export class HttpConnectionManagerStats extends ResponseStats {
   readonly gauges = GAUGES;
+  override readonly setWith = SET_WITH;
   override readonly absent = ABSENT;
   readonly downstream_cx_length_ms = new Histogram();
   readonly downstream_rq_time = new Histogram();

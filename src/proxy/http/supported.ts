@@ -59,12 +59,6 @@ export const SUPPORTED: SupportTable = {
   ],
   [`${HCM}.Rds`]: ['config_source', 'route_config_name'],
   [`${HCM}.HttpFilter`]: ['name', 'typed_config', 'is_optional', 'disabled', 'config_discovery'],
-  'envoy.config.core.v3.ExtensionConfigSource': [
-    'config_source',
-    'default_config',
-    'apply_default_config_without_warming',
-    'type_urls',
-  ],
   [`${HCM}.HttpConnectionManager.Tracing`]: [
     'client_sampling',
     'random_sampling',

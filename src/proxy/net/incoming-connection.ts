@@ -11,6 +11,7 @@ import type { AcceptingListener } from './accepting-listener.ts';
 import type { SocketAddress, TlsInfo } from './connection.ts';
 import { type Findings, type InspectionResult, Inspector } from './inspect.ts';
 import type { FilterChain } from './listener-config.ts';
+import type { ListenerFilterEffects } from './listener-filters.ts';
 import { runFilterChain } from './network-filter-chain.ts';
 import { originalDestination } from './original-destination.ts';
 import type { ProxyFindings } from './proxy-protocol.ts';
@@ -38,6 +39,8 @@ export class IncomingConnection {
   readonly #local: SocketAddress;
   readonly #peer: SocketAddress;
   #original: SocketAddress | undefined = undefined;
+  /** Of the listener filters, when it came. */
+  #effects: ListenerFilterEffects = {};
   #timer: Timer | undefined = undefined;
   #handshake: Handshake | undefined = undefined;
   #over = false;
@@ -90,7 +93,8 @@ export class IncomingConnection {
       return;
     }
     const { config } = this.#listener;
-    if (config.filters.originalDst || config.useOriginalDst) this.#original = originalDestination(this.#socket);
+    const asked = config.filters.effects?.originalDst?.(this.#local.port);
+    if (asked || config.useOriginalDst) this.#original = originalDestination(this.#socket);
     // Captured by TPROXY it has the address that its client wanted.
     if (config.transparent) this.#original ??= this.#local;
     if (config.useOriginalDst && this.#original !== undefined) {
@@ -107,8 +111,15 @@ export class IncomingConnection {
   #inspect(): void {
     const { config, stats } = this.#listener;
     const { port } = this.#destination;
-    const { filters } = config;
-    const wanted = { proxyProtocol: filters.proxyProtocol, tls: filters.tls(port), http: filters.http(port) };
+    const { effects } = config.filters;
+    if (effects === undefined) {
+      stats.extension_config_missing++;
+      this.#dropUnchosen();
+      return;
+    }
+    this.#effects = effects;
+    const proxyProtocol = effects.proxyProtocol?.applies(port) ? effects.proxyProtocol.filter : undefined;
+    const wanted = { proxyProtocol, tls: effects.tls?.(port) ?? false, http: effects.http?.(port) ?? false };
     if (!wanted.tls && !wanted.http && wanted.proxyProtocol === undefined) {
       this.#choose(NOTHING_FOUND, EMPTY);
       return;
@@ -120,7 +131,7 @@ export class IncomingConnection {
       if (result.kind === 'done') this.#inspected(result.findings, rest);
       else if (result.kind === 'error') {
         this.#tellRefusal(this.#peer, () => result.reason);
-        this.#dropUnchosen();
+        this.#dropUnchosen(rest.length > 0);
       } else if (rest.length > 0) {
         // A client that says little and half-closes is served with what it said.
         this.#inspected(inspector.giveUp, rest);
@@ -131,8 +142,9 @@ export class IncomingConnection {
     });
     this.#startTimer(config.filtersTimeoutMs, () => {
       stats.downstream_pre_cx_timeout++;
-      if (config.continueOnTimeout) this.#inspected(inspector.giveUp, look.stop(inspector.giveUp.skip));
-      else this.#dropUnchosen();
+      const rest = look.stop(inspector.giveUp.skip);
+      if (config.continueOnTimeout) this.#inspected(inspector.giveUp, rest);
+      else this.#dropUnchosen(rest.length > 0);
     });
   }
 
@@ -188,11 +200,14 @@ export class IncomingConnection {
     this.#listener.stats.downstream_pre_cx_active--;
   }
 
-  /** Ends what has not come to a filter chain; the log of the listener tells of it. */
-  #dropUnchosen(): void {
+  /**
+   * Ends what has not come to a filter chain; the log of the listener tells of it. With what it has sent unread it is
+   * reset, as the kernel does it to Envoy's sockets.
+   */
+  #dropUnchosen(reset = false): void {
     const toNowhere: Incoming = { destination: this.#destination, source: this.#peer, hello: undefined };
     this.#log(this.#account(toNowhere));
-    this.#drop();
+    this.#drop(reset);
   }
 
   /** `start` is what was read and not consumed. */
@@ -224,13 +239,17 @@ export class IncomingConnection {
       info.responseCodeDetails = 'filter_chain_not_found';
       info.flags = ResponseFlag.NoRouteFound;
       this.#log(info);
-      // With what it has sent unread, as the kernel does it to Envoy's sockets.
       this.#drop(start.length > 0);
       return;
     }
     this.#choice = { chain, incoming };
     this.#listener.opened();
     this.#openedAt = worker.timers.now();
+    if (chain.filters.some(({ missing }) => missing)) {
+      stats.network_extension_config_missing++;
+      this.#fail(chain, this.#account(incoming, chain));
+      return;
+    }
     if (chain.transport === undefined) {
       this.#establish(chain, this.#socket, undefined, incoming);
       return;
@@ -242,7 +261,7 @@ export class IncomingConnection {
       info.connectionTerminationDetails = 'transport socket timeout was reached';
       this.#fail(chain, info);
     });
-    const inspected = config.filters.tls(this.#destination.port);
+    const inspected = this.#effects.tls?.(this.#destination.port);
     if (hello !== undefined) this.#shakeHands(chain, hello, incoming);
     else if (inspected && start.length > 0) this.#refusePlaintext(chain, chain.transport, start, incoming);
     else this.#awaitHello(chain, chain.transport, incoming);
@@ -261,7 +280,7 @@ export class IncomingConnection {
   /** Plaintext where TLS is spoken. No byte of it goes anywhere. */
   #refusePlaintext(chain: FilterChain, transport: DownstreamTransport, start: Uint8Array, incoming: Incoming): void {
     this.#tellRefusal(incoming.source, () => `it is plain text, where ${this.#listener.name} speaks TLS`);
-    const inspected = this.#listener.config.filters.tls(incoming.destination.port);
+    const inspected = this.#effects.tls?.(incoming.destination.port) ?? false;
     const info = this.#account(incoming, chain);
     info.downstreamTransportFailure = transport.refusePlaintext(this.#socket, start, inspected);
     this.#fail(chain, info);
@@ -334,13 +353,13 @@ export class IncomingConnection {
     if (this.#proxy !== undefined && this.#proxy.passed.length > 0) {
       connection.filterState = new Map([[PROXY_PROTOCOL_TLVS, this.#proxy.passed]]);
     }
-    const { originalSrc } = config.filters;
-    if (originalSrc !== undefined && source.family !== 0) {
+    const { originalSrc, originalDst } = this.#effects;
+    if (originalSrc?.applies(destination.port) && source.family !== 0) {
       const address = originalSrc.bindPort ? source : { ...source, port: 0 };
       const foreign: ForeignSource = { address, mark: originalSrc.mark };
       (connection.filterState ??= new Map()).set(ORIGINAL_SOURCE, foreign);
     }
-    connection.originalDestination = this.#original ?? (config.filters.originalDst ? this.#local : undefined);
+    connection.originalDestination = this.#original ?? (originalDst?.(this.#local.port) ? this.#local : undefined);
     connection.requestedServerName = hello?.sni ?? '';
     return connection;
   }

@@ -1,4 +1,5 @@
 import { toBinary } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { AccessLog as AccessLogProto } from '../../api/gen/envoy/config/accesslog/v3/accesslog_pb.ts';
 import { TrafficDirection, type TransportSocket } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import {
@@ -17,14 +18,16 @@ import type { ConfigErrors } from '../config/errors.ts';
 import { checkSupported } from '../config/supported.ts';
 import { durationMs } from '../config/values.ts';
 import type { WorkerContext } from '../context.ts';
+import type { ExtensionConfigs } from '../extension-config.ts';
 import type { AccessLog } from '../observe/access-log/access-log.ts';
 import type { DownstreamTransport } from '../tls/transport.ts';
 import { formatAddress, type SocketAddress } from './connection.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
+import { discoverNetworkFilter } from './discovered-filter.ts';
 import { Drain } from './drain.ts';
 import { FilterChainMatcher } from './filter-chain-match.ts';
 import { compileListenerFilters, type ListenerFilters } from './listener-filters.ts';
-import type { InitTarget, ListenerFacts, NetworkFilterFactory } from './network-filter.ts';
+import type { InitTarget, ListenerFacts, NetworkBuildContext, NetworkFilterFactory } from './network-filter.ts';
 import type { NetworkFilterRegistry } from './network-filter-registry.ts';
 import { secretsTarget } from './secrets-target.ts';
 import { socketAddress } from './socket-address.ts';
@@ -42,6 +45,7 @@ export interface ListenerEnvironment {
   readonly worker: WorkerContext;
   readonly clusters: ClusterSource;
   readonly networkFilters: NetworkFilterRegistry;
+  readonly extensions: ExtensionConfigs;
   readonly limits: ConnectionLimits;
   buildTransport: DownstreamTransportBuilder;
   buildAccessLogs(protos: readonly AccessLogProto[], errors: ConfigErrors): AccessLog[];
@@ -128,7 +132,11 @@ export function compileListener(
   );
   const filters = compileListenerFilters(
     proto.listenerFilters,
-    environment.worker.stats,
+    {
+      stats: environment.worker.stats,
+      extensions: environment.extensions,
+      waitFor: (target) => pending.push(target),
+    },
     errors.at('listener_filters'),
   );
   const accessLogs = environment.buildAccessLogs(proto.accessLog, errors.at('access_log'));
@@ -180,20 +188,33 @@ function compileChain(
   if (existing !== undefined) return existing;
   const drain = new Drain();
   const listener: ListenerFacts = { ...facts, drain };
+  const context: NetworkBuildContext = {
+    worker: environment.worker,
+    clusters: environment.clusters,
+    listener,
+    readData: readDataSource,
+    buildAccessLogs: environment.buildAccessLogs,
+    waitFor: (target) => pending.push(target),
+  };
   const filters = proto.filters.flatMap((filter, i) => {
-    const factory = environment.networkFilters.compile(
-      filter.name,
-      filter.configType.case === 'typedConfig' ? filter.configType.value : undefined,
-      {
-        worker: environment.worker,
-        clusters: environment.clusters,
-        listener,
-        readData: readDataSource,
-        buildAccessLogs: environment.buildAccessLogs,
-        waitFor: (target) => pending.push(target),
-      },
-      errors.at('filters').at(i),
-    );
+    const at = errors.at('filters').at(i);
+    const { name, configType } = filter;
+    const compile = (any: Any | undefined, where: ConfigErrors) =>
+      environment.networkFilters.compile(name, any, context, where);
+    const factory =
+      configType.case === 'configDiscovery'
+        ? discoverNetworkFilter(
+            {
+              extensions: environment.extensions,
+              name,
+              source: configType.value,
+              compile,
+              waitFor: context.waitFor,
+              last: i === proto.filters.length - 1,
+            },
+            at.at('config_discovery'),
+          )
+        : compile(configType.value, at);
     return factory ? [factory] : [];
   });
   if (!errors.any && filters.at(-1)?.terminal !== true) {

@@ -24,6 +24,7 @@ class ListenerManagerStats extends StatGroup {
     'workers_pinned',
     'workers_started',
   ]);
+  override readonly setWith = { total_listeners_warming: '' };
   listener_added = 0;
   listener_create_failure = 0;
   listener_create_success = 0;

@@ -1,5 +1,5 @@
 import { Histogram } from '../observe/histogram.ts';
-import { type AbsentStats, type ComputedStat, StatGroup } from '../observe/stats.ts';
+import { type ComputedStat, StatGroup } from '../observe/stats.ts';
 
 const GAUGES: ReadonlySet<string> = new Set(['downstream_cx_active', 'downstream_pre_cx_active']);
 
@@ -9,13 +9,17 @@ const WORKER = [
   { name: 'worker_0.downstream_cx_total', kind: 'counter', value: (stats) => stats.downstream_cx_total },
 ] satisfies readonly ComputedStat<ListenerStats>[] as readonly ComputedStat<never>[];
 
-const ABSENT: AbsentStats = { counters: ['extension_config_missing', 'network_extension_config_missing'] };
+const SET_WITH: Readonly<Record<string, string>> = {
+  downstream_cx_active: 'downstream_cx_total',
+  downstream_pre_cx_active: 'downstream_cx_total',
+  'worker_0.downstream_cx_active': 'downstream_cx_total',
+};
 
 /** Statistics of a listener (Envoy's `listener.ADDRESS.`). */
 export class ListenerStats extends StatGroup {
   readonly gauges = GAUGES;
+  override readonly setWith = SET_WITH;
   override readonly computed = WORKER;
-  override readonly absent = ABSENT;
   readonly connections_accepted_per_socket_event = new Histogram();
   readonly downstream_cx_length_ms = new Histogram();
   downstream_cx_active = 0;
@@ -29,5 +33,7 @@ export class ListenerStats extends StatGroup {
   downstream_listener_filter_remote_close = 0;
   downstream_pre_cx_active = 0;
   downstream_pre_cx_timeout = 0;
+  extension_config_missing = 0;
+  network_extension_config_missing = 0;
   no_filter_chain_match = 0;
 }

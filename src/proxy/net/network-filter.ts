@@ -61,6 +61,8 @@ export type NetworkFilterFactory = (
       refused?(callbacks: NetworkFilterCallbacks): void;
     }
 ) & {
+  /** Its configuration has not come yet (`config_discovery`): there are no connections until then. */
+  readonly missing?: boolean;
   /** The configuration goes: lets go of subscriptions and the like. Connections that run keep what they have. */
   dispose?(): void;
 };

@@ -60,6 +60,6 @@ export const SUPPORTED: SupportTable = {
     'transport_protocol',
     'application_protocols',
   ],
-  'envoy.config.listener.v3.Filter': ['name', 'typed_config'],
+  'envoy.config.listener.v3.Filter': ['name', 'typed_config', 'config_discovery'],
   'envoy.config.core.v3.CidrRange': ['address_prefix', 'prefix_len'],
 };

@@ -64,6 +64,18 @@ export class Histogram {
     else buckets[at]++;
   }
 
+  /**
+   * Tells of each value from now on, as the whole number that is counted. Only a histogram that is listened to has a
+   * recording of its own; the others do no more than before.
+   */
+  tap(onValue: (value: number) => void): void {
+    const record = this.record;
+    this.record = (value) => {
+      record.call(this, value);
+      onValue(value > 0 ? Math.floor(value) : 0);
+    };
+  }
+
   #open(page: number): Uint32Array {
     if (this.#pages === EMPTY_PAGES) this.#pages = [];
     while (this.#pages.length < page) this.#pages.push(undefined);
@@ -135,4 +147,18 @@ export function quantiles(buckets: readonly Bucket[], shares: readonly number[])
     const { start, width, count } = buckets[at];
     return start + (width * (rank - below)) / (count + 1);
   });
+}
+
+/** How many values there are. */
+export function countOf(buckets: readonly Bucket[]): number {
+  return buckets.reduce((total, { count }) => total + count, 0);
+}
+
+/** What the values come to, each taken for the middle of its bucket, weighed towards its start as Envoy does it. */
+export function approximateSum(buckets: readonly Bucket[]): number {
+  let sum = 0;
+  for (const { start, width, count } of buckets) {
+    if (start > 0) sum += (start + (width * start) / (2 * start + width)) * count;
+  }
+  return sum;
 }

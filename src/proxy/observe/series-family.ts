@@ -37,6 +37,7 @@ export class SeriesFamily<Sample extends FamilySample> implements MetricFamily {
     labels: SeriesLabels,
   ) => Sample;
   readonly #series = new Map<string, Sample>();
+  #onSample: ((sample: FamilySample) => void) | undefined = undefined;
 
   constructor(name: string, kind: MetricFamily['kind'], make: new (labels: SeriesLabels) => Sample) {
     this.name = name;
@@ -62,11 +63,16 @@ export class SeriesFamily<Sample extends FamilySample> implements MetricFamily {
   #add(key: string, labels: SeriesLabels): Sample {
     const series = new this.#make(labels);
     this.#series.set(key, series);
+    this.#onSample?.(series);
     return series;
   }
 
   samples(): Iterable<Sample> {
     return this.#series.values();
+  }
+
+  onSample(callback: (sample: FamilySample) => void): void {
+    this.#onSample = callback;
   }
 
   reset(): void {

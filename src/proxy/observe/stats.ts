@@ -39,6 +39,17 @@ export abstract class StatGroup {
   readonly computed?: readonly ComputedStat<never>[];
   /** The same for all instances of the class. */
   readonly absent?: AbsentStats;
+  /**
+   * Gauges that are set whenever a counter of the group counts, by the name of that counter, or from the beginning: by
+   * an empty one. Sinks are told of them though they are 0, of others only once they were something else.
+   */
+  readonly setWith?: Readonly<Record<string, string>>;
+}
+
+/** Whether a gauge that is 0 now was ever set, as far as the counters of its group can tell. */
+export function wasSet(group: StatGroup, gauge: string): boolean {
+  const counter = group.setWith?.[gauge];
+  return counter === '' || (counter !== undefined && (group as unknown as Record<string, number>)[counter] > 0);
 }
 
 /** One statistic of the groups of a class. */
@@ -98,8 +109,22 @@ export interface MetricFamily {
   readonly name: string;
   readonly kind: 'counter' | 'gauge' | 'histogram';
   samples(): Iterable<FamilySample>;
+  /** Calls back with every sample that comes up from now on. */
+  onSample(callback: (sample: FamilySample) => void): void;
   /** Sets counters to zero. */
   reset(): void;
+}
+
+/** The namespace of such metrics where statistics have dotted names. */
+export const FAMILY_NAMESPACE = 'istiocustom.';
+
+/** Told of each value that one histogram takes. */
+export type HistogramTap = (value: number) => void;
+
+/** Makes the tap of each histogram, when the histogram comes. */
+export interface HistogramTaps {
+  group(entry: GroupEntry, field: string): HistogramTap;
+  sample(family: MetricFamily, sample: FamilySample): HistogramTap;
 }
 
 /** Older form of a prefix. */
@@ -127,6 +152,7 @@ export class StatsStore {
   readonly #shared = new Map<string, Shared>();
   readonly #groups = new Set<GroupEntry>();
   readonly #families = new Set<MetricFamily>();
+  #taps: HistogramTaps | undefined = undefined;
   /** Grows with every group that comes or goes. */
   generation = 0;
 
@@ -135,6 +161,7 @@ export class StatsStore {
     const entry: GroupEntry = { prefix: typeof scope === 'string' ? scope : scope.prefix, group, removed: false };
     this.#groups.add(entry);
     this.generation++;
+    if (this.#taps !== undefined) tapGroup(entry, this.#taps);
     return () => {
       if (!this.#groups.delete(entry)) return;
       entry.removed = true;
@@ -173,6 +200,7 @@ export class StatsStore {
 
   addFamily(family: MetricFamily): () => void {
     this.#families.add(family);
+    if (this.#taps !== undefined) tapFamily(family, this.#taps);
     return () => this.#families.delete(family);
   }
 
@@ -182,6 +210,13 @@ export class StatsStore {
 
   get families(): Iterable<MetricFamily> {
     return this.#families;
+  }
+
+  /** From now on all histograms tell of each value, those too that are still to come. */
+  tapHistograms(taps: HistogramTaps): void {
+    this.#taps = taps;
+    for (const entry of this.#groups) tapGroup(entry, taps);
+    for (const family of this.#families) tapFamily(family, taps);
   }
 
   /** An interval of histograms is over (`stats_flush_interval`). */
@@ -210,4 +245,17 @@ export class StatsStore {
       for (const { value } of family.samples()) if (typeof value !== 'number') yield value;
     }
   }
+}
+
+function tapGroup(entry: GroupEntry, taps: HistogramTaps): void {
+  for (const { name, kind, read } of fieldsOf(entry.group)) {
+    if (kind === 'histogram') (read(entry.group) as Histogram).tap(taps.group(entry, name));
+  }
+}
+
+function tapFamily(family: MetricFamily, taps: HistogramTaps): void {
+  if (family.kind !== 'histogram') return;
+  const tap = (sample: FamilySample) => (sample.value as Histogram).tap(taps.sample(family, sample));
+  for (const sample of family.samples()) tap(sample);
+  family.onSample(tap);
 }

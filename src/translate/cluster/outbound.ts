@@ -16,6 +16,7 @@ import { configPath } from '../metadata.ts';
 import { delimited, outboundCluster, sniCluster } from '../names.ts';
 import { duration } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
+import { keepsSessions } from '../route/stateful-session.ts';
 import { applyProxyProtocol, applyUpstreamTls } from '../tls/upstream.ts';
 import { type ClusterPolicy, generalPolicy, subsetPolicy } from '../traffic-policy.ts';
 import { istioMetadataOf, startCluster } from './base.ts';
@@ -188,7 +189,7 @@ function carriesEndpoints(type: Cluster_DiscoveryType): boolean {
 
 /** Services with persistent sessions keep endpoints that drain, for the sessions that they have. */
 function keepDraining(proxy: ProxyView, cluster: Cluster, service: Service): void {
-  if (service.labels[proxy.features.persistentSessionLabel] === undefined) return;
+  if (!keepsSessions(service, proxy.features)) return;
   cluster.commonLbConfig = create(ClusterSchema, {
     commonLbConfig: {
       overrideHostStatus: {

@@ -12,7 +12,7 @@ import {
 } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 import { isIp } from '../../registry/address.ts';
 import { type Endpoint, servesPort } from '../../registry/endpoint.ts';
-import { CANONICAL_NAME_LABEL, CANONICAL_REVISION_LABEL, canonicalService, selects } from '../../registry/labels.ts';
+import { CANONICAL_NAME_LABEL, CANONICAL_REVISION_LABEL, selects } from '../../registry/labels.ts';
 import { parseLocality } from '../../registry/locality.ts';
 import { portOf, type Service, type ServicePort } from '../../registry/service.ts';
 import type { DestinationRule } from '../index/destination-rules.ts';
@@ -105,7 +105,7 @@ function isOpen(proxy: ProxyView, service: Service, endpoint: Endpoint): boolean
     return false;
   }
   if (endpoint.address === '') return false;
-  if (isDraining(proxy, endpoint)) return service.labels[features.persistentSessionLabel] !== undefined;
+  if (isDraining(proxy, endpoint)) return Boolean(service.labels[features.persistentSessionLabel]);
   return endpoint.health !== 'unhealthy' || features.sendUnhealthyEndpoints || service.publishNotReadyAddresses;
 }
 
@@ -139,17 +139,12 @@ function lbEndpoint(proxy: ProxyView, service: Service, endpoint: Endpoint, mutu
 
 /** `workload;namespace;canonical name;canonical revision;cluster`, which metrics are labelled with. */
 function workloadMetadata({ features }: ProxyView, service: Service, endpoint: Endpoint): string {
-  let { labels, namespace } = endpoint;
-  if (features.canonicalExternalServices && service.meshExternal) {
-    const canonical = canonicalService(service.labels, service.source.metadata.name);
-    labels = {
-      ...labels,
-      [CANONICAL_NAME_LABEL]: canonical.name,
-      [CANONICAL_REVISION_LABEL]: canonical.revision,
-    };
-    namespace = service.namespace;
-  }
-  const name = labels[CANONICAL_NAME_LABEL] || labels['app.kubernetes.io/name'] || labels.app || endpoint.workloadName;
+  // Endpoints outside of the mesh belong to the service that stands for them, whatever their own labels say.
+  const external = features.canonicalExternalServices && service.meshExternal;
+  const labels = external ? service.labels : endpoint.labels;
+  const namespace = external ? service.namespace : endpoint.namespace;
+  const fallback = external ? service.source.metadata.name : endpoint.workloadName;
+  const name = labels[CANONICAL_NAME_LABEL] || labels['app.kubernetes.io/name'] || labels.app || fallback;
   const revision = labels[CANONICAL_REVISION_LABEL] || labels['app.kubernetes.io/version'] || labels.version || '';
   return [endpoint.workloadName, namespace, name, revision, endpoint.clusterId].join(';');
 }

@@ -1,7 +1,7 @@
 import type { Destination } from '../../config/kinds/shared/destination.ts';
 import type { EgressListener as EgressSpec, SidecarSpec } from '../../config/kinds/sidecar/schema.ts';
 import type { ConfigObject } from '../../config/object.ts';
-import { HostMap, hostSubsetOf, hostsMatch, isWildcard } from '../../registry/host.ts';
+import { HostMap, hostSubsetOf, hostsMatch } from '../../registry/host.ts';
 import { parseProtocol } from '../../registry/protocol.ts';
 import { reuseList } from '../../registry/reuse.ts';
 import type { Service } from '../../registry/service.ts';
@@ -62,7 +62,8 @@ export function buildScope(
     services,
     byHost: services === before?.services ? before.byHost : collected,
     outbound: {
-      mode: (policy ?? indexes.mesh.outboundTrafficPolicy).mode ?? 'ALLOW_ANY',
+      // A policy that is there without a mode has the first of the API's modes.
+      mode: (policy ?? indexes.mesh.outboundTrafficPolicy).mode ?? 'REGISTRY_ONLY',
       egressProxy: policy?.egressProxy,
     },
   };
@@ -250,7 +251,6 @@ function addService(services: Map<string, Service>, service: Service): void {
 
 /** The declaration of a host that a VirtualService means: of the proxy's namespace, else of the first that it may see. */
 function pickService(indexes: Indexes, hostname: string, namespace: string): Service | undefined {
-  if (isWildcard(hostname)) return undefined;
   const declared = indexes.registry.services.byHost(hostname);
   const own = declared.get(namespace);
   if (own !== undefined) return own;

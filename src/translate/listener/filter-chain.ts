@@ -114,6 +114,8 @@ export function buildChain({ features }: ProxyView, spec: ChainSpec): FilterChai
     metadata: spec.metadata as Metadata,
     ...(spec.tls === undefined ? {} : { transportSocket: downstreamSocket(spec.tls) }),
     // A client that does not finish its handshake costs memory.
-    transportSocketConnectTimeout: duration(features.transportSocketConnectTimeout),
+    ...(features.transportSocketConnectTimeout > 0
+      ? { transportSocketConnectTimeout: duration(features.transportSocketConnectTimeout) }
+      : {}),
   });
 }

@@ -51,8 +51,9 @@ export function serviceFilters(proxy: ProxyView, service: Service, port: Service
   const statPrefix = outboundStatPrefix(proxy, service, service.hostname, '', { port: number, name: '' }) ?? cluster;
   const rule: DestinationRule | undefined = proxy.destinationRule(service);
   const terminal = tcpProxyFilter(proxy, { listenerClass, statPrefix, cluster, rule, tunnels: true });
-  const filters = networkFilters(proxy, { listenerClass, port: port.port }, terminal, false);
   const cache = dnsCacheOf(proxy, service);
+  const authorizes = cache !== undefined;
+  const filters = networkFilters(proxy, { listenerClass, port: port.port }, terminal, false, authorizes);
   return cache === undefined ? filters : [...filters.slice(0, -1), sniForwardProxyFilter(cache, number), terminal];
 }
 

@@ -18,16 +18,20 @@ export function exchangeFilters({ features }: ProxyView): Filter[] {
   return features.metadataExchange ? [TCP_METADATA_EXCHANGE] : [];
 }
 
-/** All filters of a connection that carries no HTTP. Sidecars do not ask who may call out; gateways do. */
+/**
+ * All filters of a connection that carries no HTTP. Sidecars do not ask who may call out, unless they are to resolve the name that the
+ * client says (`authorizes`); gateways do.
+ */
 export function networkFilters(
   proxy: ProxyView,
   listener: ExtendedListener,
   terminal: Filter,
   exchanges: boolean,
+  authorizes = listener.listenerClass !== 'outbound',
 ): Filter[] {
   const { listenerClass } = listener;
   const extensions = (phase: Phase) => extensionNetworkFilters(proxy, listener, phase);
-  const { customTcp, tcp } = listenerClass === 'outbound' ? { customTcp: [], tcp: [] } : authorizationOf(proxy);
+  const { customTcp, tcp } = authorizes ? authorizationOf(proxy) : { customTcp: [], tcp: [] };
   return [
     ...(exchanges ? exchangeFilters(proxy) : []),
     ...customTcp,

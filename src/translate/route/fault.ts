@@ -27,8 +27,8 @@ const GRPC_STATUS: Readonly<Record<string, number>> = {
   UNAUTHENTICATED: 16,
 };
 
-/** Faults to inject; undefined if there is none that Envoy can. Without a percentage an abort or delay never happens. */
-export function faultOf({ delay, abort }: HttpFault): FaultInit | undefined {
+/** Faults to inject, none of them where there is nothing that Envoy can do. Without a percentage an abort or delay never happens. */
+export function faultOf({ delay, abort }: HttpFault): FaultInit {
   const delayed =
     delay?.fixedDelay === undefined
       ? undefined
@@ -43,7 +43,6 @@ export function faultOf({ delay, abort }: HttpFault): FaultInit | undefined {
         ? { case: 'grpcStatus' as const, value: GRPC_STATUS[abort.grpcStatus] ?? 0 }
         : undefined;
   const percentage = abort?.percentage && { percentage: fraction(abort.percentage.value ?? 0) };
-  if (delayed === undefined && errorType === undefined) return undefined;
   return {
     ...(delayed === undefined ? {} : { delay: delayed }),
     ...(errorType === undefined ? {} : { abort: { ...percentage, errorType } }),

@@ -253,9 +253,8 @@ function operationOf(route: Route, vs: VirtualService, port: number): string {
 }
 
 function perFilterConfig(context: RouteContext, route: HttpRoute): Record<string, Any> {
-  const fault = route.fault && faultOf(route.fault);
   const result: Record<string, Any> = {};
-  if (fault !== undefined) result['envoy.filters.http.fault'] = pack(HTTPFaultSchema, fault);
+  if (route.fault !== undefined) result['envoy.filters.http.fault'] = pack(HTTPFaultSchema, faultOf(route.fault));
   if (route.corsPolicy !== undefined) {
     result['envoy.filters.http.cors'] = pack(CorsPolicySchema, corsOf(route.corsPolicy));
   }

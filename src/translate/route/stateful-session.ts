@@ -9,11 +9,13 @@ import { HeaderBasedSessionStateSchema } from '../../api/gen/envoy/extensions/ht
 import type { Service } from '../../registry/service.ts';
 import type { Features } from '../features.ts';
 import { extension, pack } from '../proto/any.ts';
-import { duration } from '../proto/values.ts';
 
 export const STATEFUL_SESSION_FILTER = 'envoy.filters.http.stateful_session';
-/** Lifetime of the cookie that holds a client to its endpoint, milliseconds. */
-const COOKIE_TTL = 120_000;
+
+/** Whether a service's labels ask that clients stay with their endpoint, and so that it keeps those that drain. */
+export function keepsSessions({ labels }: Service, features: Features): boolean {
+  return Boolean(labels[features.persistentSessionLabel] || labels[features.persistentSessionHeaderLabel]);
+}
 
 /** Per-route settings that keep a client with one endpoint, for services whose labels name a header or cookie. */
 export function statefulSession(service: Service, features: Features): Record<string, Any> | undefined {
@@ -43,7 +45,7 @@ function sessionOf(
   const [name, path] = colon === -1 ? [cookie, '/'] : [cookie.slice(0, colon), cookie.slice(colon + 1)];
   return {
     sessionState: extension('envoy.http.stateful_session.cookie', CookieBasedSessionStateSchema, {
-      cookie: { name, path, ttl: duration(COOKIE_TTL) },
+      cookie: { name, path },
     }),
   };
 }

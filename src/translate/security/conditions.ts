@@ -124,6 +124,7 @@ function authenticated(match: (value: string) => StringInit): Condition<Principa
 }
 
 function trustDomain(value: string): StringInit {
+  if (value === '*') return prefixed(SPIFFE_SCHEME);
   if (!value.includes('*')) return prefixed(`${SPIFFE_SCHEME}${value}/`);
   return regex(`${SPIFFE_SCHEME}${quote(value).replaceAll('\\*', '[^/]*')}/.*`);
 }

@@ -17,7 +17,7 @@ import {
   requestHeader,
   serviceAccounts,
 } from './conditions.ts';
-import { withTrustDomainAliases } from './trust-domains.ts';
+import { withDomainAliases, withTrustDomainAliases } from './trust-domains.ts';
 
 /** For what a rule is translated. */
 export interface RuleContext {
@@ -65,7 +65,7 @@ export function policyOfRule(context: RuleContext, rule: Rule): Policy | undefin
         ...principalTerms(context, source.principals, source.notPrincipals),
         ...terms(PRINCIPALS.requestPrincipals, source.requestPrincipals, source.notRequestPrincipals),
         ...terms(serviceAccounts(context.namespace), source.serviceAccounts, source.notServiceAccounts),
-        ...terms(PRINCIPALS.trustDomains, source.trustDomains, source.notTrustDomains),
+        ...trustDomainTerms(context, source.trustDomains, source.notTrustDomains),
         ...terms(PRINCIPALS.namespaces, source.namespaces, source.notNamespaces),
         ...terms(PRINCIPALS.remoteIpBlocks, source.remoteIpBlocks, source.notRemoteIpBlocks),
         ...terms(PRINCIPALS.ipBlocks, source.ipBlocks, source.notIpBlocks),
@@ -92,6 +92,11 @@ function principalTerms({ trustDomains }: RuleContext, values: readonly string[]
   return terms(PRINCIPALS.principals, expand(values), expand(not));
 }
 
+function trustDomainTerms({ trustDomains }: RuleContext, values: readonly string[] = [], not: readonly string[] = []) {
+  const expand = (list: readonly string[]) => withDomainAliases(list, trustDomains);
+  return terms(PRINCIPALS.trustDomains, expand(values), expand(not));
+}
+
 /** The conditions of `when`. Undefined if there is a key that nobody knows: such a rule never applies. */
 function whenTerms(context: RuleContext, rule: Rule): Terms | undefined {
   const result: Terms = { permissions: [], principals: [] };
@@ -100,6 +105,7 @@ function whenTerms(context: RuleContext, rule: Rule): Terms | undefined {
     if (permissionCondition !== undefined) {
       result.permissions.push(...terms(permissionCondition, values, notValues));
     } else if (key === 'source.principal') result.principals.push(...principalTerms(context, values, notValues));
+    else if (key === 'source.trustDomain') result.principals.push(...trustDomainTerms(context, values, notValues));
     else {
       const condition = principalOfKey(key, context.namespace);
       if (condition === undefined) return undefined;
@@ -134,8 +140,6 @@ function principalOfKey(key: string, namespace: string): Condition<Principal> | 
       return PRINCIPALS.namespaces;
     case 'source.serviceAccount':
       return serviceAccounts(namespace);
-    case 'source.trustDomain':
-      return PRINCIPALS.trustDomains;
     case 'request.auth.principal':
       return PRINCIPALS.requestPrincipals;
     case 'request.auth.audiences':

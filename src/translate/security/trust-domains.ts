@@ -17,6 +17,11 @@ export function withTrustDomainAliases(principals: readonly string[], domains: r
   });
 }
 
+/** Trust domains of a policy, where what is said about one name of the mesh is said about all of them. Patterns stay as they are. */
+export function withDomainAliases(values: readonly string[], domains: readonly string[]): string[] {
+  return [...new Set(values.flatMap((value) => (domains.includes(value) ? domains : [value])))];
+}
+
 function covers(own: string, domain: string): boolean {
   return own === domain || startsAs(domain, own) || startsAs(own, domain) || endsAs(domain, own) || endsAs(own, domain);
 }

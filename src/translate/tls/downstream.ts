@@ -46,7 +46,9 @@ export function downstreamSocket(context: DownstreamTlsContext): TransportSocket
 export function mutualTlsContext(proxy: ProxyView, http: boolean): DownstreamTlsContext {
   const { features, mesh, node } = proxy;
   const exchange = features.metadataExchange && !features.disableMxAlpn;
-  const trustDomains = features.skipValidateTrustDomain ? [] : [mesh.trustDomain, ...mesh.trustDomainAliases];
+  const trustDomains = features.skipValidateTrustDomain
+    ? []
+    : [...new Set([mesh.trustDomain, ...mesh.trustDomainAliases])];
   const { minProtocolVersion, cipherSuites, ecdhCurves } = mesh.meshMTLS ?? {};
   const params: MessageInitShape<typeof TlsParametersSchema> = {
     tlsMinimumProtocolVersion:

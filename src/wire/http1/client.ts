@@ -10,7 +10,7 @@ import {
 } from '../http.ts';
 import { DEFAULT_OPTIONS, Framing, type Http1Options, parseResponseHead } from './head.ts';
 import { BodyKind, MessageReader, type ReaderSink } from './reader.ts';
-import { BodyWriter, Delimiting, headerLines } from './writer.ts';
+import { BodyWriter, Delimiting, headerLines, spelled } from './writer.ts';
 
 const LENGTH_AND_CHUNKED: MessageError = { status: 502, details: 'http1.content_length_and_chunked_not_allowed' };
 const UNEXPECTED_UPGRADE: MessageError = { status: 502, details: 'http1.unexpected_switching_protocols' };
@@ -220,21 +220,21 @@ export class Http1ClientCodec implements ClientCodec, OutgoingStream, ReaderSink
   sendHeaders(headers: Headers, end: boolean): void {
     if (this.#handler === undefined) return;
     const { method } = headers;
-    const { preserveCase, properCase } = this.#options;
+    const { properCase } = this.#options;
     this.#method = method;
     this.#upgrade = method === 'CONNECT' || headers.has('upgrade');
     const target = method === 'CONNECT' ? headers.authority : headers.path;
-    const host = properCase || preserveCase ? 'Host: ' : 'host: ';
-    let text = method + ' ' + target + ' HTTP/1.1\r\n' + host + headers.authority + '\r\n';
-    text += headerLines(headers, preserveCase, properCase);
+    const host = spelled('host', headers, properCase);
+    let text = method + ' ' + target + ' HTTP/1.1\r\n' + host + ': ' + headers.authority + '\r\n';
+    text += headerLines(headers, properCase);
     if (this.#upgrade) this.#writer.start(Delimiting.Raw);
     else if (headers.has('content-length')) this.#writer.start(Delimiting.Length);
     else if (end) {
       this.#writer.start(Delimiting.None);
-      if (anticipatesBody(method)) text += 'content-length: 0\r\n';
+      if (anticipatesBody(method)) text += spelled('content-length', headers, properCase) + ': 0\r\n';
     } else {
       this.#writer.start(Delimiting.Chunked);
-      text += 'transfer-encoding: chunked\r\n';
+      text += spelled('transfer-encoding', headers, properCase) + ': chunked\r\n';
     }
     this.#output.writeLatin1(text + '\r\n');
     if (end) this.#requestComplete = true;
@@ -248,7 +248,7 @@ export class Http1ClientCodec implements ClientCodec, OutgoingStream, ReaderSink
 
   sendTrailers(trailers: Headers): void {
     if (this.#handler === undefined) return;
-    this.#writer.trailers(this.#options.enableTrailers ? headerLines(trailers, false, false) : '');
+    this.#writer.trailers(this.#options.enableTrailers ? headerLines(trailers, false) : '');
     this.#requestComplete = true;
   }
 

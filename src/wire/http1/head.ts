@@ -2,6 +2,7 @@ import { Headers } from '../headers.ts';
 import type { MessageError } from '../http.ts';
 import { AUTHORITY, FIELD_VALUE, METHODS, TARGET, TOKEN } from './characters.ts';
 import { lowerName } from './names.ts';
+import { Nominations, nominations } from './nominations.ts';
 
 /** Limits and leniencies of a parser; names and defaults are those of Envoy's Http1ProtocolOptions and HCM. */
 export interface Http1Options {
@@ -47,6 +48,7 @@ const TOO_MANY_HEADERS = error(431, 'http1.too_many_headers');
 export const HEAD_TOO_LARGE = error(431, 'http1.headers_too_large');
 export const TRAILERS_TOO_LARGE = error(431, 'http1.trailers_too_large');
 export const BAD_CHUNK = BAD;
+const BAD_NOMINATION = error(400, 'http1.connection_header_rejected');
 const LOW_VERSION = error(426, 'low_version');
 const NO_HOST = error(400, 'missing_host_header');
 
@@ -61,6 +63,8 @@ export class Framing {
   close = false;
   keepAlive = false;
   upgrade = false;
+  /** `Connection` is a list, or names something else. */
+  nominates = false;
 
   reset(): void {
     this.minor = 1;
@@ -69,6 +73,7 @@ export class Framing {
     this.close = false;
     this.keepAlive = false;
     this.upgrade = false;
+    this.nominates = false;
   }
 }
 
@@ -110,7 +115,20 @@ export function parseRequestHead(
   const targetError = applyTarget(target, headers, options, hostSeen, framing.minor);
   if (targetError) return targetError;
   if (framing.chunked && framing.contentLength >= 0) return LENGTH_AND_CHUNKED;
+  if (framing.nominates && !(framing.upgrade && headers.has('upgrade'))) return checkNominations(headers);
   return undefined;
+}
+
+function checkNominations(headers: Headers): MessageError | undefined {
+  switch (nominations(headers)) {
+    case Nominations.Rejected:
+      return BAD_NOMINATION;
+    case Nominations.Host:
+      headers.authority = '';
+      return NO_HOST;
+    default:
+      return undefined;
+  }
 }
 
 /** What is wrong with a request line, its end not included; nothing that a header to come could put right. */
@@ -225,7 +243,8 @@ function parseFields(
   let i = start;
   let count = 0;
   let hostSeen = false;
-  if (options.preserveCase) headers.originalNames = [];
+  const originalNames = options.preserveCase ? new Map<string, string>() : undefined;
+  headers.originalNames = originalNames;
   for (;;) {
     const nameStart = i;
     while (TOKEN[text.charCodeAt(i)] === 1) i++;
@@ -237,6 +256,7 @@ function parseFields(
     if (i === nameStart) return BAD;
     const spelling = text.substring(nameStart, i);
     const name = lowerName(spelling);
+    if (originalNames !== undefined && !originalNames.has(name)) originalNames.set(name, spelling);
     i++;
     while (text.charCodeAt(i) === 32 || text.charCodeAt(i) === 9) i++;
     const valueStart = i;
@@ -261,7 +281,6 @@ function parseFields(
       if (problem !== undefined) return problem;
     }
     headers.add(name, value);
-    if (options.preserveCase) headers.originalNames![headers.size - 1] = spelling;
   }
 }
 
@@ -284,6 +303,7 @@ function noteConnection(value: string, framing: Framing): void {
   if (value === 'keep-alive') framing.keepAlive = true;
   else if (value === 'close') framing.close = true;
   else {
+    framing.nominates = true;
     for (const part of value.split(',')) {
       const token = part.trim().toLowerCase();
       if (token === 'close') framing.close = true;

@@ -11,7 +11,7 @@ import {
 import { reasonPhrase } from '../reason-phrases.ts';
 import { checkRequestLine, DEFAULT_OPTIONS, Framing, type Http1Options, parseRequestHead } from './head.ts';
 import { BodyKind, MessageReader, type ReaderSink } from './reader.ts';
-import { BodyWriter, Delimiting, headerLines } from './writer.ts';
+import { BodyWriter, Delimiting, headerLines, spelled } from './writer.ts';
 
 /** An unread request body up to this size is read and dropped after an early answer; a longer one costs the connection. */
 const DISCARD_LIMIT = 64 * 1024;
@@ -220,18 +220,18 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
 
   sendInformational(headers: Headers): void {
     if (!this.#active) return;
-    this.#output.writeLatin1(`${statusLine(headers.status)}${headerLines(headers, false, false)}\r\n`);
+    this.#output.writeLatin1(`${statusLine(headers.status)}${headerLines(headers, false)}\r\n`);
   }
 
   sendHeaders(headers: Headers, end: boolean): void {
     if (!this.#active) return;
     this.#responseStarted = true;
     const status = headers.status;
-    const { preserveCase, properCase } = this.#options;
+    const { properCase } = this.#options;
     const line = statusLine(status);
     // As Envoy answers those who speak HTTP/1.0.
     let text = this.#framing.minor === 0 ? `HTTP/1.0${line.slice('HTTP/1.0'.length)}` : line;
-    text += headerLines(headers, preserveCase, properCase);
+    text += headerLines(headers, properCase);
     const bodiless = this.#head || status === 204 || status === 304;
     if (status === 101 || (this.#upgrade && status >= 200 && status < 300)) {
       this.#writer.start(Delimiting.Raw);
@@ -242,21 +242,22 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
         this.#writer.start(Delimiting.None);
         // HEAD is told how the answer to GET would be delimited.
         const isUnknown = this.#head && status !== 204 && status !== 304 && !headers.has('content-length');
-        if (isUnknown && this.#framing.minor === 1) text += 'transfer-encoding: chunked\r\n';
+        if (isUnknown && this.#framing.minor === 1)
+          text += spelled('transfer-encoding', headers, properCase) + ': chunked\r\n';
       } else if (headers.has('content-length')) {
         this.#writer.start(Delimiting.Length);
       } else if (end) {
         this.#writer.start(Delimiting.None);
-        text += 'content-length: 0\r\n';
+        text += spelled('content-length', headers, properCase) + ': 0\r\n';
       } else if (this.#framing.minor === 0) {
         this.#writer.start(Delimiting.Close);
         this.#closing = true;
       } else {
         this.#writer.start(Delimiting.Chunked);
-        text += 'transfer-encoding: chunked\r\n';
+        text += spelled('transfer-encoding', headers, properCase) + ': chunked\r\n';
       }
-      if (this.#closing) text += 'connection: close\r\n';
-      else if (this.#framing.minor === 0) text += 'connection: keep-alive\r\n';
+      if (this.#closing) text += spelled('connection', headers, properCase) + ': close\r\n';
+      else if (this.#framing.minor === 0) text += spelled('connection', headers, properCase) + ': keep-alive\r\n';
     }
     this.#output.writeLatin1(text + '\r\n');
     if (end) this.#responseDone();
@@ -270,7 +271,7 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
 
   sendTrailers(trailers: Headers): void {
     if (!this.#active) return;
-    this.#writer.trailers(this.#options.enableTrailers ? headerLines(trailers, false, false) : '');
+    this.#writer.trailers(this.#options.enableTrailers ? headerLines(trailers, false) : '');
     this.#responseDone();
   }
 

@@ -11,19 +11,22 @@ export type Delimiting = (typeof Delimiting)[keyof typeof Delimiting];
 const JOIN = 2048;
 const LAST_CHUNK = '0\r\n\r\n';
 
+/** A name as it is written: as the message came with it, or as the codec's options have it. */
+export function spelled(name: string, headers: Headers, proper: boolean): string {
+  const { originalNames } = headers;
+  if (originalNames !== undefined) return originalNames.get(name) ?? name;
+  return proper ? properCase(name) : name;
+}
+
 /** Header lines of a message, without the empty line. */
-export function headerLines(headers: Headers, preserveCase: boolean, proper: boolean): string {
+export function headerLines(headers: Headers, proper: boolean): string {
   let text = '';
   const size = headers.size;
-  const names = preserveCase ? headers.originalNames : undefined;
-  if (names === undefined && !proper) {
+  if (headers.originalNames === undefined && !proper) {
     for (let i = 0; i < size; i++) text += headers.nameAt(i) + ': ' + headers.valueAt(i) + '\r\n';
     return text;
   }
-  for (let i = 0; i < size; i++) {
-    const name = names?.[i] ?? headers.nameAt(i);
-    text += `${proper ? properCase(headers.nameAt(i)) : name}: ${headers.valueAt(i)}\r\n`;
-  }
+  for (let i = 0; i < size; i++) text += `${spelled(headers.nameAt(i), headers, proper)}: ${headers.valueAt(i)}\r\n`;
   return text;
 }
 

@@ -147,7 +147,7 @@ describe('responses, in whatever pieces they come', () => {
 
 describe('malformed responses', () => {
   const status = (value: string, flags: number, ...fields: string[]) => headers(1, flags, ':status', value, ...fields);
-  const cases: [string, Buffer[], string?][] = [
+  const cases: [string, Buffer[]][] = [
     ['no status', [headers(1, END, 'x-a', '1')]],
     ['a pseudo-header of requests', [status('200', END, ':path', '/')]],
     ['a status that is none', [status('2e2', END)]],
@@ -156,28 +156,42 @@ describe('malformed responses', () => {
     ['an interim response that is the end', [status('103', END)]],
     ['DATA before headers', [data(1, 0, 'a')]],
     ['DATA behind an interim response', [status('103', Flag.EndHeaders), data(1, 0, 'a')]],
-    ['a body of the wrong length', [status('200', Flag.EndHeaders, 'content-length', '2'), data(1, 0, 'abc')]],
     ['no body where there should be one', [status('200', END, 'content-length', '2')]],
-    ['a body in 204', [status('204', Flag.EndHeaders), data(1, 0, 'a')]],
-    ['a body in an answer to HEAD', [status('200', Flag.EndHeaders), data(1, 0, 'a')], 'HEAD'],
     ['headers twice', [status('200', Flag.EndHeaders), status('200', END)]],
     ['trailers that are not the end', [status('200', Flag.EndHeaders), headers(1, Flag.EndHeaders, 'x', 'y')]],
     ['an upper-case name', [status('200', END, 'X-A', '1')]],
   ];
-  for (const [name, bytes, method] of cases) {
+  for (const [name, bytes] of cases) {
     test(name, () => {
       const lenient = Client.greeted({ streamErrorOnInvalidMessage: true });
-      lenient.request(method);
+      lenient.request();
       lenient.receive(...bytes);
       const events = lenient.owner.take();
       assert.match(events.at(-2)!, /^1 reset protocol-error http2\./);
       assert.equal(events.at(-1), 'available');
       assert.deepEqual(lenient.log.take(), ['RST_STREAM 1 ProtocolError']);
       const strict = Client.greeted();
-      strict.request(method);
+      strict.request();
       strict.receive(...bytes);
       assert.match(strict.owner.take().at(-1)!, /^connection error http2\./);
       assert.deepEqual(strict.log.take(), ['GOAWAY 0 ProtocolError']);
+    });
+  }
+
+  const bodies: [string, Buffer[], string?][] = [
+    ['a body of the wrong length', [status('200', Flag.EndHeaders, 'content-length', '2'), data(1, 0, 'abc')]],
+    ['a body in 204', [status('204', Flag.EndHeaders), data(1, 0, 'a')]],
+    ['a body in an answer to HEAD', [status('200', Flag.EndHeaders), data(1, 0, 'a')], 'HEAD'],
+  ];
+  for (const [name, bytes, method] of bodies) {
+    test(`${name} ends its stream only`, () => {
+      const client = Client.greeted();
+      client.request(method);
+      client.receive(...bytes);
+      const events = client.owner.take();
+      assert.match(events.at(-2)!, /^1 reset protocol-error http2\./);
+      assert.equal(events.at(-1), 'available');
+      assert.deepEqual(client.log.take(), ['RST_STREAM 1 ProtocolError']);
     });
   }
 

@@ -93,6 +93,14 @@ export class Http2ClientCodec extends Http2Connection implements ClientCodec {
     return id >= this.#nextId || (id & 1) === 0;
   }
 
+  override holdsAnswer(): boolean {
+    return false;
+  }
+
+  override heldAnswerEnded(): void {}
+
+  protected override allRead(): void {}
+
   override startHeaders(stream: Http2Stream, headers: Headers): boolean {
     this.#unsent.delete(stream);
     stream.id = this.#nextId;

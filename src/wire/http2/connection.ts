@@ -64,7 +64,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
     this.options = options;
     this.writer = new FrameWriter(output);
     this.reader = new FrameReader(this, server);
-    this.message = new MessageReader(options.maxHeadBytes, options.maxHeaderCount, options.allowConnect);
+    this.message = new MessageReader(options);
     this.constraints = new Constraints(options);
     this.#block = new HeaderBlock(options.maxHeadBytes);
     this.abandoned = new RecentIds(Math.min(Math.max(options.maxConcurrentStreams, MIN_ABANDONED), MAX_ABANDONED));
@@ -91,9 +91,13 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
   /** The code that tells the peer why. */
   protected abstract resetCode(stream: Http2Stream, reason: ResetReason): ErrorCode;
   abstract goAwayReceived(lastStream: number, code: number): void;
+  abstract holdsAnswer(stream: Http2Stream): boolean;
+  abstract heldAnswerEnded(stream: Http2Stream): void;
   abstract startHeaders(stream: Http2Stream, headers: Headers): boolean;
   abstract localEnded(stream: Http2Stream): void;
   abstract remoteEnded(stream: Http2Stream): void;
+  /** What came was read to its end. */
+  protected abstract allRead(): void;
   /** The stream left the books. */
   protected abstract streamClosed(): void;
   protected abstract connectionFailed(details: string): void;
@@ -110,6 +114,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
 
   receive(bytes: Buffer, start: number, end: number): void {
     this.reader.receive(bytes, start, end);
+    this.allRead();
     if (!this.constraints.outboundFine(this.writer)) this.fail(ErrorCode.EnhanceYourCalm, FLOOD);
   }
 
@@ -174,8 +179,8 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
 
   /** The message that was decoded last cannot be used: it broke a limit of ours, or a rule. */
   protected refuseMessage(stream: Http2Stream): void {
-    const { tooLarge, problem } = this.message;
-    if (tooLarge) this.endStream(stream, ErrorCode.InternalError, ResetReason.Overflow, problem);
+    const { unwanted, problem } = this.message;
+    if (unwanted) this.endStream(stream, ErrorCode.InternalError, ResetReason.Overflow, problem);
     else this.malformed(stream, problem || Details.MessagingRule);
   }
 
@@ -299,7 +304,8 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
     if (stream === undefined) {
       if (!this.abandoned.has(id)) this.writer.rstStream(id, ErrorCode.StreamClosed);
     } else if (stream.remoteEnd) {
-      this.failStream(stream, ErrorCode.StreamClosed, 'http2.data_after_end');
+      this.fail(ErrorCode.StreamClosed, 'http2.data_after_end');
+      return;
     } else if (!stream.headersReceived) {
       this.malformed(stream, Details.MessagingRule);
     } else if ((stream.receiveWindow -= length) < 0) {
@@ -316,7 +322,8 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
     this.#dataReceived += size;
     const stream = this.#dataStream;
     if (last) {
-      const empty = this.#dataReceived === 0 && !this.#dataEnd;
+      // As in Envoy, what comes for a stream that is over does not count: it costs nobody anything.
+      const empty = stream !== undefined && this.#dataReceived === 0 && !this.#dataEnd;
       if (!this.constraints.noteFrame(empty)) {
         this.fail(ErrorCode.EnhanceYourCalm, EMPTY_FLOOD);
         return;
@@ -334,7 +341,8 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
     const { contentLength, received } = stream;
     if (contentLength >= 0 && (received > contentLength || (endStream && received < contentLength))) {
       this.credit(size);
-      this.malformed(stream, Details.MessagingRule);
+      // Unlike other malformed messages this one ends no connection, as in Envoy: where its frames end is not in doubt.
+      this.failStream(stream, ErrorCode.ProtocolError, Details.MessagingRule);
       return;
     }
     if (endStream) stream.remoteEnd = true;
@@ -368,7 +376,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
   /** Trailers, for a stream of either side. The block has been decoded. */
   protected trailers(stream: Http2Stream, endStream: boolean): void {
     if (stream.remoteEnd) {
-      this.failStream(stream, ErrorCode.StreamClosed, 'http2.headers_after_end');
+      this.fail(ErrorCode.StreamClosed, 'http2.headers_after_end');
       return;
     }
     const { message } = this;
@@ -387,15 +395,11 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
   #priority(id: number, bytes: Buffer, at: number, length: number): ConnectionError | undefined {
     if (id === 0) return protocolError('http2.priority_on_stream_0');
     if (!this.constraints.notePriority()) return flood('http2.inbound_priority_frames_flood');
-    const wrong =
-      length !== 5
-        ? frameSizeError('http2.priority_size')
-        : (bytes.readUInt32BE(at) & MAX_31_BITS) === id
-          ? protocolError('http2.self_dependency')
-          : undefined;
+    if (length !== 5) return frameSizeError('http2.priority_size');
+    if ((bytes.readUInt32BE(at) & MAX_31_BITS) !== id) return undefined;
     const stream = this.streams.get(id);
-    if (wrong === undefined || stream === undefined) return wrong;
-    this.failStream(stream, wrong.code, wrong.details);
+    if (stream === undefined) return protocolError('http2.self_dependency');
+    this.failStream(stream, ErrorCode.ProtocolError, 'http2.self_dependency');
     return undefined;
   }
 
@@ -434,9 +438,9 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
     }
     const stream = this.streams.get(id);
     if (stream === undefined) return undefined;
-    if (increment === 0) {
-      this.failStream(stream, ErrorCode.ProtocolError, 'http2.window_update_of_0');
-    } else if (!this.#flow.openStream(stream, increment)) {
+    // RFC 9113 would leave the connection standing; Envoy, as it may, does not.
+    if (increment === 0) return protocolError('http2.window_update_of_0');
+    if (!this.#flow.openStream(stream, increment)) {
       this.failStream(stream, ErrorCode.FlowControlError, 'http2.window_overflow');
     }
     return undefined;

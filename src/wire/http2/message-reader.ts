@@ -1,6 +1,7 @@
 import { Headers } from '../headers.ts';
 import type { FieldSink } from '../hpack/decoder.ts';
 import { FieldKind, type FieldName } from '../hpack/fields.ts';
+import type { Http2Options } from './options.ts';
 
 /** What a header block is the start or end of. */
 export const BlockKind = { Request: 0, Response: 1, Trailers: 2 } as const;
@@ -12,7 +13,10 @@ export const Details = {
   MessagingRule: 'http2.violation.of.messaging.rule',
   TooManyHeaders: 'http2.too_many_headers',
   HeadTooLarge: 'http2.header_list_size_too_large',
+  Underscore: 'http2.unexpected_underscore',
 } as const;
+
+type MessageLimits = Pick<Http2Options, 'maxHeadBytes' | 'maxHeaderCount' | 'allowConnect' | 'underscores'>;
 
 /** Longer numbers would not be exact any more. */
 const MAX_LENGTH_DIGITS = 15;
@@ -37,6 +41,7 @@ export class MessageReader implements FieldSink {
   readonly #maxBytes: number;
   readonly #maxCount: number;
   readonly #allowConnect: boolean;
+  readonly #underscores: Http2Options['underscores'];
   #kind: BlockKind = BlockKind.Request;
   #bytes = 0;
   #count = 0;
@@ -52,15 +57,17 @@ export class MessageReader implements FieldSink {
   /** What is wrong with the block, as one of {@link Details}; empty if nothing is. */
   problem = '';
 
-  constructor(maxBytes: number, maxCount: number, allowConnect: boolean) {
-    this.#maxBytes = maxBytes;
-    this.#maxCount = maxCount;
+  constructor({ maxHeadBytes, maxHeaderCount, allowConnect, underscores }: MessageLimits) {
+    this.#maxBytes = maxHeadBytes;
+    this.#maxCount = maxHeaderCount;
     this.#allowConnect = allowConnect;
+    this.#underscores = underscores;
   }
 
   /** The block broke a limit of ours, not a rule of the protocol. */
-  get tooLarge(): boolean {
-    return this.problem === Details.TooManyHeaders || this.problem === Details.HeadTooLarge;
+  get unwanted(): boolean {
+    const { problem } = this;
+    return problem === Details.TooManyHeaders || problem === Details.HeadTooLarge || problem === Details.Underscore;
   }
 
   begin(kind: BlockKind): void {
@@ -79,6 +86,10 @@ export class MessageReader implements FieldSink {
   field(name: FieldName, value: string): void {
     if (this.problem !== '') return;
     const { kind, text } = name;
+    if (this.#underscores !== 'allow' && text.includes('_') && this.#kind !== BlockKind.Response) {
+      if (this.#underscores === 'reject') this.problem = Details.Underscore;
+      return;
+    }
     this.#bytes += text.length + value.length;
     if (++this.#count > this.#maxCount) {
       this.problem = Details.TooManyHeaders;

@@ -35,6 +35,8 @@ export interface Http2Options {
   readonly maxHeadBytes: number;
   /** `common_http_protocol_options.max_headers_count`, pseudo-headers included. */
   readonly maxHeaderCount: number;
+  /** `headers_with_underscores_action` for requests: a name with `_` is taken, ends the request, or is left out. */
+  readonly underscores: 'allow' | 'reject' | 'drop';
 
   /** Octets that may wait on one stream before its handler is told to stop, at half of which it may go on. */
   readonly streamBufferLimit: number;
@@ -64,6 +66,7 @@ export const DEFAULT_OPTIONS: Http2Options = {
   customSettings: [],
   maxHeadBytes: 60 * 1024,
   maxHeaderCount: 100,
+  underscores: 'allow',
   streamBufferLimit: 1024 * 1024,
   maxPrematureResets: 500,
   prematureResetAge: 1000,

@@ -362,6 +362,7 @@ describe('breaches that end the connection', () => {
       Buffer.concat([headers(3, 0), frame(9, 4, 5, block('x', 'y'))]),
     ],
     ['PUSH_PROMISE', ErrorCode.ProtocolError, frame(FrameType.PushPromise, 4, 1, uint32(2))],
+    ['WINDOW_UPDATE of 0 on a stream', ErrorCode.ProtocolError, windowUpdate(1, 0)],
     ['RST_STREAM on an idle stream', ErrorCode.ProtocolError, rst(3, 0)],
     ['RST_STREAM on stream 0', ErrorCode.ProtocolError, rst(0, 0)],
     ['RST_STREAM of a wrong size', ErrorCode.FrameSizeError, frame(FrameType.RstStream, 0, 1, 'abc')],
@@ -382,6 +383,7 @@ describe('breaches that end the connection', () => {
     ['WINDOW_UPDATE on an idle stream', ErrorCode.ProtocolError, windowUpdate(3, 1)],
     ['WINDOW_UPDATE of a wrong size', ErrorCode.FrameSizeError, frame(FrameType.WindowUpdate, 0, 0, 'abc')],
     ['a connection window above 2^31-1', ErrorCode.FlowControlError, windowUpdate(0, 0x7fffffff)],
+    ['PRIORITY of a wrong size', ErrorCode.FrameSizeError, frame(FrameType.Priority, 0, 1, 'abcd')],
     ['PRIORITY on stream 0', ErrorCode.ProtocolError, frame(FrameType.Priority, 0, 0, '12345')],
     ['an empty HEADERS twice', ErrorCode.EnhanceYourCalm, Buffer.concat([headers(3, 0), frame(9, 0, 3)])],
     ['empty DATA twice', ErrorCode.EnhanceYourCalm, Buffer.concat([data(1, 0, ''), data(1, 0, '')])],
@@ -403,6 +405,16 @@ describe('breaches that end the connection', () => {
       }
     });
   }
+
+  test('frames behind the end of a request', () => {
+    for (const late of [data(1, 0, 'a'), data(1, 1, ''), headers(1, END, 'x', 'y')]) {
+      const server = Server.greeted();
+      // Not even an answer that is complete: it has not left yet.
+      respond(server);
+      server.receive(headers(1, END, ...POST), late, headers(3, END, ...GET));
+      assert.deepEqual(server.log.take(), ['GOAWAY 1 StreamClosed']);
+    }
+  });
 
   test('something else instead of the preface', () => {
     for (const text of ['GET / HTTP/1.1\r\n\r\n', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\rX']) {
@@ -432,15 +444,12 @@ describe('breaches that end the connection', () => {
 
 describe('breaches that end the stream', () => {
   const open = headers(1, Flag.EndHeaders, ...POST);
-  const half = headers(1, END, ...POST);
+  const long = headers(1, Flag.EndHeaders, ...POST, 'content-length', '2');
   const self = Buffer.concat([uint32(1), Buffer.from([0])]);
   const cases: [string, string, Buffer, Buffer][] = [
-    ['DATA after the end', 'StreamClosed', half, data(1, 0, 'a')],
-    ['HEADERS after the end', 'StreamClosed', half, headers(1, END, 'x', 'y')],
-    ['WINDOW_UPDATE of 0', 'ProtocolError', open, windowUpdate(1, 0)],
+    ['a body of the wrong length', 'ProtocolError', long, data(1, 0, 'abc')],
     ['a window above 2^31-1', 'FlowControlError', open, windowUpdate(1, 0x7fffffff)],
     ['dependency on itself', 'ProtocolError', open, frame(FrameType.Priority, 0, 1, self)],
-    ['PRIORITY of a wrong size', 'FrameSizeError', open, frame(FrameType.Priority, 0, 1, 'abcd')],
   ];
   for (const [name, code, first, second] of cases) {
     test(name, () => {
@@ -462,6 +471,24 @@ describe('breaches that end the stream', () => {
     server.receive(headers(7, Flag.EndHeaders, ...POST), data(7, 0, 'a'), headers(7, END, 'x', 'y'));
     assert.deepEqual(server.owner.take(), [`1 headers ${HEAD('POST')}`]);
     assert.deepEqual(server.log.take(), ['RST_STREAM 1 ProtocolError', 'RST_STREAM 7 RefusedStream']);
+  });
+});
+
+describe('answers given while bytes are read', () => {
+  test('leave when all of them have been read', () => {
+    const server = Server.greeted();
+    respond(server);
+    server.receive(headers(1, END, ...GET), headers(3, END, ...GET), rst(1, 8));
+    assert.deepEqual(server.log.take(), ok(3));
+  });
+
+  test('give way to the end of a request that proves wrong', () => {
+    const server = Server.greeted({ streamErrorOnInvalidMessage: true });
+    server.owner.whenStream = (recorder) => {
+      recorder.whenHeaders = () => recorder.stream.sendHeaders(Headers.response(404), true);
+    };
+    server.receive(headers(1, Flag.EndHeaders, ...POST), headers(1, Flag.EndHeaders, 'x', 'y'));
+    assert.deepEqual(server.log.take(), ['RST_STREAM 1 ProtocolError']);
   });
 });
 
@@ -508,7 +535,10 @@ describe('floods', () => {
     assert.equal(server.owner.take().at(-1), 'connection error http2.outbound_frames_flood');
   });
   test('requests taken back at once (CVE-2023-44487), or made to fail', () => {
-    for (const spoil of [(id: number) => rst(id, 8), (id: number) => windowUpdate(id, 0)]) {
+    for (const spoil of [
+      (id: number) => rst(id, 8),
+      (id: number) => frame(FrameType.Priority, 0, id, Buffer.concat([uint32(id), Buffer.from([0])])),
+    ]) {
       const server = Server.greeted();
       let opened = 0;
       while (opened < 2000 && !server.owner.events.at(-1)?.startsWith('connection')) {

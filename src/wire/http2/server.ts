@@ -12,6 +12,9 @@ import { DEAF, Http2Stream } from './stream.ts';
  *
  * An exchange is over when the response is complete, as in HTTP/1: a client that is still sending then is told to stop
  * with RST_STREAM(NO_ERROR). Only CONNECT goes on until both directions have ended.
+ *
+ * As in Envoy, what is answered while bytes are read is sent when they have all been read: a request that proves wrong
+ * further on in them is one that was wrong, and not one that was answered.
  */
 export class Http2ServerCodec extends Http2Connection implements ServerCodec {
   readonly #callbacks: ServerCallbacks;
@@ -21,6 +24,9 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
   /** The peer knows that there will be no more streams. */
   #announced = false;
   #doneTold = false;
+  #reading = false;
+  /** Streams whose answers are kept until all that came has been read. */
+  #held: Http2Stream[] = [];
 
   constructor(output: Output, callbacks: ServerCallbacks, options: Http2Options = DEFAULT_OPTIONS) {
     super(output, options, true);
@@ -45,6 +51,28 @@ export class Http2ServerCodec extends Http2Connection implements ServerCodec {
     if (this.dead) return;
     this.connectionClosed(ResetReason.ConnectionTermination, 'peer closed the connection');
     this.#callbacks.onConnectionDone();
+  }
+
+  override receive(bytes: Buffer, start: number, end: number): void {
+    this.#reading = true;
+    super.receive(bytes, start, end);
+  }
+
+  protected override allRead(): void {
+    this.#reading = false;
+    const held = this.#held;
+    if (held.length === 0) return;
+    this.#held = [];
+    for (const stream of held) stream.releaseAnswer();
+  }
+
+  override holdsAnswer(stream: Http2Stream): boolean {
+    if (this.#reading) this.#held.push(stream);
+    return this.#reading;
+  }
+
+  override heldAnswerEnded(stream: Http2Stream): void {
+    if (!stream.tunnel) this.credit(stream.deafen());
   }
 
   protected override idle(id: number): boolean {

@@ -21,6 +21,10 @@ export interface StreamOwner {
   readonly options: Http2Options;
   /** The Output piles up: nothing more should be produced. */
   readonly outputBlocked: boolean;
+  /** Headers, and what follows them, are to be kept until {@link Http2Stream.releaseAnswer}. */
+  holdsAnswer(stream: Http2Stream): boolean;
+  /** An answer that is kept is complete. */
+  heldAnswerEnded(stream: Http2Stream): void;
   /** A client gives the stream its id here; false if it can no longer be opened. */
   startHeaders(stream: Http2Stream, headers: Headers): boolean;
   writeHeaders(stream: Http2Stream, headers: Headers, end: boolean): void;
@@ -44,6 +48,13 @@ export interface StreamOwner {
 interface Held {
   readonly chunks: Uint8Array[];
   end: boolean;
+  trailers: Headers | undefined;
+}
+
+/** A response that is not sent yet. */
+interface HeldAnswer {
+  readonly headers: Headers;
+  readonly chunks: Uint8Array[];
   trailers: Headers | undefined;
 }
 
@@ -85,6 +96,7 @@ export class Http2Stream implements OutgoingStream {
   localSent = false;
   /** Out of the connection's books; nothing more may come from here or go to the handler. */
   closed = false;
+  #answer: HeldAnswer | undefined = undefined;
   #queue = NO_QUEUE;
   /** First chunk of the queue that has not left, and how much of it has. */
   #first = 0;
@@ -110,14 +122,45 @@ export class Http2Stream implements OutgoingStream {
     if (!this.connection.startHeaders(this, headers)) return;
     this.headersSent = true;
     this.localEnd = end;
+    if (this.connection.holdsAnswer(this)) {
+      this.#answer = { headers, chunks: [], trailers: undefined };
+      if (end) this.connection.heldAnswerEnded(this);
+      return;
+    }
     this.connection.writeHeaders(this, headers, end);
     if (end) this.#ended();
     else this.updateBackpressure();
   }
 
+  /** Sends the answer that was kept, if there is one. */
+  releaseAnswer(): void {
+    const answer = this.#answer;
+    if (answer === undefined || this.closed) return;
+    const { headers, chunks, trailers } = answer;
+    const end = this.localEnd;
+    const bodyless = chunks.length === 0 && trailers === undefined;
+    this.#answer = undefined;
+    this.localEnd = end && bodyless;
+    this.connection.writeHeaders(this, headers, this.localEnd);
+    if (this.localEnd) {
+      this.#ended();
+      return;
+    }
+    this.updateBackpressure();
+    chunks.forEach((chunk, i) => {
+      this.sendData(chunk, end && trailers === undefined && i === chunks.length - 1);
+    });
+    if (trailers !== undefined) this.sendTrailers(trailers);
+  }
+
   sendData(chunk: Uint8Array, end: boolean): void {
     if (this.closed || this.localEnd || !this.headersSent) return;
     this.localEnd = end;
+    if (this.#answer !== undefined) {
+      this.#answer.chunks.push(chunk);
+      if (end) this.connection.heldAnswerEnded(this);
+      return;
+    }
     let sent = 0;
     if (this.bufferedBytes === 0) {
       sent = this.connection.writeData(this, chunk, 0, chunk.length, end);
@@ -140,6 +183,11 @@ export class Http2Stream implements OutgoingStream {
   sendTrailers(trailers: Headers): void {
     if (this.closed || this.localEnd || !this.headersSent) return;
     this.localEnd = true;
+    if (this.#answer !== undefined) {
+      this.#answer.trailers = trailers;
+      this.connection.heldAnswerEnded(this);
+      return;
+    }
     if (this.bufferedBytes > 0) {
       this.#trailers = trailers;
       return;
@@ -286,6 +334,7 @@ export class Http2Stream implements OutgoingStream {
   }
 
   dropQueue(): void {
+    this.#answer = undefined;
     this.#queue = NO_QUEUE;
     this.#first = 0;
     this.#offset = 0;

@@ -8,13 +8,17 @@ export interface Places {
   readonly peer: string;
 }
 
+export type Expected = string | RegExp;
+
 export interface CaptureRequest {
   /** From the pod, whose sidecar takes it, or from a stranger without one, to the pod. */
   readonly from: 'pod' | 'stranger';
   /** Words for curl; a place that is spoken to by a server that speaks first is `telnet://...`. */
   readonly curl: (places: Places) => readonly string[];
   /** Body and status, or how curl failed; `|` between alternatives that Envoy leaves to chance. */
-  readonly expected: string | RegExp;
+  readonly expected: Expected | ((places: Places) => Expected);
+  /** What a server that speaks first is told, but for `hi`. */
+  readonly said?: string;
 }
 
 export interface CaptureCase {
@@ -23,7 +27,7 @@ export interface CaptureCase {
   readonly requests: readonly CaptureRequest[];
 }
 
-const entry = (name: string, spec: string, namespace = 'default') => `
+export const entry = (name: string, spec: string, namespace = 'default') => `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: {name: ${name}, namespace: ${namespace}}
@@ -65,7 +69,7 @@ spec:
 const subset = (name: string) => `route: [{destination: {host: web.default.svc.cluster.local, subset: ${name}}}]`;
 
 /** The pod itself, as a service of the mesh. */
-const own = entry(
+export const own = entry(
   'app',
   `
   hosts: [app.default.svc.cluster.local]
@@ -76,7 +80,7 @@ const own = entry(
   workloadSelector: {labels: {app: client}}`,
 );
 
-const strict = (more = '') => `
+export const strict = (more = '') => `
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: default, namespace: default}
@@ -84,10 +88,10 @@ spec: {selector: {matchLabels: {app: client}}, mtls: {mode: STRICT}${more}}
 ---
 `;
 
-const get = (
+export const get = (
   from: CaptureRequest['from'],
   url: string | ((p: Places) => string),
-  expected: string | RegExp,
+  expected: CaptureRequest['expected'],
   ...more: string[]
 ) => ({
   from,
@@ -96,7 +100,7 @@ const get = (
 });
 
 /** Takes TCP in clear: Envoy would otherwise wait for the client to speak first, to tell whether it speaks TLS. */
-const CLEAR = `
+export const CLEAR = `
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: default, namespace: default}
@@ -105,7 +109,7 @@ spec: {selector: {matchLabels: {app: client}}, mtls: {mode: DISABLE}}
 `;
 
 /** Refused by a sidecar: the connection ends without an answer, or is reset. */
-const REFUSED = /^curl (52|56)$/;
+export const REFUSED = /^curl (52|56)$/;
 
 /** What is asked of istiod with our proxy, and with Envoy in its place: ten things that a captured pod is relied on for. */
 export const CASES: readonly CaptureCase[] = [

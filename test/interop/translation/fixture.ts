@@ -11,7 +11,7 @@ import { isKnown, withoutRepeatedEndpoints } from './known.ts';
 import { fetchAll, type Types } from './resources.ts';
 
 /** A proxy of a fixture. What is left out is as for the sidecar `app-0` in `default`, or a gateway in `istio-system`. */
-interface FixtureNode {
+export interface FixtureNode {
   readonly type?: 'sidecar' | 'router';
   readonly namespace?: string;
   readonly ip?: string;
@@ -23,7 +23,7 @@ interface FixtureNode {
   readonly metadata?: JsonObject;
 }
 
-interface FixtureHead {
+export interface FixtureHead {
   readonly mesh?: Readonly<Record<string, unknown>>;
   readonly nodes?: readonly FixtureNode[];
   readonly env?: Readonly<Record<string, string>>;
@@ -35,8 +35,9 @@ export interface Fixture {
   readonly nodes: readonly Node[];
 }
 
-export function readFixture(file: string): Fixture {
-  const text = fs.readFileSync(file, 'utf8');
+export const readFixture = (file: string): Fixture => parseFixture(fs.readFileSync(file, 'utf8'));
+
+export function parseFixture(text: string): Fixture {
   const end = text.indexOf('\n---\n');
   const head = (YAML.parse(text.slice(0, end)) ?? {}) as FixtureHead;
   const mesh = { defaultConfig: { discoveryAddress: '127.0.0.1:1' }, ...head.mesh };

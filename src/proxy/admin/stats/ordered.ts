@@ -1,6 +1,12 @@
 import { Histogram } from '../../observe/histogram.ts';
 import { type Layouts, sortedGroups } from '../../observe/names/layout.ts';
-import type { GroupEntry, MetricFamily, StatKind, StatsStore } from '../../observe/stats.ts';
+import {
+  FAMILY_NAMESPACE,
+  type GroupEntry,
+  type MetricFamily,
+  type StatKind,
+  type StatsStore,
+} from '../../observe/stats.ts';
 import type { StatsQuery } from './query.ts';
 
 /** One statistic under its full name. */
@@ -25,7 +31,7 @@ export function* orderedStats(
   let familiesDone = families.length === 0;
   for (let i = 0; i < groups.length; ) {
     const { prefix } = groups[i];
-    if (!familiesDone && prefix > FAMILY_PREFIX) {
+    if (!familiesDone && prefix > FAMILY_NAMESPACE) {
       familiesDone = true;
       for (const family of families) yield familyStats(family, layouts, query);
     }
@@ -37,9 +43,6 @@ export function* orderedStats(
   }
   if (!familiesDone) for (const family of families) yield familyStats(family, layouts, query);
 }
-
-/** The namespace of metrics that keep their names in Prometheus text, as Istio's proxy registers it. */
-const FAMILY_PREFIX = 'istiocustom.';
 
 const byName = (a: { readonly name: string }, b: { readonly name: string }) =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
@@ -72,7 +75,7 @@ function familyStats(family: MetricFamily, layouts: Layouts, query: StatsQuery):
   const { filter, usedOnly } = query;
   const stats: NamedStat[] = [];
   for (const { labels, value } of family.samples()) {
-    const full = `${FAMILY_PREFIX}${name}${labels.map(([key, text]) => `.${key}.${text}`).join('')}`;
+    const full = `${FAMILY_NAMESPACE}${name}${labels.map(([key, text]) => `.${key}.${text}`).join('')}`;
     if (!layouts.settings.includes(full) || (usedOnly && !isUsed(value))) continue;
     if (filter === undefined || filter(full)) stats.push({ name: full, kind, value });
   }

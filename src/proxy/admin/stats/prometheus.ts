@@ -9,7 +9,14 @@ import {
 } from '../../../telemetry/prometheus.ts';
 import { cumulative, Histogram, QUANTILES, quantiles } from '../../observe/histogram.ts';
 import { type GroupLayout, type Labels, type Layouts, labelsAt, sortedGroups } from '../../observe/names/layout.ts';
-import type { GroupEntry, MetricFamily, StatField, StatKind, StatsStore } from '../../observe/stats.ts';
+import {
+  FAMILY_NAMESPACE,
+  type GroupEntry,
+  type MetricFamily,
+  type StatField,
+  type StatKind,
+  type StatsStore,
+} from '../../observe/stats.ts';
 import type { StatsQuery } from './query.ts';
 
 /** Metrics in the order of their names. */
@@ -27,9 +34,6 @@ interface Family {
 }
 
 const ORDER: readonly PrometheusType[] = ['counter', 'gauge', 'histogram'];
-/** Metrics in the namespace of Istio's proxy keep their names. */
-const FAMILY_NAMESPACE = 'istiocustom.';
-
 /**
  * Writes `/stats/prometheus`. Which samples belong to which metric, and what their labels look like, is worked out when
  * groups have come or gone; between two scrapes only numbers change.

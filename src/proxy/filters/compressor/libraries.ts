@@ -27,7 +27,7 @@ export interface CompressorLibrary {
   create(): ZlibStream;
 }
 
-const SUPPORTED: SupportTable = {
+export const SUPPORTED: SupportTable = {
   'envoy.extensions.compression.gzip.compressor.v3.Gzip': [
     'memory_level',
     'compression_level',

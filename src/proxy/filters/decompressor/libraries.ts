@@ -20,7 +20,7 @@ export interface DecompressorLibrary {
   create(): ZlibStream;
 }
 
-const SUPPORTED: SupportTable = {
+export const SUPPORTED: SupportTable = {
   'envoy.extensions.compression.gzip.decompressor.v3.Gzip': ['window_bits', 'chunk_size', 'max_inflate_ratio'],
   'envoy.extensions.compression.brotli.decompressor.v3.Brotli': ['disable_ring_buffer_reallocation', 'chunk_size'],
   'envoy.extensions.compression.zstd.decompressor.v3.Zstd': ['chunk_size'],

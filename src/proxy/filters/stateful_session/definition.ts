@@ -17,7 +17,7 @@ import { cookieSession, headerSession, type SessionState } from './session.ts';
 
 const FILTER = 'envoy.extensions.filters.http.stateful_session.v3';
 
-const SUPPORTED: SupportTable = {
+export const SUPPORTED: SupportTable = {
   [`${FILTER}.StatefulSession`]: ['session_state', 'strict'],
   [`${FILTER}.StatefulSessionPerRoute`]: ['disabled', 'stateful_session'],
   'envoy.config.core.v3.TypedExtensionConfig': ['name', 'typed_config'],

@@ -139,6 +139,8 @@ function comparison(proto: ComparisonFilter | undefined, runtime: RuntimeSource)
       return (value) => value >= limit.value;
     case ComparisonFilter_Op.LE:
       return (value) => value <= limit.value;
+    case ComparisonFilter_Op.NE:
+      return (value) => value !== limit.value;
     default:
       return (value) => value === limit.value;
   }

@@ -68,11 +68,19 @@ const CLOCK = {
 export class Tracers {
   readonly #worker: WorkerContext;
   readonly #runtime: TracingRuntime;
+  readonly #byDefault: Tracing_Http | undefined;
   readonly #shared = new Map<string, Shared>();
 
-  constructor(worker: WorkerContext, runtime: TracingRuntime) {
+  /** `byDefault` is the bootstrap's `tracing.http`: for connection managers that trace and name no provider. */
+  constructor(worker: WorkerContext, runtime: TracingRuntime, byDefault?: Tracing_Http) {
     this.#worker = worker;
     this.#runtime = runtime;
+    this.#byDefault = byDefault;
+  }
+
+  /** The bootstrap's tracer; undefined if there is none, or something is wrong with it. */
+  acquireDefault(clusters: ClusterSource, errors: ConfigErrors): TracerLease | undefined {
+    return this.#byDefault && this.acquire(this.#byDefault, clusters, errors);
   }
 
   /** Undefined if something is wrong with the provider, which is in the errors then. */

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromJson, toBinary } from '@bufbuild/protobuf';
-import { stubWorker } from '../../../test/support/compile-filter.ts';
-import { StubCallbacks } from '../../../test/support/filter-callbacks.ts';
-import { ExtensionConfigSourceSchema } from '../../api/gen/envoy/config/core/v3/config_source_pb.ts';
-import { TypedExtensionConfigSchema } from '../../api/gen/envoy/config/core/v3/extension_pb.ts';
-import { registry } from '../../api/registry.ts';
-import type { Rejection, SubscriptionSink } from '../../xds/client/config-source.ts';
-import { ConfigErrors } from '../config/errors.ts';
-import { type CompileExtension, ExtensionConfigs } from './extension-config.ts';
-import type { HttpFilterFactory } from './filter.ts';
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { stubWorker } from '../../test/support/compile-filter.ts';
+import { StubCallbacks } from '../../test/support/filter-callbacks.ts';
+import { ExtensionConfigSourceSchema } from '../api/gen/envoy/config/core/v3/config_source_pb.ts';
+import { TypedExtensionConfigSchema } from '../api/gen/envoy/config/core/v3/extension_pb.ts';
+import { registry } from '../api/registry.ts';
+import type { Rejection, SubscriptionSink } from '../xds/client/config-source.ts';
+import { ConfigErrors } from './config/errors.ts';
+import { ExtensionConfigs, type ExtensionKind } from './extension-config.ts';
+import { discoveredHttpFilter } from './http/discovered-filter.ts';
+import type { HttpFilterFactory } from './http/filter.ts';
 
 const CORS = 'type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors';
 const FAULT = 'type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault';
@@ -31,17 +33,23 @@ function extensions() {
   });
   const configs = new ExtensionConfigs(worker);
   const made: string[] = [];
-  const compile: CompileExtension = (any) => {
+  const compile = (any: Any): HttpFilterFactory => {
     const name = `${any.typeUrl.split('.').at(-1)} ${made.length}`;
     made.push(name);
     return { create: () => ({ name }) as never, dispose: () => made.push(`${name} is gone`) };
   };
   const ready: string[] = [];
-  const filter = (name: string, more: object = {}, errors = new ConfigErrors()) => {
+  const filter = (
+    name: string,
+    more: object = {},
+    errors = new ConfigErrors(),
+    kind: ExtensionKind = 'http_filter',
+  ) => {
     const json = { config_source: { ads: {} }, type_urls: [CORS], ...more };
-    const proto = fromJson(ExtensionConfigSourceSchema, json, { registry });
+    const source = fromJson(ExtensionConfigSourceSchema, json, { registry });
     const waitFor = (target: { whenReady(callback: () => void): void }) => target.whenReady(() => ready.push(name));
-    return configs.filter(name, proto, compile, waitFor, errors);
+    const extension = configs.discover<HttpFilterFactory>({ kind, name, source, compile, waitFor }, errors);
+    return extension && discoveredHttpFilter(extension);
   };
   const send = (name: string, type: string): readonly Rejection[] => {
     const config = fromJson(TypedExtensionConfigSchema, { name, typed_config: { '@type': type } }, { registry });
@@ -50,7 +58,8 @@ function extensions() {
     sink!.onUpdate([{ name, version: '1', typeUrl: '', bytes }], [], (given) => (rejections = given));
     return rejections;
   };
-  return { configs, filter, send, made, ready, names, missing: (name: string) => sink!.onMissing([name]) };
+  const remove = (name: string) => sink!.onUpdate([], [name], () => {});
+  return { configs, filter, send, remove, made, ready, names, missing: (name: string) => sink!.onMissing([name]) };
 }
 
 const nameOf = (factory: HttpFilterFactory | undefined) => {
@@ -107,6 +116,41 @@ test('a default that does not wait is there at once', () => {
   const more = { default_config: { '@type': CORS }, apply_default_config_without_warming: true };
   assert.equal(nameOf(filter('a', more)), 'Cors 0');
   assert.deepEqual(ready, []);
+});
+
+test('a filter of another kind shares the name, and what has come under it', async () => {
+  const { filter, send, names, made } = extensions();
+  filter('a');
+  await Promise.resolve();
+  send('a', CORS);
+  const other = filter('a', {}, new ConfigErrors(), 'network_filter');
+  assert.equal(nameOf(other), 'Cors 1');
+  await Promise.resolve();
+  assert.deepEqual(names, [['a'], ['a']]);
+  send('a', CORS);
+  assert.deepEqual(made.slice(2), ['Cors 2', 'Cors 0 is gone', 'Cors 4', 'Cors 1 is gone']);
+});
+
+test('the default holds again when the source has removed a configuration', async () => {
+  const { filter, send, remove, made } = extensions();
+  const factory = filter('a', { default_config: { '@type': CORS } });
+  const bare = filter('b');
+  await Promise.resolve();
+  for (const name of ['a', 'b']) send(name, CORS);
+  assert.deepEqual([nameOf(factory), nameOf(bare)], ['Cors 1', 'Cors 2']);
+  for (const name of ['a', 'b']) remove(name);
+  assert.deepEqual([nameOf(factory), nameOf(bare)], ['Cors 0', 'reply 500 ']);
+  factory?.dispose?.();
+  assert.deepEqual(made.slice(3), ['Cors 1 is gone', 'Cors 2 is gone', 'Cors 0 is gone']);
+});
+
+test('who comes after it was known that there is nothing does not wait', async () => {
+  const { filter, missing, ready } = extensions();
+  filter('a');
+  await Promise.resolve();
+  missing('a');
+  filter('a');
+  assert.deepEqual(ready, ['a', 'a']);
 });
 
 for (const [more, message] of [
