@@ -171,6 +171,7 @@ export class ProxyServer implements AdminProxy {
         ),
         buildTransport: (socket, statPrefix, errors) => this.transports.downstream(socket, statPrefix, errors),
         buildAccessLogs: (protos, errors) => this.#accessLogs(protos, errors),
+        openLog: (path) => this.sinks.get(path),
       },
       options.drainMs,
     );

@@ -1,4 +1,5 @@
-import type { CloseReason, Connection, ConnectionHandler, SocketAddress, TlsInfo } from './connection.ts';
+import type { CloseReason, Connection, ConnectionHandler } from './connection.ts';
+import { DelegatingConnection } from './delegating-connection.ts';
 import { type NetworkData, type NetworkFilter, NetworkStatus, type UpstreamFilterFactory } from './network-filter.ts';
 
 /** What a peer may send while a filter waits for more. */
@@ -21,8 +22,7 @@ export function filterConnection(connection: Connection, factories: readonly Ups
  * A connection to an upstream whose bytes pass filters before they come to its owner. The filters see what comes in the
  * order of the configuration; what goes out they have no part in but by writing themselves.
  */
-class FilteredConnection implements Connection, ConnectionHandler {
-  readonly #connection: Connection;
+class FilteredConnection extends DelegatingConnection implements ConnectionHandler {
   readonly #filters: readonly NetworkFilter[];
   #handler: ConnectionHandler = NOBODY;
   /** What a filter wants to see again together with what comes next, and which filter that is. */
@@ -30,13 +30,13 @@ class FilteredConnection implements Connection, ConnectionHandler {
   #heldBy = 0;
 
   constructor(connection: Connection, filters: readonly NetworkFilter[]) {
-    this.#connection = connection;
+    super(connection);
     this.#filters = filters;
     connection.setHandler(this);
     for (const filter of filters) filter.onNewConnection?.();
   }
 
-  setHandler(handler: ConnectionHandler): void {
+  override setHandler(handler: ConnectionHandler): void {
     this.#handler = handler;
   }
 
@@ -81,90 +81,6 @@ class FilteredConnection implements Connection, ConnectionHandler {
 
   onClose(reason: CloseReason, details: string): void {
     this.#handler.onClose(reason, details);
-    for (const filter of this.#filters) filter.onClose?.();
-  }
-
-  get id(): number {
-    return this.#connection.id;
-  }
-
-  get local(): SocketAddress {
-    return this.#connection.local;
-  }
-
-  get remote(): SocketAddress {
-    return this.#connection.remote;
-  }
-
-  get directRemote(): SocketAddress {
-    return this.#connection.directRemote;
-  }
-
-  get originalDestination(): SocketAddress | undefined {
-    return this.#connection.originalDestination;
-  }
-
-  get requestedServerName(): string {
-    return this.#connection.requestedServerName;
-  }
-
-  get tls(): TlsInfo | undefined {
-    return this.#connection.tls;
-  }
-
-  get bytesReceived(): number {
-    return this.#connection.bytesReceived;
-  }
-
-  get bytesSent(): number {
-    return this.#connection.bytesSent;
-  }
-
-  get closed(): boolean {
-    return this.#connection.closed;
-  }
-
-  get filterChainName(): string {
-    return this.#connection.filterChainName;
-  }
-
-  get filterState(): Map<string, unknown> | undefined {
-    return this.#connection.filterState;
-  }
-
-  set filterState(state: Map<string, unknown> | undefined) {
-    this.#connection.filterState = state;
-  }
-
-  write(chunk: Uint8Array): void {
-    this.#connection.write(chunk);
-  }
-
-  writeLatin1(text: string): void {
-    this.#connection.writeLatin1(text);
-  }
-
-  start(): void {
-    this.#connection.start();
-  }
-
-  pauseReading(pause: boolean): void {
-    this.#connection.pauseReading(pause);
-  }
-
-  end(): void {
-    this.#connection.end();
-  }
-
-  closeAfterFlush(delayMs: number): void {
-    this.#connection.closeAfterFlush(delayMs);
-  }
-
-  close(details?: string): void {
-    this.#connection.close(details);
-  }
-
-  reset(): void {
-    this.#connection.reset();
+    for (const filter of this.#filters) filter.onClose?.(reason);
   }
 }

@@ -49,6 +49,7 @@ export interface ListenerEnvironment {
   readonly limits: ConnectionLimits;
   buildTransport: DownstreamTransportBuilder;
   buildAccessLogs(protos: readonly AccessLogProto[], errors: ConfigErrors): AccessLog[];
+  openLog(path: string): { write(text: string): void };
 }
 
 /** A filter chain at work. It outlives an update of its listener that leaves it as it was. */
@@ -194,6 +195,7 @@ function compileChain(
     listener,
     readData: readDataSource,
     buildAccessLogs: environment.buildAccessLogs,
+    openLog: environment.openLog,
     waitFor: (target) => pending.push(target),
   };
   const filters = proto.filters.flatMap((filter, i) => {

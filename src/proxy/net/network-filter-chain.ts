@@ -2,6 +2,7 @@ import type { ClusterSource } from '../cluster/cluster.ts';
 import type { WorkerContext } from '../context.ts';
 import { StreamInfo } from '../observe/stream-info.ts';
 import type { CloseReason, Connection, ConnectionHandler } from './connection.ts';
+import { DelegatingConnection } from './delegating-connection.ts';
 import {
   type NetworkData,
   type NetworkFilter,
@@ -33,7 +34,8 @@ export function runFilterChain(
 }
 
 class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
-  readonly connection: Connection;
+  /** As filters see it. */
+  connection: Connection;
   readonly info: StreamInfo;
   readonly worker: WorkerContext;
   readonly clusters: ClusterSource;
@@ -82,6 +84,8 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
       if (filter !== undefined) this.#filters.push(filter);
     }
     this.#readers = this.#filters.some((filter) => filter.onData !== undefined);
+    const observers = this.#filters.filter((filter) => filter.onWrite !== undefined);
+    if (observers.length > 0) this.connection = new ObservedConnection(this.connection, observers);
     this.#greet();
     if (!this.connection.closed) this.connection.start();
   }
@@ -142,6 +146,7 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
       return;
     }
     if (this.#stoppedAt >= 0 || this.#waiting) {
+      if (this.#stoppedAt >= 0 && !this.#needsMore) this.#filters[this.#stoppedAt].onHeldData?.({ bytes, start, end });
       this.#hold(bytes, start, end);
       if (this.#needsMore) this.#passAgain();
       return;
@@ -216,8 +221,41 @@ class NetworkFilterChain implements ConnectionHandler, NetworkFilterCallbacks {
     this.info.bytesSent = this.connection.bytesSent - this.#excludedSent;
     if (this.#terminal === undefined) this.#last?.refused?.(this);
     else this.#terminal.onClose(reason, details);
-    for (const filter of this.#filters) filter.onClose?.();
+    for (const filter of this.#filters) filter.onClose?.(reason);
     this.#onClosed(this.info);
+  }
+}
+
+/** A connection whose filters are told what is written, in reverse order, as Envoy's write filters are. */
+class ObservedConnection extends DelegatingConnection {
+  readonly #observers: readonly NetworkFilter[];
+
+  constructor(connection: Connection, observers: readonly NetworkFilter[]) {
+    super(connection);
+    this.#observers = observers.toReversed();
+  }
+
+  #tell(bytes: Uint8Array, end: boolean): void {
+    for (const observer of this.#observers) observer.onWrite?.(bytes, end);
+  }
+
+  override write(chunk: Uint8Array): void {
+    this.#tell(chunk, false);
+    super.write(chunk);
+  }
+
+  override writeLatin1(text: string): void {
+    this.write(Buffer.from(text, 'latin1'));
+  }
+
+  override end(): void {
+    this.#tell(EMPTY, true);
+    super.end();
+  }
+
+  override closeAfterFlush(delayMs: number): void {
+    this.#tell(EMPTY, true);
+    super.closeAfterFlush(delayMs);
   }
 }
 

@@ -7,7 +7,7 @@ import type { ConfigErrors } from '../config/errors.ts';
 import type { WorkerContext } from '../context.ts';
 import type { AccessLog } from '../observe/access-log/access-log.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
-import type { Connection, ConnectionHandler } from './connection.ts';
+import type { CloseReason, Connection, ConnectionHandler } from './connection.ts';
 
 export const NetworkStatus = {
   Continue: 0,
@@ -30,8 +30,12 @@ export interface NetworkFilter {
   onNewConnection?(): NetworkStatus;
   /** Called for the end as well, with no bytes. A filter that has seen enough may take it away from itself. */
   onData?: ((data: NetworkData, end: boolean) => NetworkStatus) | undefined;
+  /** Called with more that came while this filter has stopped the connection, and which waits as well. */
+  onHeldData?(data: NetworkData): void;
+  /** Told what goes to the peer, before it goes, and that no more will. It is only lent. */
+  onWrite?(bytes: Uint8Array, end: boolean): void;
   /** The connection is gone; its account is complete. */
-  onClose?(): void;
+  onClose?(reason: CloseReason): void;
 }
 
 /** What a network filter can do with its connection. */
@@ -75,6 +79,8 @@ export interface NetworkBuildContext {
   /** The content of a DataSource, or undefined if it cannot be had, which is in the errors then. */
   readonly readData: (source: DataSource | undefined, errors: ConfigErrors) => Buffer | undefined;
   buildAccessLogs(protos: readonly AccessLogProto[], errors: ConfigErrors): AccessLog[];
+  /** A file for lines in a format of the filter's own. */
+  openLog(path: string): { write(text: string): void };
   /** What has to be there before the listener may take connections, such as routes that RDS sends. */
   readonly waitFor: (pending: InitTarget) => void;
 }
