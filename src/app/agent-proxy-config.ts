@@ -43,12 +43,7 @@ const DEFAULT_JSON = {
 
 /** Fields that are read and have no effect here, with the reason. */
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
-  zipkinAddress: 'tracing is set up with the Telemetry API',
-  tracing: 'tracing is set up with the Telemetry API',
-  statsdUdpAddress: 'metrics are for Prometheus only',
-  envoyAccessLogService: 'access logs are set up with the Telemetry API',
-  envoyMetricsService: 'metrics are for Prometheus only',
-  privateKeyProvider: 'there is no hardware for private keys',
+  privateKeyProvider: 'private keys are worked with in software',
 };
 
 /** Lays the texts over the defaults as pilot-agent does. Throws a UserError that names text, line and field of what is wrong. */

@@ -19,6 +19,7 @@ export interface AgentFlags {
   readonly concurrency: number;
   readonly proxyLogLevel: string;
   readonly proxyComponentLogLevel?: string;
+  readonly outlierLogPath?: string | undefined;
   readonly logOutputLevel?: string;
   readonly logAsJson: boolean;
   readonly exitWithParent: boolean;
@@ -61,6 +62,7 @@ export async function runAgent(flags: AgentFlags, processEnv: NodeJS.ProcessEnv)
     proxyLogLevel: flags.proxyLogLevel,
     proxyComponentLogLevel: flags.proxyComponentLogLevel,
     version: ISTIO_VERSION,
+    outlierLogPath: flags.outlierLogPath,
     logging,
     proxyLogging: new Logging({ format: 'envoy', stream: process.stderr }),
     env,

@@ -24,6 +24,7 @@ export interface ProxyFlags {
   readonly statsTag?: readonly string[];
   readonly drainTimeS: number;
   readonly fileFlushIntervalMsec?: number;
+  readonly fileFlushMinSizeKb?: number;
   readonly parentShutdownTimeS: number;
   readonly adminAddressPath?: string;
   readonly baseId: number;
@@ -50,6 +51,7 @@ export function commandLineOptions(flags: ProxyFlags): Readonly<Record<string, u
     ...(flags.fileFlushIntervalMsec !== undefined && {
       file_flush_interval: `${flags.fileFlushIntervalMsec / 1000}s`,
     }),
+    ...(flags.fileFlushMinSizeKb !== undefined && { file_flush_min_size: flags.fileFlushMinSizeKb }),
     drain_time: `${flags.drainTimeS}s`,
     parent_shutdown_time: `${flags.parentShutdownTimeS}s`,
     mode: flags.mode === 'serve' ? 'Serve' : 'Validate',

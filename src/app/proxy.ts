@@ -52,6 +52,7 @@ export async function runProxy(flags: ProxyFlags): Promise<number> {
     localAddressFamily: flags.localAddressIpVersion === 'v6' ? 6 : 4,
     drainMs: flags.drainTimeS * 1000,
     accessLogFlushMs: flags.fileFlushIntervalMsec,
+    accessLogFlushKb: flags.fileFlushMinSizeKb,
     adminAddressPath: flags.adminAddressPath,
     commandLine: commandLineOptions(flags),
   });

@@ -14,6 +14,7 @@ interface Flags {
   readonly log_as_json?: boolean | string;
   readonly templateFile?: string;
   readonly stsPort?: number;
+  readonly outlierLogPath?: string;
 }
 
 /** Flags of pilot-agent that mean nothing here, with the reason that is given when one is used. */
@@ -21,7 +22,6 @@ const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   log_caller: 'lines do not name their caller',
   log_stacktrace_level: 'lines of errors carry their stack',
   log_target: 'lines go to standard output',
-  outlierLogPath: 'ejections are in the metrics',
   profiling: 'profiles are taken with node --cpu-prof',
   tokenManagerPlugin: 'there is no security token service',
   vklog: 'there is no Kubernetes client',
@@ -46,6 +46,7 @@ export function define(command: Command): void {
     .option('--proxyComponentLogLevel <levels>', 'levels of components, where --proxyLogLevel has none')
     .option('--log_output_level <levels>', 'levels of the agent by scope: default:info,ca:debug')
     .option('--log_as_json [bool]', 'log lines of the agent are JSON')
+    .option('--outlierLogPath <file>', 'file in which the proxy writes down which hosts it ejects')
     .addOption(new Option('--templateFile <file>').hideHelp())
     .addOption(new Option('--stsPort <port>').argParser(count).hideHelp())
     .allowUnknownOption()
@@ -64,6 +65,7 @@ export function define(command: Command): void {
         concurrency: flags.concurrency,
         proxyLogLevel: flags.proxyLogLevel,
         proxyComponentLogLevel: flags.proxyComponentLogLevel,
+        outlierLogPath: flags.outlierLogPath,
         logOutputLevel: flags.log_output_level,
         logAsJson: flags.log_as_json === true || flags.log_as_json === 'true',
         exitWithParent: flags.exitWithParent === true,

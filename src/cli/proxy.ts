@@ -51,6 +51,7 @@ export function define(command: Command): void {
         .default('immediate'),
     )
     .option('--file-flush-interval-msec <ms>', 'how long lines of access logs may wait; 1000 unless told', milliseconds)
+    .option('--file-flush-min-size-kb <kb>', 'how much of an access log no longer waits; 64 unless told', seconds)
     .option('--parent-shutdown-time-s <seconds>', 'how long a replaced process stays', seconds, 900)
     .option('--admin-address-path <file>', 'file to write the address of the admin interface to')
     .option('--base-id <n>', 'distinguishes the proxies of one machine', seconds, 0)

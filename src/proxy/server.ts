@@ -67,7 +67,9 @@ export interface ProxyOptions {
   /** `--drain-time-s`: how long connections of a listener that goes have to end. */
   readonly drainMs: number;
   /** `--file-flush-interval-msec`: how long a line of an access log may wait for others. */
-  readonly accessLogFlushMs?: number;
+  readonly accessLogFlushMs?: number | undefined;
+  /** `--file-flush-min-size-kb`: how much of an access log is written without waiting. */
+  readonly accessLogFlushKb?: number | undefined;
   /** What `/server_info` says about how the process was started. */
   readonly commandLine: Readonly<Record<string, unknown>>;
   /** Configuration sources that stand in for gRPC clusters by name. */
@@ -132,7 +134,7 @@ export class ProxyServer implements AdminProxy {
         statsFlush.case === 'statsFlushOnAdmin' && statsFlush.value ? undefined : durationMs(statsFlushInterval, 5000),
       refresh: () => this.#refreshGauges(),
     });
-    this.sinks = new FileSinks(log, options.accessLogFlushMs);
+    this.sinks = new FileSinks(log, options.accessLogFlushMs, options.accessLogFlushKb);
     this.transports = new TransportSockets(
       worker,
       bootstrap.staticResources?.secrets ?? [],

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { meshStatus, TestedMesh } from '../support/local-mesh.ts';
 import { until } from '../support/reference.ts';
 
@@ -63,6 +65,8 @@ metadata:
     proxy.istio.io/config: |
       terminationDrainDuration: 5s
       proxyMetadata: {ISTIO_META_COLOUR: blue}
+      runtimeValues: {tracing.zipkin.min_flush_spans: "1"}
+      tracing: {sampling: 100, zipkin: {address: "ZIPKIN"}}
 spec:
   containers:
   - name: main
@@ -79,8 +83,36 @@ spec:
   containers: [{name: main, command: [node, first.mjs]}]
 `;
 
-test('annotations of a pod: held back, probed, scraped, logged and drained as they say', async (t) => {
-  const mesh = await TestedMesh.start(t, { 'app.mjs': APP, 'first.mjs': FIRST, 'mesh.yaml': YAML });
+interface Span {
+  readonly name: string;
+  readonly localEndpoint: { readonly serviceName: string };
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** Spans that come to a Zipkin outside the mesh, and its address. */
+async function zipkin(t: TestContext): Promise<{ readonly address: string; readonly spans: readonly Span[] }> {
+  const spans: Span[] = [];
+  const server = http.createServer((request, response) => {
+    let body = '';
+    request.on('data', (part) => (body += part));
+    request.on('end', () => {
+      if (request.url === '/api/v2/spans') spans.push(...JSON.parse(body));
+      response.writeHead(202).end();
+    });
+  });
+  // Not 127.0.0.1, which is the pod's own in a pod.
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.2', resolve));
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { address: `127.0.0.2:${(server.address() as AddressInfo).port}`, spans };
+}
+
+test('annotations of a pod: held back, probed, scraped, traced, logged and drained as they say', async (t) => {
+  const { address, spans } = await zipkin(t);
+  const yaml = YAML.replace('ZIPKIN', address);
+  const mesh = await TestedMesh.start(t, { 'app.mjs': APP, 'first.mjs': FIRST, 'mesh.yaml': yaml });
   const { pods } = await meshStatus(mesh);
   const podOf = (name: string) => pods.find((pod) => pod.name === name)!;
   const logOf = (name: string, container: string) => {
@@ -110,8 +142,13 @@ test('annotations of a pod: held back, probed, scraped, logged and drained as th
   fs.rmSync(path.join(mesh.dir, 'mesh.yaml'));
   fs.writeFileSync(
     path.join(mesh.dir, 'mesh.yaml'),
-    YAML.replace('labels: {app: app}', 'labels: {app: app, version: v2}'),
+    yaml.replace('labels: {app: app}', 'labels: {app: app, version: v2}'),
   );
   await until('it is answered', () => /^slow: /m.test(logOf('first', 'main')) || undefined);
   assert.match(logOf('first', 'main'), /^slow: 200 slow ends$/m, 'the pod was drained before it ended');
+  const span = await until('a span of what came to the sidecar', () =>
+    spans.find(({ tags }) => tags['http.url']?.endsWith('/slow')),
+  );
+  assert.equal(span.localEndpoint.serviceName, 'app.default');
+  assert.equal(span.tags['istio.canonical_service'], 'app');
 });

@@ -4,7 +4,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { referenceProgram, scratch, withoutReference } from '../../../test/support/reference.ts';
+import { Logging } from '../../base/log.ts';
 import { loadBootstrap } from '../../proxy/bootstrap.ts';
+import { ProxyServer } from '../../proxy/server.ts';
 import { readEnvironment } from '../environment/environment.ts';
 import type { ProxyConfig } from '../environment/proxy-config.ts';
 import { type BootstrapOptions, buildBootstrap } from './bootstrap.ts';
@@ -42,6 +44,7 @@ function build({ env, proxyConfig, options }: More = {}): Bootstrap {
     statusPort: 15020,
     sdsSocket: './var/run/secrets/workload-spiffe-uds/socket',
     discoveryRoots: undefined,
+    systemRoots: undefined,
     ...options,
   }) as unknown as Bootstrap;
 }
@@ -183,15 +186,58 @@ const VARIANTS: [string, More][] = [
   ],
   ['roots from a file', { options: { discoveryRoots: './root.pem' } }],
   ['a router on IPv6', { env: { INSTANCE_IP: '::1' }, options: { role: 'router' } }],
+  ['spans to Zipkin', { proxyConfig: { tracing: { zipkin: { address: 'zipkin.istio-system:9411' } } } }],
+  [
+    'spans to Datadog over TLS',
+    {
+      env: { HOST_IP: '127.0.0.1' },
+      proxyConfig: { tracing: { datadog: { address: '$(HOST_IP):8126' }, tlsSettings: { mode: 'SIMPLE' } } },
+      options: { systemRoots: '/etc/ssl/cert.pem' },
+    },
+  ],
+  [
+    'statistics and access logs to services',
+    {
+      proxyConfig: {
+        statsdUdpAddress: '127.0.0.1:8125',
+        envoyMetricsService: {
+          address: 'metrics.obs:15000',
+          tlsSettings: { mode: 'ISTIO_MUTUAL' },
+          tcpKeepalive: { probes: 3, time: 10_000, interval: 10_000 },
+        },
+        envoyAccessLogService: {
+          address: '127.0.0.1:15001',
+          tlsSettings: { mode: 'MUTUAL', clientCertificate: '/c.pem', privateKey: '/k.pem', caCertificates: '/r.pem' },
+        },
+      },
+    },
+  ],
+  [
+    'a pod of both families',
+    {
+      options: {
+        environment: {
+          ...readEnvironment({ ISTIO_DUAL_STACK: 'true' }, 'sidecar'),
+          instanceIps: ['10.0.0.1', 'fd00::1'],
+        },
+      },
+    },
+  ],
+  ['a limit of connections', { proxyConfig: { connectionSettings: { globalDownstreamConnectionLimit: 7 } } }],
+  ['ejections in a file', { options: { outlierLogPath: '/dev/null' } }],
 ];
 
 for (const [name, more] of VARIANTS) {
   test(`our proxy takes the bootstrap: ${name}`, {
     skip: name.includes('compressed') && 'the compressor is for Envoy',
-  }, (t) => {
+  }, async (t) => {
     const file = path.join(scratch(t), 'bootstrap.json');
     fs.writeFileSync(file, JSON.stringify(build(more)));
-    assert.equal(loadBootstrap(file, undefined).bootstrap.staticResources?.clusters.length, 4);
+    const { bootstrap } = loadBootstrap(file, undefined);
+    const logging = new Logging({ format: 'envoy', stream: { write() {} } });
+    const proxy = new ProxyServer({ bootstrap, logging, drainMs: 0, commandLine: {} });
+    await proxy.validate();
+    proxy.stop();
   });
 
   test(`Envoy takes the bootstrap: ${name}`, { skip: withoutReference }, (t) => {

@@ -1,8 +1,10 @@
-import { isIP } from 'node:net';
+import { proxyAddresses } from './addresses.ts';
 import { adminAddress, clusters } from './clusters.ts';
+import { overloadManager } from './connection-limit.ts';
 import { discoveryOf } from './discovery.ts';
 import { staticListeners } from './listeners.ts';
 import { type BootstrapNode, buildNode, type NodeOptions } from './node.ts';
+import { services } from './services.ts';
 import { statsConfig } from './stats-config.ts';
 
 export interface BootstrapOptions extends Omit<NodeOptions, 'pilotSan'> {
@@ -14,6 +16,8 @@ export interface BootstrapOptions extends Omit<NodeOptions, 'pilotSan'> {
   readonly sdsSocket: string;
   /** Roots for discovery that are not the mesh's: a path as the proxy finds it. */
   readonly discoveryRoots: string | undefined;
+  /** File of the roots of this system, if anybody is to be verified with them. */
+  readonly systemRoots: string | undefined;
 }
 
 /** A bootstrap in Envoy's JSON. */
@@ -37,12 +41,14 @@ export function buildBootstrap(options: BootstrapOptions): BootstrapJson {
     environment.istiodSan,
   );
   const node = buildNode({ ...options, pilotSan: discovery.serverName === undefined ? [] : [discovery.serverName] });
-  const isV6 = isIP(environment.instanceIp) === 6 && environment.instanceIps.every((ip) => isIP(ip) === 6);
-  const addresses = {
-    localhost: environment.address ?? (isV6 ? '::1' : '127.0.0.1'),
-    wildcard: environment.address ?? (isV6 ? '::' : '0.0.0.0'),
-    lookupFamily: isV6 ? 'V6_ONLY' : 'V4_ONLY',
-  };
+  const { localhost, wildcard, otherWildcard, lookupFamily } = proxyAddresses(environment);
+  const collectors = services({
+    proxyConfig,
+    hostIp: environment.hostIp,
+    lookupFamily,
+    serviceName: node.cluster,
+    systemRoots: options.systemRoots,
+  });
   const fromAds = { ads: {}, initial_fetch_timeout: '0s', resource_api_version: V3 };
   return {
     node,
@@ -53,6 +59,7 @@ export function buildBootstrap(options: BootstrapOptions): BootstrapJson {
       ],
     },
     ...(forEnvoy && { bootstrap_extensions: [INTERNAL_LISTENER] }),
+    overload_manager: overloadManager(proxyConfig, node.metadata),
     stats_config: statsConfig({
       proxyConfig,
       annotations: podAnnotations,
@@ -70,7 +77,7 @@ export function buildBootstrap(options: BootstrapOptions): BootstrapJson {
         },
       ],
       ...(forEnvoy && { profile_path: '/var/lib/istio/data/envoy.prof' }),
-      address: adminAddress(addresses.localhost, proxyConfig.proxyAdminPort),
+      address: adminAddress(localhost, proxyConfig.proxyAdminPort),
     },
     dynamic_resources: {
       lds_config: fromAds,
@@ -83,19 +90,19 @@ export function buildBootstrap(options: BootstrapOptions): BootstrapJson {
       },
     },
     static_resources: {
-      clusters: clusters({
-        ...options,
-        discovery,
-        localhost: addresses.localhost,
-        lookupFamily: addresses.lookupFamily,
-      }),
+      clusters: [...clusters({ ...options, discovery, localhost, lookupFamily }), ...collectors.clusters],
       listeners: staticListeners({
-        address: addresses.wildcard,
+        address: wildcard,
+        otherAddress: otherWildcard,
         prometheusPort: environment.prometheusListenerPort,
         statusPort: environment.statusListenerPort,
         compression: role === 'sidecar' ? podAnnotations['sidecar.istio.io/statsCompression'] : undefined,
       }),
     },
+    ...collectors.fields,
+    ...(options.outlierLogPath && {
+      cluster_manager: { outlier_detection: { event_log_path: options.outlierLogPath } },
+    }),
   };
 }
 
@@ -111,7 +118,6 @@ const INTERNAL_LISTENER = {
 /** Istio's flags; a value of the user's replaces one, and an empty value removes it. */
 function runtimeFlags(values: Readonly<Record<string, string>> = {}): object {
   const flags: Record<string, string | boolean> = {
-    'overload.global_downstream_max_connections': '2147483647',
     're2.max_program_size.error_level': '32768',
     'envoy.deprecated_features:envoy.config.listener.v3.Listener.hidden_envoy_deprecated_use_original_dst': true,
     'envoy.reloadable_features.http_reject_path_with_fragment': false,

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { SIGN_OF_LIFE } from '../../base/keepalive.ts';
 import type { ProxyConfig } from '../environment/proxy-config.ts';
 import type { Discovery } from './discovery.ts';
+import { tlsSocket } from './tls.ts';
 
 interface ClusterOptions {
   readonly proxyConfig: ProxyConfig;
@@ -14,7 +15,7 @@ interface ClusterOptions {
 }
 
 const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-const HTTP2 = {
+export const HTTP2 = {
   [HTTP_OPTIONS]: {
     '@type': `type.googleapis.com/${HTTP_OPTIONS}`,
     explicit_http_config: { http2_protocol_options: {} },
@@ -77,50 +78,20 @@ function discoveryCluster(options: ClusterOptions): object {
 
 /** TLS with the workload's own certificate, to a server that proves to be discovery. */
 function discoveryTls(serverName: string, roots: string | undefined): object {
-  const isAddress = isIP(serverName) !== 0;
-  return {
-    name: 'envoy.transport_sockets.tls',
-    typed_config: {
-      '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
-      ...(!isAddress && { sni: serverName }),
-      common_tls_context: {
-        alpn_protocols: ['h2'],
-        tls_params: { tls_minimum_protocol_version: 'TLSv1_2', tls_maximum_protocol_version: 'TLSv1_3' },
-        tls_certificate_sds_secret_configs: [secret('default')],
-        combined_validation_context: {
-          default_validation_context: {
-            match_typed_subject_alt_names: [
-              { san_type: isAddress ? 'IP_ADDRESS' : 'DNS', matcher: { exact: serverName } },
-            ],
-          },
-          validation_context_sds_secret_config: secret(roots === undefined ? 'ROOTCA' : `file-root:${roots}`),
-        },
-      },
-    },
-  };
+  return tlsSocket({
+    ...(isIP(serverName) === 0 && { sni: serverName }),
+    alpn: ['h2'],
+    certificate: 'default',
+    roots: roots === undefined ? 'ROOTCA' : `file-root:${roots}`,
+    names: [serverName],
+  });
 }
 
-function secret(name: string): object {
-  return {
-    name,
-    sds_config: {
-      api_config_source: {
-        api_type: 'GRPC',
-        transport_api_version: 'V3',
-        set_node_on_first_message_only: true,
-        grpc_services: [{ envoy_grpc: { cluster_name: 'sds-grpc' } }],
-      },
-      initial_fetch_timeout: '0s',
-      resource_api_version: 'V3',
-    },
-  };
-}
-
-function oneEndpoint(name: string, address: object): object {
+export function oneEndpoint(name: string, address: object): object {
   return { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] };
 }
 
-function socketAddress(address: string, port: number): object {
+export function socketAddress(address: string, port: number): object {
   return { socket_address: { protocol: 'TCP', address, port_value: port } };
 }
 

@@ -1,6 +1,10 @@
+import { socketAddress } from './clusters.ts';
+
 interface ListenerOptions {
   /** Wildcard, or the address of this agent. */
   readonly address: string;
+  /** The wildcard of the other family, for a pod that has both. */
+  readonly otherAddress: string | undefined;
   readonly prometheusPort: number;
   readonly statusPort: number;
   /** The annotation `sidecar.istio.io/statsCompression`: `gzip`, or nothing. */
@@ -25,18 +29,19 @@ const GZIP = {
 };
 
 /** The listeners for those outside: metrics, which the admin interface has, and readiness, which the agent has. */
-export function staticListeners({ address, prometheusPort, statusPort, compression }: ListenerOptions): object[] {
+export function staticListeners(options: ListenerOptions): object[] {
+  const { prometheusPort, statusPort, compression } = options;
   return [
-    listener(address, prometheusPort, 'stats', '/stats/prometheus', 'prometheus_stats', [
+    listener(options, prometheusPort, 'stats', '/stats/prometheus', 'prometheus_stats', [
       ...(compression === 'gzip' ? [GZIP] : []),
       ROUTER,
     ]),
-    listener(address, statusPort, 'agent', '/healthz/ready', 'agent', [ROUTER]),
+    listener(options, statusPort, 'agent', '/healthz/ready', 'agent', [ROUTER]),
   ];
 }
 
 function listener(
-  address: string,
+  { address, otherAddress }: ListenerOptions,
   port: number,
   statPrefix: string,
   prefix: string,
@@ -44,7 +49,11 @@ function listener(
   filters: readonly object[],
 ): object {
   return {
-    address: { socket_address: { protocol: 'TCP', address, port_value: port } },
+    address: socketAddress(address, port),
+    ...(otherAddress !== undefined && { additional_addresses: [{ address: socketAddress(otherAddress, port) }] }),
+    // Those who ask how a proxy is must reach one that has all the clients that it may have.
+    ignore_global_conn_limit: true,
+    bypass_overload_manager: true,
     filter_chains: [
       {
         filters: [

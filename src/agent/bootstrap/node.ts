@@ -15,6 +15,8 @@ export interface NodeOptions {
   readonly podAnnotations: Readonly<Record<string, string>>;
   /** Istio's version whose behaviour this is. */
   readonly version: string;
+  /** `--outlierLogPath`: file of the ejections of hosts. */
+  readonly outlierLogPath?: string | undefined;
   /** Names that discovery's certificate may be for; empty without TLS. */
   readonly pilotSan: readonly string[];
 }
@@ -97,6 +99,7 @@ function metadataOf(options: NodeOptions, labels: Readonly<Record<string, string
     LABELS: labels,
     NAME: podName,
     NAMESPACE: podNamespace,
+    ...(options.outlierLogPath && { OUTLIER_LOG_PATH: options.outlierLogPath }),
     ...(pilotSan.length > 0 && { PILOT_SAN: pilotSan }),
     PROXY_CONFIG: proxyConfigJson,
     SERVICE_ACCOUNT: serviceAccount,

@@ -40,9 +40,13 @@ export async function readRoots(
 
 /** The file of the roots that a proxy verifies discovery with, if they are not the mesh's own. */
 export async function discoveryRootsFile(named: string | undefined): Promise<string | undefined> {
-  if (named !== SYSTEM_ROOTS) return named;
+  return named === SYSTEM_ROOTS ? systemRootsFile('XDS_ROOT_CA is SYSTEM') : named;
+}
+
+/** The bundle of roots of this system. A UserError begins with why it is wanted. */
+export async function systemRootsFile(why = 'tlsSettings without caCertificates'): Promise<string> {
   for (const bundle of SYSTEM_BUNDLES) if ((await fs.stat(bundle).catch(() => undefined))?.isFile()) return bundle;
-  throw new UserError(`XDS_ROOT_CA is SYSTEM, and this system has none of ${SYSTEM_BUNDLES.join(', ')}.`);
+  throw new UserError(`${why}, and this system has none of ${SYSTEM_BUNDLES.join(', ')}.`);
 }
 
 async function read(file: string): Promise<string | undefined> {

@@ -21,6 +21,9 @@ export interface EnvoyOptions {
   readonly componentLogLevel: string | undefined;
   readonly concurrency: number;
   readonly drainMs: number;
+  /** `fileFlushInterval` and `fileFlushMinSizeKb`. */
+  readonly flushMs?: number | undefined;
+  readonly flushMinKb?: number | undefined;
   readonly skipDeprecatedLogs: boolean;
   readonly ipVersion: 'v4' | 'v6';
   /** Ports of the listeners for metrics and readiness, whose connections are not traffic. */
@@ -167,9 +170,10 @@ export function envoyArguments(options: EnvoyOptions): string[] {
     '--local-address-ip-version',
     options.ipVersion,
     '--file-flush-interval-msec',
-    '1000',
+    String(options.flushMs ?? 1000),
     '--disable-hot-restart',
     '--allow-unknown-static-fields',
+    ...(options.flushMinKb ? ['--file-flush-min-size-kb', String(options.flushMinKb)] : []),
     ...(level ? ['-l', level] : []),
     ...(componentLevels ? ['--component-log-level', componentLevels] : []),
     ...(options.skipDeprecatedLogs ? ['--skip-deprecated-logs'] : []),

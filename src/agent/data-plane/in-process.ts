@@ -12,6 +12,9 @@ export interface InProcessOptions {
   readonly bootstrap: Bootstrap;
   readonly logging: Logging;
   readonly drainMs: number;
+  /** `fileFlushInterval` and `fileFlushMinSizeKb`. */
+  readonly flushMs?: number | undefined;
+  readonly flushMinKb?: number | undefined;
   /** Where secrets come from instead of the cluster `sds-grpc`; undefined uses the cluster. */
   readonly secrets: ConfigSource | undefined;
   /** Stands between the proxy and its ADS stream. */
@@ -39,6 +42,8 @@ export class InProcessProxy implements DataPlane {
       bootstrap,
       logging,
       drainMs,
+      accessLogFlushMs: options.flushMs,
+      accessLogFlushKb: options.flushMinKb || undefined,
       commandLine: { mode: 'Serve', concurrency: 1, drain_strategy: 'Immediate' },
       sources: new Map(secrets ? [['sds-grpc', secrets]] : []),
       ...(addresses && { addresses }),

@@ -8,7 +8,8 @@ import type { Clock } from '../../base/clock.ts';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { buildBootstrap } from '../bootstrap/bootstrap.ts';
 import type { Discovery } from '../bootstrap/discovery.ts';
-import { discoveryRootsFile } from '../certificates/roots.ts';
+import { servicesNeedSystemRoots } from '../bootstrap/services.ts';
+import { discoveryRootsFile, systemRootsFile } from '../certificates/roots.ts';
 import { BOOTSTRAP_FILE, writeWhole } from '../files.ts';
 import { RecordingSource } from '../last-good/recording-source.ts';
 import { ConfigurationStore } from '../last-good/store.ts';
@@ -47,6 +48,7 @@ export async function openDataPlane(options: OpenDataPlaneOptions): Promise<Data
   const bootstrap = buildBootstrap({
     ...options,
     forEnvoy: options.envoy !== undefined,
+    systemRoots: servicesNeedSystemRoots(proxyConfig) ? await systemRootsFile() : undefined,
     discoveryRoots: await discoveryRootsFile(environment.xdsRootCa),
   });
   const file = customConfigFile
@@ -107,6 +109,8 @@ async function openEnvoy(
     componentLogLevel: options.proxyComponentLogLevel,
     concurrency: proxyConfig.concurrency ?? 0,
     drainMs: proxyConfig.drainDuration,
+    flushMs: proxyConfig.fileFlushInterval,
+    flushMinKb: proxyConfig.fileFlushMinSizeKb,
     skipDeprecatedLogs: environment.skipDeprecatedLogs,
     ipVersion: isV6 ? 'v6' : 'v4',
     ownPorts,
@@ -141,6 +145,8 @@ async function openInProcess(
     bootstrap,
     logging: proxyLogging,
     drainMs: proxyConfig.drainDuration,
+    flushMs: proxyConfig.fileFlushInterval,
+    flushMinKb: proxyConfig.fileFlushMinSizeKb,
     secrets: secrets && new InProcessSecrets(secrets, logging.scope('sds'), clock),
     record: (source) => new RecordingSource({ source, store, kept, log, clock }),
     ownPorts,

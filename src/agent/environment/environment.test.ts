@@ -33,6 +33,8 @@ test('what nothing is said about has the value that it has in pilot-agent', () =
     statusListenerPort: 15021,
     prometheusListenerPort: 15090,
     skipDeprecatedLogs: true,
+    hostIp: undefined,
+    dualStack: false,
     bootstrapOverride: undefined,
     probeLocalhost: false,
     probeHttp2: true,

@@ -49,6 +49,10 @@ export interface AgentEnvironment {
   readonly statusListenerPort: number;
   readonly prometheusListenerPort: number;
   readonly skipDeprecatedLogs: boolean;
+  /** `HOST_IP`: the machine that the pod is on. */
+  readonly hostIp: string | undefined;
+  /** `ISTIO_DUAL_STACK`: a pod of both families is reached by both. */
+  readonly dualStack: boolean;
   /** `ISTIO_BOOTSTRAP_OVERRIDE`: file that is merged over the bootstrap. */
   readonly bootstrapOverride: string | undefined;
 
@@ -144,6 +148,8 @@ export function readEnvironment(env: Environment, role: 'sidecar' | 'router'): A
     statusListenerPort: read.port('ENVOY_STATUS_PORT', 15021),
     prometheusListenerPort: read.port('ENVOY_PROMETHEUS_PORT', 15090),
     skipDeprecatedLogs: read.boolean('ENVOY_SKIP_DEPRECATED_LOGS', true),
+    hostIp: readAddress(read, 'HOST_IP'),
+    dualStack: read.boolean('ISTIO_DUAL_STACK', false),
     bootstrapOverride: read.text('ISTIO_BOOTSTRAP_OVERRIDE'),
     appProbers: parseAppProbers(read.text('ISTIO_KUBE_APP_PROBERS')),
     probeLocalhost: podNetwork !== undefined || read.boolean('REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION', false),

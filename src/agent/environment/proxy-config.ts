@@ -30,13 +30,48 @@ export interface ProxyConfig {
   readonly caCertificatesPem?: readonly string[];
   /** How the agent finds out whether the program is well, where there is no kubelet that does. */
   readonly readinessProbe?: ReadinessProbe;
-  /** Whatever else was set, for warnings about what has no effect. */
+  /** Older form of `tracing.zipkin`. */
   readonly zipkinAddress?: string;
+  readonly tracing?: {
+    readonly zipkin?: { readonly address?: string };
+    readonly datadog?: { readonly address?: string };
+    readonly tlsSettings?: ClientTls;
+  };
   readonly statsdUdpAddress?: string;
-  readonly tracing?: object;
-  readonly envoyAccessLogService?: object;
-  readonly envoyMetricsService?: object;
-  readonly privateKeyProvider?: object;
+  readonly envoyMetricsService?: RemoteService;
+  /** Older form of `envoyMetricsService`. */
+  readonly envoyMetricsServiceAddress?: string;
+  readonly envoyAccessLogService?: RemoteService;
+  readonly connectionSettings?: { readonly globalDownstreamConnectionLimit?: number };
+  /** How long a line of an access log may wait for others. */
+  readonly fileFlushInterval?: number;
+  /** How much of an access log is written at once, in KiB. */
+  readonly fileFlushMinSizeKb?: number;
+}
+
+/** `istio.mesh.v1alpha1.RemoteService`. */
+export interface RemoteService {
+  readonly address?: string | undefined;
+  readonly tlsSettings?: ClientTls;
+  readonly tcpKeepalive?: TcpKeepalive;
+}
+
+/** `ConnectionPoolSettings.TCPSettings.TcpKeepalive`; times in milliseconds. */
+export interface TcpKeepalive {
+  readonly probes?: number;
+  readonly time?: number;
+  readonly interval?: number;
+}
+
+/** As much of `istio.networking.v1alpha3.ClientTLSSettings` as is for a service outside the mesh. */
+export interface ClientTls {
+  readonly mode?: 'DISABLE' | 'SIMPLE' | 'MUTUAL' | 'ISTIO_MUTUAL';
+  readonly clientCertificate?: string;
+  readonly privateKey?: string;
+  readonly caCertificates?: string;
+  readonly subjectAltNames?: readonly string[];
+  readonly sni?: string;
+  readonly insecureSkipVerify?: boolean;
 }
 
 /** `istio.networking.v1alpha3.ReadinessProbe`; times in seconds, 0 or nothing for Kubernetes' defaults. */

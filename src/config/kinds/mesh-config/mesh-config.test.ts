@@ -49,9 +49,14 @@ describe('mesh configuration', () => {
     ],
     [
       'defaultConfig: {fileFlushInterval: 1s, connectionSettings: {listenerConnectionLimit: 5, httpIdleTimeout: 9s}}',
-      '~defaultConfig.fileFlushInterval',
       '~defaultConfig.connectionSettings.listenerConnectionLimit',
     ],
+    [
+      'defaultConfig: {connectionSettings: {listenerConnectionLimit: 0, globalDownstreamConnectionLimit: -1}}',
+      'defaultConfig.connectionSettings.listenerConnectionLimit',
+      'defaultConfig.connectionSettings.globalDownstreamConnectionLimit',
+    ],
+    ['defaultConfig: {tracing: {stackdriver: {}}}', '~defaultConfig.tracing.stackdriver'],
     ['zoneAwareLbSetting: {failover: [{from: a, to: a}]}', 'zoneAwareLbSetting.failover[0]'],
     [
       'extensionProviders: [{name: a, zipkin: {service: z.ns.svc, port: 9411}}, {name: a, prometheus: {}}, {name: b}, {name: c, skywalking: {}}]',

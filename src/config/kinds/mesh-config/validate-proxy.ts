@@ -36,16 +36,22 @@ export function validateMeshProxyConfig(proxy: MeshProxyConfig, report: Report):
   validateTracing(proxy, report.at('tracing'));
   validateKeyProvider(proxy, report.at('privateKeyProvider'));
   validateReadinessProbe(proxy.readinessProbe, report.at('readinessProbe'));
-  for (const field of ['fileFlushInterval', 'fileFlushMinSizeKb'] as const) {
-    if (proxy[field] !== undefined) report.warning(ISTIO_AGENT_ONLY, field);
-  }
   for (const field of ['listenerConnectionLimit', 'globalDownstreamConnectionLimit'] as const) {
-    if (proxy.connectionSettings?.[field]) report.warning(ISTIO_AGENT_ONLY, 'connectionSettings', field);
+    const limit = proxy.connectionSettings?.[field];
+    if (limit !== undefined && limit <= 0)
+      report.error(`must be greater than 0, is ${limit}`, 'connectionSettings', field);
+    else if (limit !== undefined && field === 'listenerConnectionLimit') {
+      report.warning(NO_LISTENER_LIMIT, 'connectionSettings', field);
+    }
   }
 }
 
-/** For what shapes the bootstrap of a proxy that Istio's own agent starts. */
-const ISTIO_AGENT_ONLY = "has no effect on proxies that Isthmus's own agent starts: its bootstrap has no such setting";
+const NO_LISTENER_LIMIT =
+  'has no effect, as in Istio 1.31: limit one listener with runtimeValues, ' +
+  'by the name envoy.resource_limits.listener.NAME.connection_limit';
+
+/** Tracers of the API that Envoy has no more. */
+const REMOVED_TRACERS = ['lightstep', 'stackdriver', 'openCensusAgent'] as const;
 
 function validateTracing({ tracing }: MeshProxyConfig, report: Report): void {
   if (tracing === undefined) return;
@@ -54,6 +60,13 @@ function validateTracing({ tracing }: MeshProxyConfig, report: Report): void {
   }
   if (tracing.lightstep !== undefined && !tracing.lightstep.accessToken)
     report.error('is required', 'lightstep', 'accessToken');
+  for (const field of REMOVED_TRACERS) {
+    if (tracing[field] === undefined) continue;
+    report.warning(
+      'has no effect: Envoy has this tracer no more. Use an OpenTelemetry provider of the Telemetry API',
+      field,
+    );
+  }
   const sampling = tracing.sampling ?? 0;
   if (sampling < 0 || sampling > 100) report.error(`must be between 0 and 100, not ${sampling}`, 'sampling');
   validateClientTls(tracing.tlsSettings, report.at('tlsSettings'));

@@ -5,7 +5,7 @@ import type { Logger } from '../../../base/log.ts';
 
 /** Envoy's default is 10 s; people who follow a log want to see a request soon after they made it. */
 const FLUSH_MS = 1000;
-const FLUSH_BYTES = 64 * 1024;
+const FLUSH_KB = 64;
 /** What is kept while a pipe does not take it; beyond this, lines are dropped and counted. */
 const MAX_BUFFERED = 4 * 1024 * 1024;
 
@@ -15,14 +15,16 @@ class FileSink {
   dropped = 0;
   readonly #log: Logger;
   readonly #flushMs: number;
+  readonly #flushBytes: number;
   #fd: number | undefined = undefined;
   #text = '';
   #timer: NodeJS.Timeout | undefined = undefined;
 
-  constructor(path: string, log: Logger, flushMs: number) {
+  constructor(path: string, log: Logger, flushMs: number, flushBytes: number) {
     this.path = path;
     this.#log = log;
     this.#flushMs = flushMs;
+    this.#flushBytes = flushBytes;
     this.#open();
   }
 
@@ -44,7 +46,7 @@ class FileSink {
       return;
     }
     this.#text += line;
-    if (this.#text.length >= FLUSH_BYTES) this.flush();
+    if (this.#text.length >= this.#flushBytes) this.flush();
     else if (this.#timer === undefined) {
       this.#timer = setTimeout(() => this.flush(), this.#flushMs);
       this.#timer.unref();
@@ -85,17 +87,19 @@ export class FileSinks {
   readonly #sinks = new Map<string, FileSink>();
   readonly #log: Logger;
   readonly #flushMs: number;
+  readonly #flushKb: number;
 
-  /** `flushMs`: how long a line may wait for others. */
-  constructor(log: Logger, flushMs = FLUSH_MS) {
+  /** `flushMs`: how long a line may wait for others; `flushKb`: at how much none waits any longer. */
+  constructor(log: Logger, flushMs = FLUSH_MS, flushKb = FLUSH_KB) {
     this.#log = log;
     this.#flushMs = flushMs;
+    this.#flushKb = flushKb;
   }
 
   get(path: string): FileSink {
     let sink = this.#sinks.get(path);
     if (sink === undefined) {
-      sink = new FileSink(path, this.#log, this.#flushMs);
+      sink = new FileSink(path, this.#log, this.#flushMs, this.#flushKb * 1024);
       this.#sinks.set(path, sink);
     }
     return sink;
