@@ -4,6 +4,7 @@ import type { AddressMap } from '../net/address-map.ts';
 import type { SocketAddress } from '../net/connection.ts';
 import { filterConnection } from '../net/filtered-connection.ts';
 import type { UpstreamFilterFactory } from '../net/network-filter.ts';
+import { pipePath } from '../net/pipe.ts';
 import { type NetContext, SocketConnection } from '../net/socket-connection.ts';
 import { type ForeignSource, foreignSocket } from '../net/socket-options.ts';
 import type { Timer } from '../timers.ts';
@@ -82,7 +83,7 @@ class Attempt implements Cancelable {
   #connect(context: ConnectContext, to: SocketAddress, source: SocketAddress | undefined): net.Socket {
     return net.connect(
       to.family === 0
-        ? { path: to.address, allowHalfOpen: true }
+        ? { path: pipePath(to.address), allowHalfOpen: true }
         : {
             host: to.address,
             port: to.port,

@@ -7,6 +7,8 @@ export interface SocketAddress {
   readonly family: 4 | 6 | 0;
   /** Whether a listener on `::` takes connections over IPv4 as well (`ipv4_compat`). */
   readonly ipv4Compat?: boolean;
+  /** Permissions of the file of a listener's socket (`Pipe.mode`); as the process makes files unless told. */
+  readonly mode?: number;
 }
 
 /** `10.0.0.1:80`, `[::1]:80`, or the path, as Envoy prints addresses. */

@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import net from 'node:net';
 import { messageOf } from '../../base/errors.ts';
 import { RefusalLog } from '../../base/refusal-log.ts';
@@ -11,6 +12,7 @@ import { IncomingConnection } from './incoming-connection.ts';
 import type { FilterChain, ListenerConfig } from './listener-config.ts';
 import { disposeChain } from './listener-config.ts';
 import { ListenerStats } from './listener-stats.ts';
+import { pipePath, removeStaleSocket } from './pipe.ts';
 import type { SocketConnection } from './socket-connection.ts';
 import { makeTransparent } from './socket-options.ts';
 
@@ -97,7 +99,7 @@ export class Listener implements AcceptingListener {
     const isShared = this.#worker.addresses.isShared?.(address) ?? false;
     const where =
       address.family === 0
-        ? { path: address.address }
+        ? { path: pipePath(address.address) }
         : {
             host: address.address,
             port: address.port,
@@ -106,6 +108,7 @@ export class Listener implements AcceptingListener {
             reusePort: isShared,
           };
     if (isShared) this.#shared.add(server);
+    if (address.family === 0 && handed === undefined) removeStaleSocket(address.address);
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => reject(new Error(`cannot bind '${formatAddress(address)}': ${messageOf(error)}`));
       server.once('error', fail);
@@ -113,6 +116,7 @@ export class Listener implements AcceptingListener {
         server.removeListener('error', fail);
         try {
           if (this.config.transparent && address.family !== 0) makeTransparent(server, address.family);
+          if (address.mode !== undefined) fs.chmodSync(address.address, address.mode);
         } catch (error) {
           server.close();
           fail(error as Error);

@@ -6,7 +6,11 @@ import type { SocketAddress } from './connection.ts';
 
 /** Reads an IP address and port; anything else is an error. Names are for the DNS clusters only. */
 export function socketAddress(address: Address | undefined, errors: ConfigErrors): SocketAddress | undefined {
-  if (address?.address.case === 'pipe') return { address: address.address.value.path, port: 0, family: 0 };
+  if (address?.address.case === 'pipe') {
+    const { path, mode } = address.address.value;
+    if (mode !== 0 && path.startsWith('@')) errors.add('address.pipe.mode', 'a name that is no file has no mode');
+    return { address: path, port: 0, family: 0, ...(mode !== 0 && { mode }) };
+  }
   if (address?.address.case !== 'socketAddress') {
     errors.add('address', 'a socket_address or pipe is needed');
     return undefined;
