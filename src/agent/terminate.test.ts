@@ -35,7 +35,7 @@ function setUp(
     clock.advance(ms);
     await new Promise(setImmediate);
   };
-  return { steps, pass, over, end, isDone: () => done };
+  return { steps, pass, over, end, isDone: () => done, clock };
 }
 
 test('a proxy is drained for a time', async () => {
@@ -69,6 +69,16 @@ test('who would be killed ends before, whatever connections are left', async () 
   assert.equal(isDone(), false);
   await pass(500);
   await over;
+});
+
+test('nothing is waited for any more when it is over', async () => {
+  const { steps, pass, over, end, clock } = setUp({ minimumMs: 0 }, Array(20).fill(3), 4500);
+  await pass(1000);
+  end({ exitCode: 0, reason: '' });
+  await over;
+  const before = steps.length;
+  for (let i = 0; i < 5; i++) await pass(1000);
+  assert.deepEqual([steps.length, clock.pending], [before, 0]);
 });
 
 test('a proxy that does not count is stopped, and so is one that cannot be asked', async () => {

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts';
+import type { Cancel, Clock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import type { DataPlane } from './data-plane/data-plane.ts';
@@ -27,32 +27,30 @@ const MAX_FAILURES = 10;
  */
 export async function terminate(options: TerminationOptions): Promise<void> {
   const { proxy, inboundOnly, drainMs, untilIdle, limitMs, log, clock } = options;
+  const pauses = new Pauses(clock);
   log.info('Agent draining Proxy for termination');
   await proxy.drain(inboundOnly).catch((error) => {
     log.warn(`Error in invoking drain listeners endpoint ${messageOf(error)}`);
   });
-  const ended = Promise.race([
-    proxy.ended.then(() => {}),
-    ...(limitMs === undefined
-      ? []
-      : [
-          pause(clock, limitMs).then(() =>
-            log.info(`${limitMs / 1000}s are over: connections that are left are closed`),
-          ),
-        ]),
-  ]);
-  if (!untilIdle) {
+  const ends: Promise<unknown>[] = [proxy.ended];
+  if (limitMs !== undefined)
+    ends.push(
+      pauses.pause(limitMs).then(() => log.info(`${limitMs / 1000}s are over: connections that are left are closed`)),
+    );
+  if (untilIdle) {
+    const { minimumMs } = untilIdle;
+    log.info(`Agent draining proxy for ${minimumMs / 1000}s, then waiting for active connections to terminate...`);
+    ends.push(pauses.pause(minimumMs).then(() => idle(options, pauses)));
+  } else {
     log.info(`Graceful termination period is ${drainMs / 1000}s, starting...`);
-    await Promise.race([ended, pause(clock, drainMs)]);
-    return;
+    ends.push(pauses.pause(drainMs));
   }
-  const { minimumMs } = untilIdle;
-  log.info(`Agent draining proxy for ${minimumMs / 1000}s, then waiting for active connections to terminate...`);
-  await Promise.race([ended, pause(clock, minimumMs).then(() => idle(options))]);
+  await Promise.race(ends);
+  pauses.end();
 }
 
-async function idle({ proxy, log, clock }: TerminationOptions): Promise<void> {
-  for (let failures = 0; ; await pause(clock, LOOK_MS)) {
+async function idle({ proxy, log }: TerminationOptions, pauses: Pauses): Promise<void> {
+  for (let failures = 0; ; await pauses.pause(LOOK_MS)) {
     try {
       const count = await proxy.activeConnections();
       failures = 0;
@@ -72,6 +70,29 @@ async function idle({ proxy, log, clock }: TerminationOptions): Promise<void> {
   }
 }
 
-function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => void clock.setTimer(ms, resolve));
+/** Pauses that do not outlast what they are part of: when that has ended, those that are left never settle. */
+class Pauses {
+  readonly #clock: Clock;
+  readonly #cancels = new Set<Cancel>();
+  #ended = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#ended) return;
+      const cancel = this.#clock.setTimer(ms, () => {
+        this.#cancels.delete(cancel);
+        resolve();
+      });
+      this.#cancels.add(cancel);
+    });
+  }
+
+  end(): void {
+    this.#ended = true;
+    for (const cancel of this.#cancels) cancel();
+  }
 }

@@ -29,8 +29,11 @@ export interface AgentFlags {
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
-/** Runs an agent until it ends. Resolves with the exit code. */
-export async function runAgent(flags: AgentFlags, processEnv: NodeJS.ProcessEnv): Promise<number> {
+/**
+ * Runs an agent until it ends. Resolves with the exit code. The signals of this process end it, or, where there is one,
+ * `stop` alone, which says why.
+ */
+export async function runAgent(flags: AgentFlags, processEnv: NodeJS.ProcessEnv, stop?: AbortSignal): Promise<number> {
   const logging = new Logging({ format: flags.logAsJson ? 'json' : 'istio', stream: process.stdout });
   const problem = flags.logOutputLevel && logging.configure(flags.logOutputLevel);
   if (problem) throw new UserError(`--log_output_level: ${problem}`);
@@ -67,12 +70,20 @@ export async function runAgent(flags: AgentFlags, processEnv: NodeJS.ProcessEnv)
     proxyLogging: new Logging({ format: 'envoy', stream: process.stderr }),
     env,
   });
+  if (stop !== undefined) {
+    const end = () => agent.shutdown(String(stop.reason));
+    if (stop.aborted) end();
+    else stop.addEventListener('abort', end);
+  } else endOnSignals(agent);
+  if (flags.exitWithParent) whenParentEnds(() => agent.abort('the parent process has ended'));
+  return agent.ended;
+}
+
+function endOnSignals(agent: Agent): void {
   for (const signal of SIGNALS) {
     let count = 0;
     process.on(signal, () => (count++ === 0 ? agent.shutdown(signal) : agent.abort(`${signal} again`)));
   }
-  if (flags.exitWithParent) whenParentEnds(() => agent.abort('the parent process has ended'));
-  return agent.ended;
 }
 
 /** Calls back when the other end of standard input, or of the IPC channel, is gone. */

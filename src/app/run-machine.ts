@@ -13,6 +13,13 @@ export interface RunMachineOptions {
 }
 
 const LOOK_MS = 100;
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+/** When the program has gone, what it said last is delivered, and nobody waits for more. */
+const NO_PROGRAM_LEFT = {
+  EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'true',
+  MINIMUM_DRAIN_DURATION: '0s',
+  ISTHMUS_DRAIN_LIMIT: '5s',
+};
 
 /** Makes this machine a member of a mesh for as long as its program, or the agent, runs. Resolves with the exit code. */
 export async function runMachine(options: MachineOptions, run: RunMachineOptions): Promise<number> {
@@ -20,7 +27,13 @@ export async function runMachine(options: MachineOptions, run: RunMachineOptions
   const { env, dir, status, ip, programEnv } = machine;
   const [occupied] = await occupiedPorts({ ip, localAddress: options.localAddress });
   if (occupied !== undefined) throw new UserError(occupied);
+  const [command, ...args] = run.command;
+  const withProgram = command !== undefined;
   let ended = false;
+  // Signals are for the program first, which may have something left to say to the mesh.
+  const stop = new AbortController();
+  const stopEarly = (signal: NodeJS.Signals) => stop.abort(signal);
+  if (withProgram) for (const signal of SIGNALS) process.on(signal, stopEarly);
   const agent = runAgent(
     {
       role: 'sidecar',
@@ -33,16 +46,17 @@ export async function runMachine(options: MachineOptions, run: RunMachineOptions
       exitWithParent: false,
       warnings: [],
     },
-    { ...process.env, ...env },
+    { ...(withProgram && NO_PROGRAM_LEFT), ...process.env, ...env },
+    withProgram ? stop.signal : undefined,
   ).finally(() => (ended = true));
   const ready = untilReady(`${status}/healthz/ready`, () => ended);
   const isReady = await Promise.race([ready, agent.then(() => false)]);
-  if (!isReady) return agent;
+  if (!isReady || stop.signal.aborted) return agent;
   run.onReady(ip);
-  const [command, ...args] = run.command;
-  if (command === undefined) return agent;
+  if (!withProgram) return agent;
   const abort = new AbortController();
   void agent.then(() => abort.abort());
+  for (const signal of SIGNALS) process.off(signal, stopEarly);
   const code = await runForeground({
     command,
     args,
@@ -51,9 +65,8 @@ export async function runMachine(options: MachineOptions, run: RunMachineOptions
     stdin: true,
     onStart: () => {},
     abort: abort.signal,
-  });
+  }).finally(() => stop.abort('the program has ended'));
   if (abort.signal.aborted) throw new UserError(`the agent has ended, and so ${command} was stopped`);
-  process.kill(process.pid, 'SIGTERM');
   await agent;
   return code;
 }

@@ -100,6 +100,9 @@ test('a machine joins with five files, is found by its name, watched, and forgot
     await again.says(/this machine is in the mesh as/);
     await answers(/^machine .* 200$/);
     await again.end('SIGTERM');
+    // The sidecar waits for what the program says when it is told to end.
+    assert.match(again.output, /last words to web to spiffe:/);
+    assert.equal(again.process.exitCode, 3);
   });
 
   await t.test(

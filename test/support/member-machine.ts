@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test';
 import { isthmusProgram } from './local-mesh.ts';
 import { until } from './reference.ts';
 
-/** Says on port 9000 who it is, by its argument, and who asks; `/status/CODE` is what `/healthz` answers from then on. */
+/** Says on port 9000 who it is, by its argument, and who asks, and as a machine says goodbye to the mesh; `/status/CODE` is what `/healthz` answers from then on. */
 export const PROGRAM = `
 import http from 'node:http';
 let status = 200;
@@ -14,6 +14,14 @@ http.createServer((request, response) => {
   const peer = /URI=([^;,]*)/.exec(request.headers['x-forwarded-client-cert'] ?? '')?.[1];
   response.end(process.argv[2] + ' to ' + peer);
 }).listen(9000, process.env.HOST);
+let leaving = process.argv[2] !== 'machine';
+if (!leaving) process.on('SIGTERM', async () => {
+  if (leaving) return;
+  leaving = true;
+  const said = await fetch('http://web/').then((response) => response.text(), String);
+  console.log('last words to ' + said);
+  process.exit(3);
+});
 `;
 
 /** A mesh with a group of machines, `legacy` in `vms`, and a service of its own. `program` is the file of {@link PROGRAM}. */
