@@ -31,6 +31,25 @@ test('what proxies follow, by name', () => {
   ]);
 });
 
+test('a connection by which an agent asks for names is no proxy more', () => {
+  const nds = { 'type.googleapis.com/istio.networking.nds.v1.NameTable': { sent: '1', acked: '1', sentTime } };
+  const agent = (proxy: string) => ({
+    cluster_id: 'Kubernetes',
+    proxy,
+    proxy_type: 'sidecar',
+    istio_version: '1.31.0',
+    resources: nds,
+  });
+  const list = readSyncz(JSON.stringify([...JSON.parse(SYNCZ), agent('web.shop'), agent('proxyless.shop')]));
+  const names = (table: string) =>
+    table
+      .split('\n')
+      .slice(1, -1)
+      .map((line) => line.split(' ')[0]);
+  assert.deepEqual(names(summarizeSync(list, 'istiod')), ['a.shop', 'proxyless.shop', 'web.shop']);
+  assert.deepEqual(names(tabulateSync(list, 'istiod', NOW)), ['a.shop', 'proxyless.shop', 'web.shop']);
+});
+
 test('how each type is with each proxy, and since when', () => {
   const [header, a, web] = tabulateSync(readSyncz(SYNCZ), 'istiod', NOW)
     .split('\n')

@@ -49,6 +49,7 @@ const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
   ['istio.workload.Address', 'WDS'],
   ['istio.security.Authorization', 'WADS'],
 ]);
+const AGENT_TYPES: ReadonlySet<string> = new Set(['NDS', 'PCDS']);
 /** Columns that are there even if no proxy follows the type. */
 const STANDARD_TYPES = ['CDS', 'LDS', 'EDS', 'RDS', 'ECDS'].map((name) => urlOf(name));
 
@@ -62,11 +63,21 @@ function shortName(typeUrl: string): string {
   return SHORT_NAMES.get(typeName) ?? typeUrl;
 }
 
+/** An agent asks for names by a connection of its own, which is no proxy more. */
+function withoutAgents(proxies: readonly ProxySync[]): readonly ProxySync[] {
+  const isAgent = ({ resources }: ProxySync) => {
+    const types = Object.keys(resources).map(shortName);
+    return types.length > 0 && types.every((type) => AGENT_TYPES.has(type));
+  };
+  const named = new Set(proxies.filter((connection) => !isAgent(connection)).map(({ proxy }) => proxy));
+  return proxies.filter((connection) => !isAgent(connection) || !named.has(connection.proxy));
+}
+
 /** The table of `proxy-status`: which types each proxy follows. `istiod` is what the control plane calls itself. */
 export function summarizeSync(proxies: readonly ProxySync[], istiod: string): string {
   const order = [...SHORT_NAMES.values()];
   const rank = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
-  const rows = proxies.map((proxy) => {
+  const rows = withoutAgents(proxies).map((proxy) => {
     const types = Object.keys(proxy.resources).map(shortName);
     types.sort((a, b) => rank(a) - rank(b) || compareText(a, b));
     return [proxy.proxy, proxy.cluster_id, istiod, proxy.istio_version, `${types.length} (${types.join(',')})`];
@@ -76,9 +87,10 @@ export function summarizeSync(proxies: readonly ProxySync[], istiod: string): st
 
 /** The table of `proxy-status --verbosity 1`: how each type is with each proxy. `now` is in milliseconds since 1970. */
 export function tabulateSync(proxies: readonly ProxySync[], istiod: string, now: number): string {
-  const types = new Set([...STANDARD_TYPES, ...proxies.flatMap(({ resources }) => Object.keys(resources))]);
+  const shown = withoutAgents(proxies);
+  const types = new Set([...STANDARD_TYPES, ...shown.flatMap(({ resources }) => Object.keys(resources))]);
   const columns = [...types].sort(compareText);
-  const rows = proxies.map((proxy) => [
+  const rows = shown.map((proxy) => [
     proxy.proxy,
     proxy.cluster_id,
     ...columns.map((typeUrl) => describeType(proxy.resources[typeUrl], now)),
