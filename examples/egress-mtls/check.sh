@@ -24,6 +24,15 @@ status_from_sleep() {
   from_sleep -o /dev/null -w '%{http_code}' "$1"
 }
 
+# passed_on, came_from_sleep: whether the access logs tell of the request, in which a line stands a moment after its answer.
+passed_on() {
+  has "$($ISTHMUS logs -n istio-system deploy/istio-egressgateway)" "outbound|443||$HOST"
+}
+
+came_from_sleep() {
+  has "$($ISTHMUS logs deploy/sleep -c istio-proxy)" 'outbound|443|nginx|istio-egressgateway.istio-system'
+}
+
 # secret NAMESPACE NAME ...: makes a secret anew.
 secret() {
   namespace=$1
@@ -57,10 +66,8 @@ step 'nginx answers 200 to who has one' 200 "$(code --cert "$certs/4_client/tls.
 step 'plain HTTP in the application gets it by way of the gateway' 200 \
   "$(eventually 200 status_from_sleep "http://$HOST/")"
 step 'and that is the index page' yes "$(has "$(from_sleep "http://$HOST/")" 'Welcome to the external service')"
-step 'the egress gateway has passed it on' yes \
-  "$(has "$($ISTHMUS logs -n istio-system deploy/istio-egressgateway)" "outbound|443||$HOST")"
-step 'by mutual TLS from the sidecar of the application' yes \
-  "$(has "$($ISTHMUS logs deploy/sleep -c istio-proxy)" 'outbound|443|nginx|istio-egressgateway.istio-system')"
+step 'the egress gateway has passed it on' yes "$(eventually yes passed_on)"
+step 'by mutual TLS from the sidecar of the application' yes "$(eventually yes came_from_sleep)"
 step 'a host that is not registered gets 502' 502 "$(status_from_sleep http://not-registered.example/)"
 step 'a port that is not registered gets 502' 502 "$(status_from_sleep "http://$HOST:8080/")"
 

@@ -76,7 +76,8 @@ function reasons(phase: Phase, authorities: Authorities, served: Served): string
   if (problem !== undefined) return [`${workload} cannot be asked: ${problem}`];
   const found = [[workload, lag(phase, authorities, own)]];
   if (files !== undefined) {
-    const late = files.problem === undefined ? lag(phase, authorities, files) : `is not up to date: ${files.problem}`;
+    const { problem: unwritten } = files;
+    const late = unwritten === undefined ? lag(phase, authorities, files, FILES) : `is not up to date: ${unwritten}`;
     found.push([`${workload}'s OUTPUT_CERTS`, late]);
   }
   for (const { name, ...holding } of secrets)
@@ -92,23 +93,38 @@ function isOfLeaving(phase: Phase, { old, next }: Authorities, { leaf, trusted }
   return old.roots.some((root) => trusted?.includes(root.fingerprint));
 }
 
+interface Words {
+  /** What somebody does with a certificate, and with a root. */
+  readonly serve: string;
+  readonly trust: readonly [infinitive: string, present: string];
+}
+
+const PROXY: Words = { serve: 'serve', trust: ['trust', 'trusts'] };
+/** Files neither serve nor trust. */
+const FILES: Words = { serve: 'have', trust: ['have', 'has'] };
+
 /** How a holding is behind. */
-function lag(phase: Phase, authorities: Authorities, { leaf, trusted }: Holding): string | undefined {
+function lag(
+  phase: Phase,
+  authorities: Authorities,
+  { leaf, trusted }: Holding,
+  { serve, trust } = PROXY,
+): string | undefined {
   switch (phase) {
     case 'trust': {
       const missing = newRoots(authorities).find((root) => trusted && !trusted.includes(root.fingerprint));
-      return missing && `does not trust the new root "${missing.displayName}" yet`;
+      return missing && `does not ${trust[0]} the new root "${missing.displayName}" yet`;
     }
     case 'drop': {
       const left = oldRoots(authorities).find((root) => trusted?.includes(root.fingerprint));
-      return left && `still trusts the old root "${left.displayName}"`;
+      return left && `still ${trust[1]} the old root "${left.displayName}"`;
     }
     case 'issue':
     case 'withdraw': {
       if (leaf === undefined) return 'has no certificate yet';
       const which = phase === 'issue' ? 'new' : 'old';
       if (leaf.isSignedBy(signerOf(phase, authorities).certificate)) return undefined;
-      return `does not serve a certificate of the ${which} authority yet`;
+      return `does not ${serve} a certificate of the ${which} authority yet`;
     }
   }
 }

@@ -135,24 +135,24 @@ describe('the rotation of a root', () => {
     const refused = (reason: RegExp, problem?: string) => assert.rejects(rotation.next(served(problem)), reason);
     await rotation.start();
     a.trust();
-    await refused(/"trust": a\.default's OUTPUT_CERTS does not trust the new root "O=cluster\.local" yet$/);
+    await refused(/"trust": a\.default's OUTPUT_CERTS does not have the new root "O=cluster\.local" yet$/);
     await assert.rejects(
       rotation.next([{ ...a.served('a.default'), files: { trusted: [] } }]),
-      /a\.default's OUTPUT_CERTS does not trust/,
+      /a\.default's OUTPUT_CERTS does not have/,
     );
     b.trust();
     await refused(/"trust": a\.default's OUTPUT_CERTS is not up to date: no space left$/, 'no space left');
     await rotation.next(served());
 
-    await refused(/: a\.default does not serve .* yet; a\.default's OUTPUT_CERTS does not serve .* yet$/);
+    await refused(/: a\.default does not serve .* yet; a\.default's OUTPUT_CERTS does not have .* yet$/);
     await a.renew();
-    await refused(/"issue": a\.default's OUTPUT_CERTS does not serve a certificate of the new authority yet$/);
+    await refused(/"issue": a\.default's OUTPUT_CERTS does not have a certificate of the new authority yet$/);
     assert.deepEqual(rotation.lateWith(served()), [], 'another renewal would not help');
     await b.renew();
     await rotation.next(served());
 
     a.trust();
-    await refused(/"drop": a\.default's OUTPUT_CERTS still trusts the old root "O=cluster\.local"$/);
+    await refused(/"drop": a\.default's OUTPUT_CERTS still has the old root "O=cluster\.local"$/);
     b.trust();
     await rotation.next(served());
     assert.equal(rotation.status, undefined);
