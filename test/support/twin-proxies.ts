@@ -79,14 +79,14 @@ export class Twin {
     return result.replaceAll(this.env.folder, '<folder>');
   }
 
-  /** The next lines of a listener's access log, once there are `count` more than were read. */
-  async logLines(listener: string, count = 1): Promise<string[]> {
+  /** The next lines of a listener's access log, once there are `count` more than were read of those that count. */
+  async logLines(listener: string, count = 1, counted = /^/): Promise<string[]> {
     const file = this.env.log(listener);
     const read = this.#read.get(listener) ?? 0;
     return await until(`${this.program}: ${count} more lines in the log of ${listener}`, () => {
       const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
       const lines = text.split('\n').slice(read, -1);
-      if (lines.length < count) return undefined;
+      if (lines.filter((line) => counted.test(line)).length < count) return undefined;
       this.#read.set(listener, read + lines.length);
       return lines.map((line) => this.named(line));
     });
@@ -194,6 +194,8 @@ export interface TwinCase {
   readonly answer?: string | Uint8Array;
   /** Lines that the access log gets; 1 unless told. */
   readonly lines?: number;
+  /** Which of the lines are counted; all unless told. */
+  readonly counted?: RegExp;
   /** What Envoy answers, so that the case is known to test what it says. */
   readonly want?: {
     readonly status?: number;
@@ -270,7 +272,7 @@ export async function observe(twin: Twin, one: TwinCase, listener: string): Prom
   } finally {
     backend.handler = handler;
   }
-  const log = await twin.logLines(listener, one.lines);
+  const log = await twin.logLines(listener, one.lines, one.counted);
   return {
     status: response.status,
     headers: headerLines(response.headers, twin),

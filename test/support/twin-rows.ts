@@ -36,7 +36,7 @@ export interface TwinRow {
   readonly action?: Patch;
   readonly filters?: readonly JsonObject[];
   readonly cluster?: Patch;
-  /** Format of the access log. */
+  /** What the access log tells besides code, details and flags. */
   readonly log?: string;
   /** `:<own>` in values is the listener's port. */
   readonly send: readonly (RequestSpec & Pick<TwinCase, 'answer' | 'lines'>)[];
@@ -130,9 +130,11 @@ async function see(twin: Twin, row: TwinRow, listener: string): Promise<Seen> {
   for (const { answer, lines, headers = [], ...rest } of row.send) {
     const port = `:${twin.env.port(listener)}`;
     const send = { ...rest, headers: headers.map(([n, value]) => [n, value.replaceAll(':<own>', port)] as const) };
+    // Lines of other logs in the same file come before the line of the one that counts.
     const one = {
       name: row.name,
       send,
+      counted: /^\d+ /,
       ...(answer === undefined ? {} : { answer }),
       ...(lines === undefined ? {} : { lines }),
     };
@@ -142,9 +144,11 @@ async function see(twin: Twin, row: TwinRow, listener: string): Promise<Seen> {
   }
   const stats: string[] = [];
   for (const name of row.stats ?? []) {
-    const of = name.replaceAll(OWN, listener);
+    const of = name.replaceAll('<own>', String(twin.env.port(listener))).replaceAll(OWN, listener);
     const text = await twin.admin(`/stats?filter=${encodeURIComponent(`^${of}`)}`);
-    stats.push(rename(text));
+    // Times differ.
+    const counts = text.replaceAll(/^.*: (P0\(|No recorded).*\n/gm, '');
+    stats.push(rename(counts).replaceAll(`_${twin.env.port(listener)}.`, '_<own>.'));
   }
   return { answers, stats };
 }

@@ -1,6 +1,7 @@
 import type { FractionalPercent } from '../../api/gen/envoy/type/v3/percent_pb.ts';
 
-const DENOMINATORS = [100, 10_000, 1_000_000];
+/** By FractionalPercent.DenominatorType. */
+export const DENOMINATORS = [100, 10_000, 1_000_000];
 
 /** A FractionalPercent as a share of 1; one that is not set is all. */
 export function fraction(percent: FractionalPercent | undefined): number {

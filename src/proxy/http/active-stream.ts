@@ -412,8 +412,10 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     info.responseHeaders = headers;
     info.firstResponseByte = worker.timers.now();
     info.responseHeaderBytes = headers.byteSize();
-    config.stats.countResponse(headers.status);
-    config.listenerStats.countResponse(headers.status);
+    if (!info.healthCheck) {
+      config.stats.countResponse(headers.status);
+      config.listenerStats.countResponse(headers.status);
+    }
     if (end) this.#responseEnded = true;
     this.#out.sendHeaders(headers, end);
     if (end) this.#finish();

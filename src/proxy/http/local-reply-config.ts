@@ -68,10 +68,7 @@ function bodyFormat(proto: SubstitutionFormatString | undefined, errors: ConfigE
   if (proto === undefined) return undefined;
   try {
     if (proto.format.case === 'jsonFormat') {
-      const render = compileJsonFormat(proto.format.value, {
-        omitEmpty: proto.omitEmptyValues,
-        sort: proto.jsonFormatOptions?.sortProperties ?? true,
-      });
+      const render = compileJsonFormat(proto.format.value, proto.omitEmptyValues);
       return { render: (info) => `${render(info)}\n`, contentType: proto.contentType || 'application/json' };
     }
     const source = proto.format.case === 'textFormatSource' ? proto.format.value.specifier : undefined;

@@ -63,8 +63,10 @@ export class StreamInfo {
 
   requestId = '';
   traceId = '';
-  /** It was decided that the request is traced, whether or not this proxy tells anybody. */
-  traced = false;
+  /** The request is traced because a service asked for it, whether or not this proxy tells anybody. */
+  traceForced = false;
+  /** A filter has found the request to be a health check. */
+  healthCheck = false;
   /** Its spans, where somebody collects them. */
   trace: RequestTrace | undefined = undefined;
 
@@ -106,7 +108,7 @@ export class StreamInfo {
     this.internal = before.internal;
     this.requestId = before.requestId;
     this.traceId = before.traceId;
-    this.traced = before.traced;
+    this.traceForced = before.traceForced;
     this.redirects = before.redirects;
   }
 

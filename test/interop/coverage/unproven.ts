@@ -1,25 +1,6 @@
 /** Fields that the proxy takes and that no test holds against Envoy, by the reason: message -> fields. */
 const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'has no test yet': {
-    'envoy.config.accesslog.v3.AccessLogFilter': [
-      'and_filter',
-      'duration_filter',
-      'grpc_status_filter',
-      'header_filter',
-      'not_health_check_filter',
-      'or_filter',
-      'response_flag_filter',
-      'traceable_filter',
-    ],
-    'envoy.config.accesslog.v3.AndFilter': ['filters'],
-    'envoy.config.accesslog.v3.DurationFilter': ['comparison'],
-    'envoy.config.accesslog.v3.GrpcStatusFilter': ['exclude', 'statuses'],
-    'envoy.config.accesslog.v3.HeaderFilter': ['header'],
-    'envoy.config.accesslog.v3.NotHealthCheckFilter': [],
-    'envoy.config.accesslog.v3.OrFilter': ['filters'],
-    'envoy.config.accesslog.v3.ResponseFlagFilter': ['flags'],
-    'envoy.config.accesslog.v3.RuntimeFilter': ['use_independent_randomness'],
-    'envoy.config.accesslog.v3.TraceableFilter': [],
     'envoy.config.bootstrap.v3.Admin': ['access_log', 'access_log_path', 'profile_path'],
     'envoy.config.bootstrap.v3.Bootstrap': [
       'application_log_config',
@@ -178,7 +159,6 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
     ],
     'envoy.config.core.v3.Http2ProtocolOptions.SettingsParameter': ['identifier', 'value'],
     'envoy.config.core.v3.HttpProtocolOptions': ['max_stream_duration'],
-    'envoy.config.core.v3.JsonFormatOptions': ['sort_properties'],
     'envoy.config.core.v3.KeepaliveSettings': ['connection_idle_interval', 'interval', 'interval_jitter', 'timeout'],
     'envoy.config.core.v3.Metadata': ['typed_filter_metadata'],
     'envoy.config.core.v3.Node': [
@@ -193,7 +173,7 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
     'envoy.config.core.v3.RuntimeDouble': ['default_value', 'runtime_key'],
     'envoy.config.core.v3.SelfConfigSource': ['transport_api_version'],
     'envoy.config.core.v3.SocketAddress': ['ipv4_compat', 'named_port', 'protocol'],
-    'envoy.config.core.v3.SubstitutionFormatString': ['content_type', 'formatters', 'json_format_options'],
+    'envoy.config.core.v3.SubstitutionFormatString': ['content_type'],
     'envoy.config.core.v3.TcpKeepalive': ['keepalive_interval', 'keepalive_probes', 'keepalive_time'],
     'envoy.config.core.v3.UpstreamHttpProtocolOptions': ['auto_san_validation', 'auto_sni', 'override_auto_sni_header'],
     'envoy.config.core.v3.WatchedDirectory': ['path'],
@@ -228,7 +208,7 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
     'envoy.config.listener.v3.Listener.ConnectionBalanceConfig': ['exact_balance'],
     'envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance': [],
     'envoy.config.listener.v3.Listener.DeprecatedV1': ['bind_to_port'],
-    'envoy.config.listener.v3.ListenerFilter': ['filter_disabled'],
+    'envoy.config.listener.v3.ListenerFilter': ['filter_disabled', 'config_discovery'],
     'envoy.config.listener.v3.ListenerFilterChainMatchPredicate': [
       'and_match',
       'any_match',
@@ -307,7 +287,6 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
     'envoy.config.trace.v3.ClientConfig': ['instance_name', 'max_cache_size', 'service_name'],
     'envoy.config.trace.v3.OpenTelemetryConfig': ['resource_detectors', 'sampler'],
     'envoy.config.trace.v3.ZipkinConfig': ['collector_hostname'],
-    'envoy.extensions.access_loggers.file.v3.FileAccessLog': ['format', 'json_format', 'typed_json_format'],
     'envoy.extensions.access_loggers.grpc.v3.CommonGrpcAccessLogConfig': ['buffer_size_bytes'],
     'envoy.extensions.access_loggers.stream.v3.StderrAccessLog': ['log_format'],
     'envoy.extensions.access_loggers.stream.v3.StdoutAccessLog': ['log_format'],
@@ -589,6 +568,8 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
       'tcp_reporting_duration',
     ],
     'envoy.extensions.stat_sinks.graphite_statsd.v3.GraphiteStatsdSink': ['max_bytes_per_datagram', 'prefix'],
+    'envoy.config.listener.v3.Filter': ['config_discovery'],
+    'envoy.extensions.filters.listener.original_src.v3.OriginalSrc': ['bind_port', 'mark'],
   },
 };
 

@@ -84,6 +84,7 @@ export class HealthCheckFilter implements HttpFilter {
     const { tests, passThrough, cache, health } = this.#config;
     if (!tests.every((test) => test(headers))) return HeadersStatus.Continue;
     this.#healthCheck = true;
+    this.#callbacks.info.healthCheck = true;
     this.#handled = !passThrough || health.failed || cache?.get() !== undefined;
     if (!this.#handled) return HeadersStatus.Continue;
     if (end) this.#answer();

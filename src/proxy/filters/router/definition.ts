@@ -13,6 +13,8 @@ export const router: HttpFilterDefinition<Router> = {
     const routerConfig = {
       stats: stats('', RouterStats),
       suppressEnvoyHeaders: config.suppressEnvoyHeaders,
+      dynamicStats: config.dynamicStats ?? true,
+      startChildSpan: config.startChildSpan,
       localAddress: worker.node.localAddress,
     };
     return { terminal: true, create: (callbacks) => new RouterFilter(routerConfig, callbacks) };

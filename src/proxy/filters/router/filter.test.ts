@@ -68,7 +68,13 @@ function setUp(fields: JsonObject = {}, more: { readonly healthy?: boolean; read
   Object.assign(callbacks, { clusters: { get: () => ((more.cluster ?? true) ? cluster : undefined) } });
   callbacks.route = routeOf({ route: { cluster: 'c', ...fields } });
   callbacks.chosenCluster = { name: 'c', filterConfig: () => undefined } as never;
-  const config = { stats, suppressEnvoyHeaders: false, localAddress: '10.0.0.9' };
+  const config = {
+    stats,
+    suppressEnvoyHeaders: false,
+    dynamicStats: true,
+    startChildSpan: false,
+    localAddress: '10.0.0.9',
+  };
   const filter = new RouterFilter(config, callbacks);
   const request = (method = 'GET', end = true) => {
     const headers = Headers.request(method, '/', 'a.b');

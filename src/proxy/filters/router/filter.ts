@@ -122,7 +122,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
       return;
     }
     if (cluster.dropsRequest(callbacks.random)) {
-      cluster.stats.countResponse(503, info.internal);
+      if (this.#counts) cluster.stats.countResponse(503, info.internal);
       callbacks.sendLocalReply(DROPPED);
       return;
     }
@@ -211,7 +211,12 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     const kept = this.#kept;
     const bodyless = this.#requestEnded && !kept.hasBody && kept.trailers === undefined;
     const attempt = new UpstreamRequest(this, host, headers, bodyless);
-    attempt.span = this.#callbacks.info.trace?.spawn(cluster.name, this.#attempts, host.name);
+    attempt.span = this.#callbacks.info.trace?.spawn(
+      cluster.name,
+      this.#attempts,
+      host.name,
+      this.#config.startChildSpan,
+    );
     this.#waitedFor.last = attempt;
     attempt.start(cluster, this.#options!, opener(headers, action), this.#timeouts);
     kept.sendTo(attempt, this.#requestEnded, !this.#mayRepeat);
@@ -441,14 +446,20 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     const now = this.timers.now();
     info.lastUpstreamByteReceived = now;
     this.#timer?.cancel();
-    if (this.#requestEndedAt < 0) return;
+    if (this.#requestEndedAt < 0 || !this.#counts) return;
     const ms = now - this.#requestEndedAt;
     this.#cluster!.stats.recordResponseTime(ms, info.internal);
     this.#virtualCluster?.upstream_rq_time.record(ms);
     this.#route!.stats?.upstream_rq_time.record(ms);
   }
 
+  /** As in Envoy, answers to health checks are in no statistics. */
+  get #counts(): boolean {
+    return this.#config.dynamicStats && !this.#callbacks.info.healthCheck;
+  }
+
   #countResponse(cluster: Cluster, status: number): void {
+    if (!this.#counts) return;
     cluster.stats.countResponse(status, this.#callbacks.info.internal);
     this.#virtualCluster?.countResponse(status);
     this.#route!.stats?.countResponse(status);

@@ -99,7 +99,7 @@ export function buildAccessLog(
       if (accessLogFormat.case === 'logFormat') format = lineFormat(accessLogFormat.value, at.at('log_format'));
       else if (accessLogFormat.case === 'format') format = textLine(accessLogFormat.value, false, at.at('format'));
       else if (accessLogFormat.case === undefined) format = textLine(DEFAULT_FORMAT, false, at);
-      else format = jsonLine(accessLogFormat.value, false, false, at.at('json_format'));
+      else format = jsonLine(accessLogFormat.value, false, at.at('json_format'));
       break;
     }
     case StdoutAccessLogSchema.typeName:
@@ -161,12 +161,7 @@ function lineFormat(proto: SubstitutionFormatString, errors: ConfigErrors): ((in
     case 'textFormat':
       return textLine(format.value, omitEmptyValues, errors.at('text_format'));
     case 'jsonFormat':
-      return jsonLine(
-        format.value,
-        omitEmptyValues,
-        proto.jsonFormatOptions?.sortProperties ?? false,
-        errors.at('json_format'),
-      );
+      return jsonLine(format.value, omitEmptyValues, errors.at('json_format'));
   }
   errors.add('', 'a text or JSON format is needed');
   return undefined;
@@ -186,11 +181,10 @@ function textLine(text: string, omitEmpty: boolean, errors: ConfigErrors): ((inf
 function jsonLine(
   struct: JsonObject,
   omitEmpty: boolean,
-  sort: boolean,
   errors: ConfigErrors,
 ): ((info: StreamInfo) => string) | undefined {
   try {
-    const render = compileJsonFormat(struct, { omitEmpty, sort });
+    const render = compileJsonFormat(struct, omitEmpty);
     return (info) => `${render(info)}\n`;
   } catch (error) {
     errors.add('', (error as Error).message);

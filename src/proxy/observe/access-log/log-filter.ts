@@ -13,10 +13,11 @@ import { compileCel, type Program } from '../../cel/compile.ts';
 import { CelSyntaxError } from '../../cel/tokens.ts';
 import { CelError } from '../../cel/values.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
-import { fraction } from '../../config/fraction.ts';
-import { type RuntimeSource, runtimeNumber, runtimeShare } from '../../config/runtime-values.ts';
+import { DENOMINATORS } from '../../config/fraction.ts';
+import { type RuntimeSource, runtimeInteger, runtimeNumber } from '../../config/runtime-values.ts';
 import { configTypeName, decodeConfig } from '../../config/typed-config.ts';
 import type { NodeIdentity } from '../../context.ts';
+import { grpcStatusOf } from '../../http/local-reply.ts';
 import { headerTest } from '../../router/header-match.ts';
 import { flagByName } from '../response-flags.ts';
 import type { StreamInfo } from '../stream-info.ts';
@@ -50,13 +51,19 @@ export function logFilter(
       return (info) => info.end >= 0 && compare(Math.floor(info.end - info.start));
     }
     case 'notHealthCheckFilter':
-      return (info) => info.filterState?.get('health_check') !== true;
+      return (info) => !info.healthCheck;
     case 'traceableFilter':
-      return (info) => info.traced;
+      return (info) => info.traceForced;
     case 'runtimeFilter': {
-      const { percentSampled, runtimeKey } = specifier.value;
-      const share = runtimeShare(runtimeKey, percentSampled ? fraction(percentSampled) : 0, context.runtime);
-      return () => context.random() < share.value;
+      const { percentSampled, runtimeKey, useIndependentRandomness } = specifier.value;
+      const steps = DENOMINATORS[percentSampled?.denominator ?? 0];
+      const limit = runtimeInteger(runtimeKey, percentSampled?.numerator ?? 0, context.runtime);
+      return (info) => {
+        // The same id has the same fate in every proxy that logs with this share.
+        const id = useIndependentRandomness ? undefined : info.requestId?.slice(0, 8);
+        const number = id === undefined || !/^[0-9a-f]+$/i.test(id) ? undefined : Number.parseInt(id, 16);
+        return (number === undefined ? context.random() * steps : number % steps) < limit.value;
+      };
     }
     case 'andFilter': {
       const all = specifier.value.filters.map((f, i) =>
@@ -91,7 +98,7 @@ export function logFilter(
       const wanted = new Set<number>(statuses);
       return (info) => {
         const text = info.responseTrailers?.get('grpc-status') ?? info.responseHeaders?.get('grpc-status');
-        return wanted.has(text === undefined ? (info.responseCode === 200 ? 0 : 2) : Number(text)) !== exclude;
+        return wanted.has(text === undefined ? grpcStatusOf(info.responseCode) : Number(text)) !== exclude;
       };
     }
     case 'extensionFilter':

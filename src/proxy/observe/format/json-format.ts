@@ -3,23 +3,17 @@ import { wireForm } from '../../../base/bytes.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import { compileFormat } from './format.ts';
 
-export interface JsonFormatOptions {
-  /** Leave out what has no value instead of writing null. */
-  readonly omitEmpty: boolean;
-  /** Keys in alphabetical order, as Envoy writes them. */
-  readonly sort: boolean;
-}
-
 type Part = (info: StreamInfo) => JsonValue | undefined;
 
 /**
- * Compiles a `json_format`: strings are formats, and one that is a single operator keeps the operator's type. Throws an
- * Error that says what is wrong.
+ * Compiles a `json_format`: strings are formats, and one that is a single operator keeps the operator's type. Keys
+ * come in alphabetical order, which is Envoy's whatever `sort_properties` says. `omitEmpty` leaves out what has no value,
+ * and objects of nothing else, instead of writing null. Throws an Error that says what is wrong.
  */
-export function compileJsonFormat(struct: JsonObject, options: JsonFormatOptions): (info: StreamInfo) => string {
-  const part = objectPart(struct, options);
+export function compileJsonFormat(struct: JsonObject, omitEmpty: boolean): (info: StreamInfo) => string {
+  const part = objectPart(struct, omitEmpty);
   return (info) => {
-    const json = JSON.stringify(part(info));
+    const json = JSON.stringify(part(info) ?? {});
     return json.includes('\\udc') ? json.replace(KEPT_BYTE, (all, hex?: string) => (hex ? `\\u00${hex}` : all)) : json;
   };
 }
@@ -33,17 +27,20 @@ function bytewise(text: string): string {
   return wireForm(text).replace(/[\x00-\x1f"\\\x7f-\xff]/g, (byte) => String.fromCharCode(0xdc00 + byte.charCodeAt(0)));
 }
 
-function valuePart(value: JsonValue, options: JsonFormatOptions): Part {
-  if (typeof value === 'string') return textPart(value);
+function valuePart(value: JsonValue, omitEmpty: boolean): Part {
+  if (typeof value === 'string') return textPart(value, omitEmpty ? '' : '-');
   if (typeof value !== 'object' || value === null) return () => value;
   if (Array.isArray(value)) {
-    const parts = value.map((item) => valuePart(item, options));
-    return (info) => parts.map((p) => p(info) ?? null);
+    const parts = value.map((item) => valuePart(item, omitEmpty));
+    return (info) => {
+      const items = parts.map((p) => p(info) ?? null);
+      return omitEmpty ? items.filter((item) => item !== null) : items;
+    };
   }
-  return objectPart(value, options);
+  return objectPart(value, omitEmpty);
 }
 
-function textPart(text: string): Part {
+function textPart(text: string, absent: string): Part {
   const format = compileFormat(text);
   const { single, constant } = format;
   if (constant !== undefined) return () => constant;
@@ -53,19 +50,20 @@ function textPart(text: string): Part {
       return typeof value === 'string' ? bytewise(value) : value;
     };
   }
-  return (info) => format.render(info, '-', bytewise);
+  return (info) => format.render(info, absent, bytewise);
 }
 
-function objectPart(struct: JsonObject, options: JsonFormatOptions): Part {
-  const entries = Object.entries(struct).map(([key, value]) => [key, valuePart(value, options)] as const);
-  if (options.sort) entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+function objectPart(struct: JsonObject, omitEmpty: boolean): Part {
+  const entries = Object.entries(struct)
+    .map(([key, value]) => [key, valuePart(value, omitEmpty)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return (info) => {
     const object: JsonObject = {};
     for (const [key, part] of entries) {
       const value = part(info);
       if (value !== undefined) object[key] = value;
-      else if (!options.omitEmpty) object[key] = null;
+      else if (!omitEmpty) object[key] = null;
     }
-    return object;
+    return omitEmpty && Object.keys(object).length === 0 ? undefined : object;
   };
 }

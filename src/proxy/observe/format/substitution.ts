@@ -10,10 +10,10 @@ export function compileSubstitution(
   proto: SubstitutionFormatString,
   errors: ConfigErrors,
 ): ((info: StreamInfo) => string) | undefined {
-  const { format, omitEmptyValues: omitEmpty, jsonFormatOptions } = proto;
+  const { format, omitEmptyValues: omitEmpty } = proto;
   try {
     if (format.case === 'jsonFormat') {
-      return compileJsonFormat(format.value, { omitEmpty, sort: jsonFormatOptions?.sortProperties ?? true });
+      return compileJsonFormat(format.value, omitEmpty);
     }
     const text = textOf(format);
     if (text === undefined) {

@@ -22,10 +22,10 @@ export function beginTrace(
   const { byRequestId, packsReason, tracer, counters, egress, spawnsUpstream } = config;
   const reason = byRequestId ? decideTrace(headers, route?.shares ?? config.shares, packsReason, random) : 'sampling';
   counters[COUNTERS[reason]]++;
-  info.traced = reason !== 'none';
+  info.traceForced = reason === 'service-forced';
   const id = headers.get('x-request-id');
   if (id !== undefined) info.requestId = id;
-  const span = tracer?.start({ headers, egress, spawnsUpstream, traced: info.traced });
+  const span = tracer?.start({ headers, egress, spawnsUpstream, traced: reason !== 'none' });
   if (span === undefined) return;
   info.traceId = span.traceId;
   span.tag('node_id', config.nodeId);

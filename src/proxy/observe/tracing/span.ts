@@ -44,8 +44,8 @@ export interface RequestTrace {
   readonly span: Span;
   /** The request carries the trace on to whom it goes to. */
   readonly propagates: boolean;
-  /** The span of one upstream request; undefined if those have none of their own. `attempt` counts from 1. */
-  spawn(clusterName: string, attempt: number, address: string): UpstreamTrace | undefined;
+  /** The span of one upstream request; undefined if those have none of their own, unless `always`. `attempt` counts from 1. */
+  spawn(clusterName: string, attempt: number, address: string, always: boolean): UpstreamTrace | undefined;
   /** The exchange is over and its account complete. */
   finish(): void;
 }

@@ -34,8 +34,8 @@ export class StreamTrace implements RequestTrace {
     return this.#contents.propagates;
   }
 
-  spawn(clusterName: string, attempt: number, address: string): UpstreamTrace | undefined {
-    if (!this.#contents.spawnsUpstream) return undefined;
+  spawn(clusterName: string, attempt: number, address: string, always: boolean): UpstreamTrace | undefined {
+    if (!always && !this.#contents.spawnsUpstream) return undefined;
     const span = this.span.child(`router ${clusterName} egress`, address);
     if (attempt > 1) span.tag('retry.count', String(attempt - 1));
     return new UpstreamSpan(span, address, this);
