@@ -164,7 +164,12 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     normalizeHost(headers, config, connection.local.port);
     const upgrade = upgradeType(headers, end);
     this.#upgrade = upgrade !== undefined;
-    mutateRequestHeaders(headers, connection, this.info, config, this.#table?.internalOnlyHeaders, this.#upgrade);
+    const { internalOnlyHeaders } = this.#table ?? {};
+    const status = mutateRequestHeaders(headers, connection, this.info, config, internalOnlyHeaders, this.#upgrade);
+    if (status > 0) {
+      this.sendLocalReply({ status, body: '', details: 'rejecting_because_detection_failed' });
+      return;
+    }
     this.#findRoute();
     if (this.over) return;
     let chain: typeof config.filters | undefined = config.filters;
@@ -407,7 +412,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
       nameAnsweredOperation(headers, info.trace, this.#route, config.tracing.egress, this.#operationGiven);
     }
     const isTraceForced = info.internal && (this.#requestHeaders?.has('x-envoy-force-trace') ?? false);
-    finishResponseHeaders(headers, config, worker.timers.wallClock(), info.requestId, isTraceForced);
+    finishResponseHeaders(headers, config, worker.timers.wallClock(), info, isTraceForced);
     info.responseCode = headers.status;
     info.responseHeaders = headers;
     info.firstResponseByte = worker.timers.now();

@@ -17,9 +17,13 @@ import { durationMs } from '../config/values.ts';
 import type { NodeIdentity } from '../context.ts';
 import type { AccessLog } from '../observe/access-log/access-log.ts';
 import type { TracingConfig } from '../observe/tracing/config.ts';
+import type { HeaderEdits } from '../router/header-edits.ts';
+import { earlyEdits } from './early-edits.ts';
 import type { HttpFilterFactory } from './filter.ts';
 import type { LocalReplyMapper } from './local-reply-config.ts';
+import { type AddressDetector, addressDetectors } from './original-address.ts';
 import { http1Options, http2Options } from './protocol-options.ts';
+import { type ProxyStatus, proxyStatus } from './proxy-status.ts';
 import type { RouteProvider } from './route-provider.ts';
 import type { HttpConnectionManagerStats, ListenerResponseStats } from './stats.ts';
 
@@ -59,6 +63,11 @@ export interface HcmConfig {
   readonly trustedHops: number;
   readonly skipXffAppend: boolean;
   readonly internalAddresses: CidrSet;
+  /** `original_ip_detection_extensions`; without any, x-forwarded-for tells. */
+  readonly detectors: readonly AddressDetector[];
+  /** `early_header_mutation_extensions`. */
+  readonly earlyEdits: readonly HeaderEdits[];
+  readonly proxyStatus: ProxyStatus | undefined;
   readonly generateRequestId: boolean;
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
@@ -176,6 +185,10 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
     useRemoteAddress: proto.useRemoteAddress ?? false,
     trustedHops: proto.xffNumTrustedHops,
     skipXffAppend: proto.skipXffAppend,
+    detectors: detectors(proto, errors),
+    earlyEdits: earlyEdits(proto.earlyHeaderMutationExtensions, errors.at('early_header_mutation_extensions')),
+    proxyStatus:
+      proto.proxyStatusConfig && proxyStatus(proto.proxyStatusConfig, built.node, proto.serverName || 'envoy'),
     internalAddresses: cidrSet(
       (proto.internalAddressConfig?.cidrRanges ?? []).map((r) => ({
         address: r.addressPrefix,
@@ -206,4 +219,13 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
     delayedCloseMs: durationMs(proto.delayedCloseTimeout, 1000),
     maxRequestsPerConnection: common?.maxRequestsPerConnection ?? 0,
   };
+}
+
+function detectors(proto: Proto, errors: ConfigErrors): readonly AddressDetector[] {
+  const field = 'original_ip_detection_extensions';
+  if (proto.originalIpDetectionExtensions.length > 0) {
+    if (proto.useRemoteAddress) errors.add(field, 'may not be mixed with use_remote_address');
+    if (proto.xffNumTrustedHops > 0) errors.add(field, 'may not be mixed with xff_num_trusted_hops');
+  }
+  return addressDetectors(proto.originalIpDetectionExtensions, errors.at(field));
 }

@@ -6,8 +6,10 @@ export const Trait = {
   HopByHop: 1,
   /** Something that steers Envoy and may only come from inside. */
   Steering: 2,
+  /** Where a request came from, as its client tells. */
+  Referer: 4,
   /** A header that Envoy keeps once came more than once. */
-  Repeated: 4,
+  Repeated: 8,
 } as const;
 
 /** Headers that belong to one connection. */
@@ -118,7 +120,7 @@ const ONCE_IN_RESPONSES = [
   'x-request-id',
 ];
 
-const TRAIT_BITS = 2;
+const TRAIT_BITS = 3;
 const WORD = 32;
 
 /** Name -> its number among those that are kept once, above the bits of its traits. */
@@ -130,7 +132,8 @@ function known(once: readonly string[]): KnownHeaders {
     names.map((name, number) => {
       const hop = HOP_BY_HOP.has(name) ? Trait.HopByHop : 0;
       const steering = STEERING.has(name) || EDGE_STEERING.has(name) ? Trait.Steering : 0;
-      return [name, (number << TRAIT_BITS) | hop | steering];
+      const referer = name === 'referer' ? Trait.Referer : 0;
+      return [name, (number << TRAIT_BITS) | hop | steering | referer];
     }),
   );
 }
@@ -147,7 +150,7 @@ export function survey(headers: Headers, table: KnownHeaders): number {
   for (let i = 0; i < headers.size; i++) {
     const entry = table.get(headers.nameAt(i));
     if (entry === undefined) continue;
-    found |= entry & (Trait.HopByHop | Trait.Steering);
+    found |= entry & (Trait.HopByHop | Trait.Steering | Trait.Referer);
     const number = entry >> TRAIT_BITS;
     const bit = 1 << (number & (WORD - 1));
     if (number < WORD) {

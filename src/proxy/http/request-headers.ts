@@ -1,11 +1,12 @@
 import crypto from 'node:crypto';
 import type { Headers } from '../../wire/headers.ts';
-import { ipFamily } from '../config/values.ts';
 import { type Connection, formatAddress, type SocketAddress } from '../net/connection.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import type { HcmConfig } from './config.ts';
 import { forwardClientCert } from './forwarded-client-cert.ts';
 import { EDGE_STEERING, HOP_BY_HOP, REQUEST_HEADERS, STEERING, survey, Trait } from './known-headers.ts';
+import { forwardedAddress, forwardedClient } from './original-address.ts';
+import { isReferer } from './referer.ts';
 
 /** Removes what belongs to one connection, and what `Connection` names (RFC 9110 section 7.6.1). */
 function removeHopByHop(headers: Headers, upgrade: boolean): void {
@@ -47,10 +48,12 @@ export function mutateRequestHeaders(
   config: HcmConfig,
   internalOnly: readonly string[] | undefined,
   upgrade: boolean,
-): void {
+): number {
+  for (const edit of config.earlyEdits) edit(headers, info);
   const traits = survey(headers, REQUEST_HEADERS);
   if (traits & Trait.Repeated) headers.joinRepeated(REQUEST_HEADERS);
   if (traits & Trait.HopByHop) removeHopByHop(headers, upgrade);
+  if (traits & Trait.Referer && !isReferer(headers.get('referer')!)) headers.remove('referer');
   const peer = connection.remote;
   const secure = connection.tls !== undefined;
   let client = peer;
@@ -69,9 +72,20 @@ export function mutateRequestHeaders(
       headers.set('x-forwarded-proto', secure ? 'https' : 'http');
     }
   } else {
-    const inner = forwardedAddress(forwarded, config.trustedHops);
-    if (inner !== undefined) client = inner;
-    single = inner !== undefined && config.trustedHops === 0 && !forwarded!.includes(',');
+    if (config.detectors.length === 0) {
+      const found = forwardedClient(headers, config.trustedHops);
+      client = found.address ?? client;
+      single = found.trusted;
+    }
+    for (const detect of config.detectors) {
+      const { address, trusted, appends, refusal } = detect(headers, peer);
+      if (refusal > 0) return refusal;
+      if (appends) headers.append('x-forwarded-for', peerText(peer, config.node.localAddress));
+      if (address === undefined) continue;
+      client = address;
+      single = trusted;
+      break;
+    }
     if (!headers.has('x-forwarded-proto')) headers.add('x-forwarded-proto', secure ? 'https' : 'http');
   }
   if (config.schemeOverwrite !== '') {
@@ -98,6 +112,7 @@ export function mutateRequestHeaders(
   if (config.via !== '') appendVia(headers, config.via);
   setRequestId(headers, info, config, edge);
   forwardClientCert(headers, connection, config);
+  return 0;
 }
 
 const NOTHING: readonly string[] = [];
@@ -128,15 +143,4 @@ function setRequestId(headers: Headers, info: StreamInfo, config: HcmConfig, edg
     headers.set('x-request-id', id);
   }
   if (id !== undefined) info.requestId = id;
-}
-
-/** The n-th address from the end of X-Forwarded-For, or undefined if there are fewer or it is no address. */
-function forwardedAddress(forwarded: string | undefined, fromEnd: number): SocketAddress | undefined {
-  if (forwarded === undefined) return undefined;
-  const entries = forwarded.split(',');
-  const text = entries[entries.length - 1 - fromEnd]?.trim();
-  if (text === undefined) return undefined;
-  const bare = /^\[(.*)\](?::\d+)?$/.exec(text)?.[1] ?? (/^[\d.]+:\d+$/.test(text) ? text.replace(/:\d+$/, '') : text);
-  const family = ipFamily(bare);
-  return family && { address: bare, port: 0, family };
 }

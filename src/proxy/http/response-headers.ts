@@ -1,4 +1,5 @@
 import type { Headers } from '../../wire/headers.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
 import type { HcmConfig } from './config.ts';
 import { RESPONSE_HEADERS, survey, Trait } from './known-headers.ts';
 import { appendVia } from './request-headers.ts';
@@ -35,14 +36,15 @@ export function finishResponseHeaders(
   headers: Headers,
   config: HcmConfig,
   wallClock: number,
-  requestId: string,
+  info: StreamInfo,
   isTraceForced: boolean,
 ): void {
   if (!headers.has('date')) headers.add('date', httpDate(wallClock));
   if (config.serverHeader === 'overwrite') headers.set('server', config.serverName);
   else if (config.serverHeader === 'append-if-absent' && !headers.has('server'))
     headers.add('server', config.serverName);
-  if ((config.alwaysSetRequestIdInResponse || isTraceForced) && requestId !== '')
-    headers.set('x-request-id', requestId);
+  if ((config.alwaysSetRequestIdInResponse || isTraceForced) && info.requestId !== '')
+    headers.set('x-request-id', info.requestId);
   if (config.via !== '') appendVia(headers, config.via);
+  config.proxyStatus?.(headers, info);
 }

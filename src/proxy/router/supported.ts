@@ -124,7 +124,11 @@ export const SUPPORTED: SupportTable = {
     'runtime_fraction',
     'trace_sampled',
     'disable_shadow_host_suffix_append',
+    'request_headers_mutations',
+    'host_rewrite_literal',
   ],
+  'envoy.config.common.mutation_rules.v3.HeaderMutation': ['remove', 'append', 'remove_on_match'],
+  'envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch': ['key_matcher'],
   'envoy.config.route.v3.RouteAction.HashPolicy': [
     'header',
     'cookie',

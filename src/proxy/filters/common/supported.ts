@@ -33,6 +33,15 @@ export const METADATA_MATCHERS: SupportTable = {
   ]),
 };
 
+/** Messages that `headerMutations` reads. */
+export const HEADER_MUTATIONS: SupportTable = {
+  ...MATCHERS,
+  ...pick([
+    'envoy.config.common.mutation_rules.v3.HeaderMutation',
+    'envoy.config.common.mutation_rules.v3.HeaderMutation.RemoveOnMatch',
+  ]),
+};
+
 /** Messages that `ownRateLimitRules` reads. */
 export const RATE_LIMITS: SupportTable = Object.fromEntries(
   Object.entries(ROUTE).filter(

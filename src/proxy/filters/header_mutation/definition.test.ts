@@ -48,5 +48,5 @@ test('what cannot be changed is refused with its place', () => {
   const mutations = { requestMutations: [{ remove: 'x-b' }, { remove: ':path' }], responseMutations: [{}] };
   headerMutation.compile(fromJson(HeaderMutationSchema, { mutations }), context, errors);
   assert.match(errors.toString(), /mutations\.request_mutations\[1\].*may not be removed/);
-  assert.match(errors.toString(), /mutations\.response_mutations\[0\]: remove or append is needed/);
+  assert.match(errors.toString(), /mutations\.response_mutations\[0\]: remove, append or remove_on_match is needed/);
 });

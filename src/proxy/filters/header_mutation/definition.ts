@@ -1,4 +1,3 @@
-import type { HeaderMutation as Mutation } from '../../../api/gen/envoy/config/common/mutation_rules/v3/mutation_rules_pb.ts';
 import {
   type HeaderMutation,
   type HeaderMutationPerRoute,
@@ -8,8 +7,9 @@ import {
 } from '../../../api/gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
 import { type FilterCallbacks, HeadersStatus, type HttpFilter, type HttpFilterDefinition } from '../../http/filter.ts';
-import { type HeaderEdits, headerEdits } from '../../router/header-edits.ts';
-import { MATCHERS } from '../common/supported.ts';
+import type { HeaderEdits } from '../../router/header-edits.ts';
+import { headerMutations } from '../../router/header-mutations.ts';
+import { HEADER_MUTATIONS } from '../common/supported.ts';
 
 /** What is done to headers, in order. */
 interface Edits {
@@ -20,20 +20,9 @@ interface Edits {
 function edits(mutations: Mutations | undefined, errors: ConfigErrors): Edits {
   const at = errors.at('mutations');
   return {
-    request: compiled(mutations?.requestMutations ?? [], at.at('request_mutations')),
-    response: compiled(mutations?.responseMutations ?? [], at.at('response_mutations')),
+    request: headerMutations(mutations?.requestMutations ?? [], at.at('request_mutations')),
+    response: headerMutations(mutations?.responseMutations ?? [], at.at('response_mutations')),
   };
-}
-
-/** One after the other: what is removed behind an addition takes it away again. */
-function compiled(mutations: readonly Mutation[], errors: ConfigErrors): HeaderEdits[] {
-  return mutations.flatMap(({ action }, i) => {
-    const at = errors.at(i);
-    if (action.case === undefined) at.add('', 'remove or append is needed');
-    const add = action.case === 'append' ? [action.value] : [];
-    const remove = action.case === 'remove' ? [action.value] : [];
-    return headerEdits(add, remove, at, 'headers') ?? [];
-  });
 }
 
 /** Changes headers by what the filter, and then the route and what it is part of, configure. */
@@ -62,14 +51,13 @@ export const headerMutation: HttpFilterDefinition<HeaderMutation, HeaderMutation
   schema: HeaderMutationSchema,
   routeSchema: HeaderMutationPerRouteSchema,
   supported: {
-    ...MATCHERS,
+    ...HEADER_MUTATIONS,
     'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation': [
       'mutations',
       'most_specific_header_mutations_wins',
     ],
     'envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute': ['mutations'],
     'envoy.extensions.filters.http.header_mutation.v3.Mutations': ['request_mutations', 'response_mutations'],
-    'envoy.config.common.mutation_rules.v3.HeaderMutation': ['remove', 'append'],
   },
   compile(config, _context, errors) {
     const own = edits(config.mutations, errors);
