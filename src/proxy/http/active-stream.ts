@@ -22,6 +22,7 @@ import { checkRequest, codecErrorReply, type Refusal } from './request-checks.ts
 import { mutateRequestHeaders, normalizeHost } from './request-headers.ts';
 import { cleanUpstreamHeaders, finishResponseHeaders } from './response-headers.ts';
 import { limitStream } from './stream-duration.ts';
+import { StreamLogs } from './stream-logs.ts';
 import { StreamTimers, type TimedStream } from './stream-timers.ts';
 import { upgradeFilters, upgradeType } from './upgrade.ts';
 
@@ -65,6 +66,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
   #chosen: ChosenCluster | undefined = undefined;
   readonly #filters: FilterManager;
   readonly #timers: StreamTimers;
+  readonly #logs: StreamLogs;
   #responseHeadersSent = false;
   #requestEnded = false;
   #responseEnded = false;
@@ -91,6 +93,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     if (owner.protocol === 'HTTP/2') config.stats.downstream_rq_http2_total++;
     else config.stats.downstream_rq_http1_total++;
     this.#timers = new StreamTimers(this, timers, config);
+    this.#logs = new StreamLogs(config.accessLogs, config.logOccasions, this.info, timers);
   }
 
   recreate(response: Headers, body: readonly Uint8Array[], trailers: Headers | undefined): void {
@@ -178,6 +181,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
       if (chain === undefined) {
         this.#upgrade = false;
         config.stats.downstream_rq_ws_on_non_ws_route++;
+        this.#logs.requestBegins();
         this.sendLocalReply({ status: 403, body: '', details: 'upgrade_failed' });
         return;
       }
@@ -193,6 +197,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
       beginTrace(headers, this.info, config.tracing, this.#route?.tracing, this.owner.worker.random);
       this.#nameOperation(headers);
     }
+    this.#logs.requestBegins();
     this.#filters.startRequest(headers, end, chain, this.#route?.filterDisabled);
   }
 
@@ -423,6 +428,8 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     }
     if (end) this.#responseEnded = true;
     this.#out.sendHeaders(headers, end);
+    if (this.#upgrade && (headers.status === 101 || Math.floor(headers.status / 100) === 2))
+      this.#logs.tunnelEstablished();
     if (end) this.#finish();
   }
 
@@ -459,7 +466,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     }
     this.#filters.complete();
     info.trace?.finish();
-    for (const log of config.accessLogs) log.log(info);
+    this.#logs.streamEnds();
     this.#filters.destroy();
     this.owner.streamEnded(this);
   }

@@ -26,6 +26,7 @@ import { http1Options, http2Options } from './protocol-options.ts';
 import { type ProxyStatus, proxyStatus } from './proxy-status.ts';
 import type { RouteProvider } from './route-provider.ts';
 import type { HttpConnectionManagerStats, ListenerResponseStats } from './stats.ts';
+import type { LogOccasions } from './stream-logs.ts';
 
 /** A filter of the chain with the name that per-route configuration goes by. */
 export interface NamedFilter {
@@ -52,6 +53,7 @@ export interface HcmConfig {
     { readonly enabled: boolean; readonly filters: readonly NamedFilter[] | undefined }
   >;
   readonly accessLogs: readonly AccessLog[];
+  readonly logOccasions: LogOccasions;
   readonly http1: Http1Options;
   readonly http2: Http2Options;
   readonly serverName: string;
@@ -187,6 +189,7 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
     skipXffAppend: proto.skipXffAppend,
     detectors: detectors(proto, errors),
     earlyEdits: earlyEdits(proto.earlyHeaderMutationExtensions, errors.at('early_header_mutation_extensions')),
+    logOccasions: logOccasions(proto, errors),
     proxyStatus:
       proto.proxyStatusConfig && proxyStatus(proto.proxyStatusConfig, built.node, proto.serverName || 'envoy'),
     internalAddresses: cidrSet(
@@ -228,4 +231,21 @@ function detectors(proto: Proto, errors: ConfigErrors): readonly AddressDetector
     if (proto.xffNumTrustedHops > 0) errors.add(field, 'may not be mixed with xff_num_trusted_hops');
   }
   return addressDetectors(proto.originalIpDetectionExtensions, errors.at(field));
+}
+
+function logOccasions(proto: Proto, errors: ConfigErrors): LogOccasions {
+  const options = proto.accessLogOptions;
+  if (options !== undefined) {
+    if (proto.accessLogFlushInterval)
+      errors.add('access_log_flush_interval', 'may not be set beside access_log_options');
+    if (proto.flushAccessLogOnNewRequest) {
+      errors.add('flush_access_log_on_new_request', 'may not be set beside access_log_options');
+    }
+  }
+  const interval = options ? options.accessLogFlushInterval : proto.accessLogFlushInterval;
+  return {
+    onNewRequest: options ? options.flushAccessLogOnNewRequest : proto.flushAccessLogOnNewRequest,
+    intervalMs: interval ? Math.max(1, durationMs(interval, 0)) : 0,
+    onTunnelEstablished: options?.flushLogOnTunnelSuccessfullyEstablished ?? false,
+  };
 }

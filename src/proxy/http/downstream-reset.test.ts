@@ -24,11 +24,13 @@ test('how a client gave up', () => {
   }
 });
 
-test('what is known already stays, but for a breach of the protocol', () => {
+test('what is known already stays only where a stream was reset', () => {
   const info = new StreamInfo(stubConnection(), 0, 0);
   info.responseCodeDetails = 'via_upstream';
-  noteDownstreamReset(info, ResetReason.ConnectionTermination, '');
+  noteDownstreamReset(info, ResetReason.RemoteReset, '');
   assert.equal(info.responseCodeDetails, 'via_upstream');
+  noteDownstreamReset(info, ResetReason.ConnectionTermination, '');
+  assert.equal(info.responseCodeDetails, 'downstream_remote_disconnect');
   noteDownstreamReset(info, ResetReason.ProtocolError, 'http2.x');
   assert.equal(info.responseCodeDetails, 'http2.x');
 });

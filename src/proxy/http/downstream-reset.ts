@@ -2,7 +2,7 @@ import { ResetReason } from '../../wire/http.ts';
 import { ResponseFlag } from '../observe/response-flags.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 
-/** Notes that a client has given up a stream, or has broken the protocol. What was noted before is more to the point. */
+/** Notes that a client has given up a stream or its connection, or has broken the protocol. */
 export function noteDownstreamReset(info: StreamInfo, reason: ResetReason, details: string): void {
   if (reason === ResetReason.RemoteReset) {
     info.flags |= ResponseFlag.DownstreamRemoteReset;
@@ -12,6 +12,6 @@ export function noteDownstreamReset(info: StreamInfo, reason: ResetReason, detai
     info.responseCodeDetails = details;
   } else {
     info.flags |= ResponseFlag.DownstreamConnectionTermination;
-    info.responseCodeDetails ||= 'downstream_remote_disconnect';
+    info.responseCodeDetails = 'downstream_remote_disconnect';
   }
 }

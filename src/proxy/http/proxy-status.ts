@@ -23,7 +23,6 @@ const ERRORS: readonly (readonly [flag: number, error: string])[] = [
   [ResponseFlag.UpstreamRetryLimitExceeded, 'destination_unavailable'],
   [ResponseFlag.StreamIdleTimeout, 'http_response_timeout'],
   [ResponseFlag.InvalidEnvoyRequestHeaders, 'http_request_error'],
-  [ResponseFlag.DownstreamProtocolError, 'http_request_error'],
   [ResponseFlag.UpstreamMaxStreamDurationReached, 'http_response_timeout'],
   [ResponseFlag.NoFilterConfigFound, 'proxy_configuration_error'],
   [ResponseFlag.UpstreamProtocolError, 'http_protocol_error'],
@@ -49,11 +48,7 @@ const RECOMMENDED: Readonly<Record<string, number>> = {
 export function proxyStatus(proto: Proto, node: NodeIdentity, serverName: string): ProxyStatus {
   const { proxyName } = proto;
   const name =
-    proxyName.case === 'literalProxyName'
-      ? proxyName.value
-      : proxyName.case === 'useNodeId' && proxyName.value
-        ? node.id
-        : serverName;
+    proxyName.case === 'literalProxyName' ? proxyName.value : proxyName.case === 'useNodeId' ? node.id : serverName;
   return (headers, info) => {
     const error = ERRORS.find(([flag]) => (info.flags & flag) !== 0)?.[1];
     if (error === undefined) return;

@@ -15,6 +15,15 @@ export interface UpstreamConnectionInfo {
   readonly filterState?: ReadonlyMap<string, unknown> | undefined;
 }
 
+/** Occasions on which a stream or connection is logged. */
+export type LogType =
+  | 'NotSet'
+  | 'TcpConnectionEnd'
+  | 'DownstreamStart'
+  | 'DownstreamPeriodic'
+  | 'DownstreamEnd'
+  | 'DownstreamTunnelSuccessfullyEstablished';
+
 /**
  * The account of one stream (an HTTP exchange, or a TCP connection) while it runs and for its access log. Times are
  * milliseconds of the worker's monotonic clock; -1 for what has not happened.
@@ -91,6 +100,8 @@ export class StreamInfo {
   routeMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined = undefined;
   /** Metadata of the upstream cluster. */
   clusterMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined = undefined;
+  /** Why the account is being logged now, as Envoy's `AccessLogType` calls it. */
+  logType: LogType = 'NotSet';
   /** Body of the answer that was made here, for formats of local replies. */
   localReplyBody: string | undefined = undefined;
 

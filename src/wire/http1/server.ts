@@ -92,12 +92,11 @@ export class Http1ServerCodec implements ServerCodec, OutgoingStream, ReaderSink
   }
 
   receiveEnd(): void {
-    const whole = this.#reader.receiveEnd();
+    const whole = (this.#active && this.#upgrade) || this.#reader.receiveEnd();
     if (this.#reader.dead) return;
     if (this.#active) {
-      // The other way of a tunnel stays open. A client that ends its connection before the answer to a request is taken
-      // to have left, as Envoy does.
-      if (whole && this.#upgrade) return;
+      // A client that ends its connection before the answer to a request, or the end of a tunnel, is taken to have left,
+      // as Envoy does.
       const handler = this.#handler;
       this.#endStream();
       handler.onReset(ResetReason.ConnectionTermination, whole ? '' : 'peer closed in the middle of a request');

@@ -8,7 +8,7 @@ import { brokenOffDetails, failureReply } from './failures.ts';
 const BEFORE = 'upstream connect error or disconnect/reset before headers.';
 
 test('what a client is told of the last attempt', () => {
-  const cases: [Partial<{ reason: ResetReason; transportFailure: string; protocolError: string }>, string, string][] = [
+  const cases: [Partial<{ reason: ResetReason; transportFailure: string }>, string, string][] = [
     [
       { reason: ResetReason.ConnectionTermination },
       `503 ${BEFORE} reset reason: connection termination`,
@@ -25,18 +25,18 @@ test('what a client is told of the last attempt', () => {
       'upstream_reset_before_response_started{connection_timeout}',
     ],
     [
-      { reason: ResetReason.ProtocolError, protocolError: 'http1.codec error' },
+      { reason: ResetReason.ProtocolError },
       `502 ${BEFORE} reset reason: protocol error`,
-      'upstream_reset_before_response_started{protocol_error|http1.codec_error}',
+      'upstream_reset_before_response_started{protocol_error}',
     ],
     [
-      { reason: ResetReason.RemoteReset, transportFailure: 'ignored', protocolError: 'ignored' },
+      { reason: ResetReason.RemoteReset, transportFailure: 'ignored' },
       `503 ${BEFORE} reset reason: remote reset`,
       'upstream_reset_before_response_started{remote_reset}',
     ],
   ];
   for (const [end, said, details] of cases) {
-    const all = { reason: ResetReason.LocalReset, transportFailure: '', protocolError: '', ...end };
+    const all = { reason: ResetReason.LocalReset, transportFailure: '', ...end };
     const reply = failureReply(all, 1, false);
     assert.equal(`${reply.status} ${reply.body}`, said);
     assert.equal(reply.details, details);
@@ -45,13 +45,13 @@ test('what a client is told of the last attempt', () => {
 });
 
 test('says that there was a retry', () => {
-  const end = { reason: ResetReason.RemoteRefused, transportFailure: '', protocolError: '' };
+  const end = { reason: ResetReason.RemoteRefused, transportFailure: '' };
   const text = `${BEFORE} retried and the latest reset reason: remote refused stream reset`;
   assert.equal(failureReply(end, 2, false).body, text);
 });
 
 test('a circuit breaker that is open says so in a header, unless those are suppressed', () => {
-  const end = { reason: ResetReason.Overflow, transportFailure: '', protocolError: '' };
+  const end = { reason: ResetReason.Overflow, transportFailure: '' };
   const reply = failureReply(end, 1, false);
   const headers = Headers.response(503);
   reply.edit?.(headers);

@@ -66,18 +66,16 @@ export function upstreamTimeout(
 /** How an attempt ended without a response. */
 export interface AttemptEnd {
   readonly reason: ResetReason;
-  /** What TCP or TLS said, or the detail of a broken protocol; empty for nothing. */
+  /** What TCP or TLS said; empty for nothing. */
   readonly transportFailure: string;
-  readonly protocolError: string;
 }
 
 /** The answer for a request whose last attempt failed; `attempts` is their number. */
 export function failureReply(end: AttemptEnd, attempts: number, suppressEnvoyHeaders: boolean): LocalReply {
-  const { reason, transportFailure, protocolError } = end;
+  const { reason, transportFailure } = end;
   const text = reasonText(reason, transportFailure);
   const retried = attempts > 1 ? 'retried and the latest ' : '';
-  const transport = reason === ResetReason.ConnectionFailure && transportFailure !== text ? transportFailure : '';
-  const details = protocolError !== '' && reason === ResetReason.ProtocolError ? protocolError : transport;
+  const details = reason === ResetReason.ConnectionFailure && transportFailure !== text ? transportFailure : '';
   const suffix = details === '' ? '' : `|${details.replaceAll(' ', '_')}`;
   const overloaded = reason === ResetReason.Overflow && !suppressEnvoyHeaders;
   return {

@@ -465,7 +465,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     this.#route!.stats?.countResponse(status);
   }
 
-  attemptFailed(attempt: UpstreamRequest, reason: ResetReason, transportFailure: string, protocolError: string): void {
+  attemptFailed(attempt: UpstreamRequest, reason: ResetReason, transportFailure: string): void {
     if (this.#over || !this.#waitedFor.includes(attempt)) return;
     const { info } = this.#callbacks;
     this.#waitedFor.forget(attempt);
@@ -482,8 +482,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
       return;
     }
     if (!attempt.hedged && this.#retryFailure(reason, attempt.requestStarted)) return;
-    const end = { reason, transportFailure, protocolError };
-    const reply = failureReply(end, this.#attempts, this.#config.suppressEnvoyHeaders);
+    const reply = failureReply({ reason, transportFailure }, this.#attempts, this.#config.suppressEnvoyHeaders);
     if (this.#othersMayAnswer) this.#countResponse(this.#cluster!, reply.status);
     else this.#fail(reply);
   }

@@ -1,5 +1,5 @@
 import type { Headers } from '../../../wire/headers.ts';
-import { type MessageError, type OutgoingStream, ResetReason } from '../../../wire/http.ts';
+import { type OutgoingStream, ResetReason } from '../../../wire/http.ts';
 import type { Cancelable, Cluster, UpstreamOptions, UpstreamStreamHandler } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
 import type { UpstreamConnectionInfo } from '../../observe/stream-info.ts';
@@ -17,7 +17,7 @@ export interface AttemptOwner {
   attemptData(attempt: UpstreamRequest, chunk: Uint8Array, end: boolean): void;
   attemptTrailers(attempt: UpstreamRequest, trailers: Headers): void;
   /** No response will come, or no more of it. `transportFailure` is what TCP or TLS said. */
-  attemptFailed(attempt: UpstreamRequest, reason: ResetReason, transportFailure: string, protocolError: string): void;
+  attemptFailed(attempt: UpstreamRequest, reason: ResetReason, transportFailure: string): void;
   attemptTimedOut(attempt: UpstreamRequest, idle: boolean): void;
   /** The upstream takes the request more slowly (true) than it comes, or has caught up (false). */
   attemptBackpressure(high: boolean): void;
@@ -108,7 +108,7 @@ export class UpstreamRequest implements UpstreamStreamHandler {
   onFailure(reason: ResetReason, details: string): void {
     this.#noteFailure(reason, details);
     this.#end();
-    this.#owner.attemptFailed(this, reason, details, '');
+    this.#owner.attemptFailed(this, reason, details);
   }
 
   /** Sends body; `end` ends the request. */
@@ -178,10 +178,10 @@ export class UpstreamRequest implements UpstreamStreamHandler {
     this.#owner.attemptTrailers(this, trailers);
   }
 
-  onReset(reason: ResetReason, details: string): void {
+  onReset(reason: ResetReason): void {
     this.#noteFailure(reason, '');
     this.#end();
-    this.#owner.attemptFailed(this, reason, '', details);
+    this.#owner.attemptFailed(this, reason, '');
   }
 
   #noteFailure(reason: ResetReason, transportFailure: string): void {
@@ -190,10 +190,10 @@ export class UpstreamRequest implements UpstreamStreamHandler {
     this.span.flags = failureFlag(reason);
   }
 
-  onError(error: MessageError): void {
+  onError(): void {
     this.#noteFailure(ResetReason.ProtocolError, '');
     this.#end();
-    this.#owner.attemptFailed(this, ResetReason.ProtocolError, '', error.details);
+    this.#owner.attemptFailed(this, ResetReason.ProtocolError, '');
   }
 
   onWriteBackpressure(high: boolean): void {

@@ -88,6 +88,7 @@ export const tcpProxy: NetworkFilterDefinition<TcpProxy> = {
       create: (callbacks) => new TcpProxyFilter(filterConfig, callbacks),
       refused({ info }) {
         filterConfig.stats.downstream_cx_total++;
+        info.logType = 'TcpConnectionEnd';
         for (const log of filterConfig.accessLogs) log.log(info);
       },
       dispose: () => lease.release(),

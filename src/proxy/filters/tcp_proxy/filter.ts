@@ -279,6 +279,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
     // What waited for an upstream that never was counts as unread.
     if (this.#upstream === undefined) info.bytesReceived = 0;
     info.end = worker.timers.now();
+    info.logType = 'TcpConnectionEnd';
     for (const log of this.#config.accessLogs) log.log(info);
   }
 

@@ -32,6 +32,8 @@ export const SUPPORTED: SupportTable = {
     'response_flag_filter',
     'grpc_status_filter',
     'extension_filter',
+    'metadata_filter',
+    'log_type_filter',
   ],
   'envoy.config.accesslog.v3.StatusCodeFilter': ['comparison'],
   'envoy.config.accesslog.v3.DurationFilter': ['comparison'],
@@ -44,6 +46,8 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.accesslog.v3.HeaderFilter': ['header'],
   'envoy.config.accesslog.v3.ResponseFlagFilter': ['flags'],
   'envoy.config.accesslog.v3.GrpcStatusFilter': ['statuses', 'exclude'],
+  'envoy.config.accesslog.v3.MetadataFilter': ['matcher', 'match_if_key_not_found'],
+  'envoy.config.accesslog.v3.LogTypeFilter': ['types', 'exclude'],
   'envoy.config.accesslog.v3.ExtensionFilter': ['name', 'typed_config'],
   'envoy.config.core.v3.RuntimeUInt32': ['default_value', 'runtime_key'],
   'envoy.config.core.v3.SubstitutionFormatString': [

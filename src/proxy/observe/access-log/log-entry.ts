@@ -35,7 +35,7 @@ export interface EntryContents {
 export function httpEntry(info: StreamInfo, contents: EntryContents): Uint8Array {
   const request = info.requestHeaders;
   const entry = create(HTTPAccessLogEntrySchema, {
-    commonProperties: common(info, contents, AccessLogType.DownstreamEnd),
+    commonProperties: common(info, contents, AccessLogType[info.logType]),
     protocolVersion: VERSIONS[info.protocol] ?? HttpVersion.PROTOCOL_UNSPECIFIED,
     request:
       request === undefined

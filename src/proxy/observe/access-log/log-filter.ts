@@ -3,7 +3,9 @@ import {
   type ComparisonFilter,
   ComparisonFilter_Op,
   type ExtensionFilter,
+  type MetadataFilter,
 } from '../../../api/gen/envoy/config/accesslog/v3/accesslog_pb.ts';
+import { AccessLogType } from '../../../api/gen/envoy/data/accesslog/v3/accesslog_pb.ts';
 import {
   type ExpressionFilter,
   ExpressionFilterSchema,
@@ -19,6 +21,7 @@ import { configTypeName, decodeConfig } from '../../config/typed-config.ts';
 import type { NodeIdentity } from '../../context.ts';
 import { grpcStatusOf } from '../../http/local-reply.ts';
 import { headerTest } from '../../router/header-match.ts';
+import { metadataTest, valueAt } from '../../router/metadata-match.ts';
 import { flagByName } from '../response-flags.ts';
 import type { StreamInfo } from '../stream-info.ts';
 
@@ -101,11 +104,15 @@ export function logFilter(
         return wanted.has(text === undefined ? grpcStatusOf(info.responseCode) : Number(text)) !== exclude;
       };
     }
+    case 'metadataFilter':
+      return metadataFilter(specifier.value, errors.at('metadata_filter'));
+    case 'logTypeFilter': {
+      const types = new Set<number>(specifier.value.types);
+      const { exclude } = specifier.value;
+      return (info) => types.has(AccessLogType[info.logType]) !== exclude;
+    }
     case 'extensionFilter':
       return expressionFilter(specifier.value, context.node, errors.at('extension_filter'));
-    default:
-      errors.add(specifier?.case ?? '', 'is not supported');
-      return undefined;
   }
 }
 
@@ -136,6 +143,19 @@ function expressionFilter(proto: ExtensionFilter, node: NodeIdentity, errors: Co
       if (error instanceof CelError) return false;
       throw error;
     }
+  };
+}
+
+/** A stream without the key is logged, unless the filter says otherwise. */
+function metadataFilter(proto: MetadataFilter, errors: ConfigErrors): LogFilter {
+  const { matcher } = proto;
+  const missing = proto.matchIfKeyNotFound ?? true;
+  if (matcher === undefined) return () => missing;
+  const keys = matcher.path.map((segment) => segment.segment.value ?? '');
+  const test = metadataTest({ ...matcher, invert: false }, errors.at('matcher'));
+  return (info) => {
+    const metadata = info.dynamicMetadata;
+    return valueAt(metadata?.get(matcher.filter), keys) === undefined ? missing : test(metadata);
   };
 }
 

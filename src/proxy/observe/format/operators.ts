@@ -217,6 +217,7 @@ export const OPERATORS: Readonly<Record<string, OperatorCompiler>> = {
   UPSTREAM_CONNECTION_ID: plain((info) => info.upstreamConnection?.id),
   UPSTREAM_TRANSPORT_FAILURE_REASON: plain((info) => nonEmpty(info.upstreamTransportFailure.replaceAll(' ', '_'))),
   DOWNSTREAM_TRANSPORT_FAILURE_REASON: plain((info) => nonEmpty(info.downstreamTransportFailure.replaceAll(' ', '_'))),
+  ACCESS_LOG_TYPE: plain((info) => info.logType),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: plain((info) => info.attemptCount),
   DOWNSTREAM_LOCAL_ADDRESS: plain(address(local)),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain(withoutPort(local)),
