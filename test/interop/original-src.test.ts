@@ -35,9 +35,10 @@ const LISTENERS = {
   transparent: { transparent: true, listener_filters: [DESTINATION, source({ mark: 1337 })] },
 };
 
-async function call(twin: Twin, listener: string, from: string): Promise<string> {
+async function call(twin: Twin, listener: string, from: string, forwarded?: string): Promise<string> {
   const socket = net.connect({ host: '127.0.0.1', port: twin.env.port(listener), localAddress: from });
-  socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+  const header = forwarded === undefined ? '' : `x-forwarded-for: ${forwarded}\r\n`;
+  socket.write(`GET / HTTP/1.1\r\nhost: a\r\n${header}\r\n`);
   const [chunk] = (await once(socket, 'data')) as [Buffer];
   socket.destroy();
   return chunk.toString().split('\r\n\r\n')[1] ?? '';
@@ -71,6 +72,42 @@ test('upstreams see the addresses of clients as with Envoy', { skip: withoutRefe
         const own = ['127.0.0.1', '127.0.0.1', '127.0.0.1'];
         const clients = ['127.0.0.7', '127.0.0.8', '127.0.0.7'];
         assert.deepEqual(seen, kind.endsWith('plain') ? own : clients, twin.program);
+      }
+    });
+  }
+});
+
+const FILTER = 'envoy.filters.http.original_src';
+const HTTP_FILTERS = {
+  without: [],
+  filter: [named(FILTER, 'http.original_src.v3.OriginalSrc')],
+  marked: [named(FILTER, 'http.original_src.v3.OriginalSrc', { mark: 1337 })],
+};
+
+test('upstreams see whom requests come from as with Envoy', { skip: withoutReference || unprivileged }, async (t) => {
+  const names = Object.keys(HTTP_FILTERS) as (keyof typeof HTTP_FILTERS)[];
+  const twins = await twinProxies(t, {
+    listeners: names,
+    servers: { teller },
+    bootstrap: (env) => ({
+      static_resources: {
+        listeners: names.map((name) =>
+          httpListener(name, { port: env.port(name), log: env.log(name), filters: HTTP_FILTERS[name] }),
+        ),
+        clusters: [cluster('backend', env.backend('teller'))],
+      },
+    }),
+  });
+  for (const name of names) {
+    await t.test(name, async () => {
+      for (const twin of [twins.envoy, twins.isthmus]) {
+        const seen: string[] = [];
+        // The last one is whom the header names; connections are not shared between clients.
+        for (const [from, forwarded] of [['127.0.0.7'], ['127.0.0.8'], ['127.0.0.7'], ['127.0.0.7', '127.0.0.9']]) {
+          seen.push(await call(twin, name, from, forwarded));
+        }
+        const clients = ['127.0.0.7', '127.0.0.8', '127.0.0.7', '127.0.0.9'];
+        assert.deepEqual(seen, name === 'without' ? clients.map(() => '127.0.0.1') : clients, twin.program);
       }
     });
   }

@@ -2,6 +2,7 @@ import type { Headers } from '../../wire/headers.ts';
 import type { OutgoingStream, ResetReason, StreamHandler } from '../../wire/http.ts';
 import type { PriorityLoads, PriorityState } from '../lb/priority-load.ts';
 import type { Connection, ConnectionHandler } from '../net/connection.ts';
+import type { ForeignSource } from '../net/socket-options.ts';
 import type { StreamInfo, UpstreamConnectionInfo } from '../observe/stream-info.ts';
 import type { ClusterStats } from './cluster-stats.ts';
 import type { Host, Metadata } from './host.ts';
@@ -42,6 +43,8 @@ export interface UpstreamOptions {
   readonly subjectAltNames: readonly string[] | undefined;
   /** The connection that the request came over, where there is one. */
   readonly downstream?: Connection | undefined;
+  /** Another machine's address to connect from (`original_src`); undefined for this one's. */
+  readonly source?: ForeignSource | undefined;
 }
 
 /** The upstream side of one request. Either `onReady` comes, and the stream's events follow, or `onFailure`. */

@@ -5,7 +5,7 @@ import type { ClusterConfig } from './config.ts';
 import type { ConnectOptions } from './connector.ts';
 import type { HealthCheckConfig } from './health/config.ts';
 import type { Host } from './host.ts';
-import { foreignSource, type PoolProtocol } from './pool-key.ts';
+import type { PoolProtocol } from './pool-key.ts';
 import { type MatchedSocket, matchLabels, type UpstreamSocket } from './upstream-socket.ts';
 
 /** What a cluster says of the connections to its hosts. */
@@ -29,7 +29,7 @@ export function requestConnection(
   return {
     ...common(cluster, cluster.sockets[host.transportIndex]),
     addresses: otherAddresses.length === 0 ? [address] : [address, ...otherAddresses],
-    source: foreignSource(downstream),
+    source: options.source,
     downstream: downstream && {
       local: downstream.local,
       remote: downstream.remote,

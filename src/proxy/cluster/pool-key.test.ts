@@ -28,6 +28,9 @@ test('requests that want something else of a connection never share one', () => 
     key({ subjectAltNames: [] }),
     key({ sni: 'a\nsan ["b"]' }),
     key({ sni: 'a', subjectAltNames: ['b'] }),
+    key({ source: { address: { address: '10.0.0.1', port: 0, family: 4 }, mark: 0 } }),
+    key({ source: { address: { address: '10.0.0.1', port: 0, family: 4 }, mark: 1 } }),
+    key({ source: { address: { address: '10.0.0.2', port: 0, family: 4 }, mark: 0 } }),
     poolKey('http2', OPTIONS, false, false),
     poolKey('auto', OPTIONS, false, false),
   ];

@@ -1,6 +1,4 @@
 import { formatAddress } from '../net/connection.ts';
-import type { ForeignSource } from '../net/socket-options.ts';
-import { ORIGINAL_SOURCE } from '../observe/filter-state.ts';
 import type { UpstreamOptions } from './cluster.ts';
 
 /** The protocol that connections of a pool speak; `auto` where ALPN says. */
@@ -13,7 +11,7 @@ export type PoolProtocol = 'http1' | 'http2' | 'auto';
  */
 export function poolKey(
   protocol: PoolProtocol,
-  { priority, alpn, sni, subjectAltNames, downstream }: UpstreamOptions,
+  { priority, alpn, sni, subjectAltNames, downstream, source }: UpstreamOptions,
   perDownstream: boolean,
   tellsAddresses: boolean,
 ): string {
@@ -22,17 +20,11 @@ export function poolKey(
   if (alpn !== undefined) key += alpnText(alpn);
   if (sni !== undefined) key += `\nsni ${JSON.stringify(sni)}`;
   if (subjectAltNames !== undefined) key += `\nsan ${JSON.stringify(subjectAltNames)}`;
-  if (downstream === undefined) return key;
-  const source = foreignSource(downstream);
   if (source !== undefined) key += `\nas ${formatAddress(source.address)} marked ${source.mark}`;
+  if (downstream === undefined) return key;
   if (perDownstream) key += `\ndownstream ${downstream.id}`;
   if (tellsAddresses) key += `\nfrom ${formatAddress(downstream.remote)} to ${formatAddress(downstream.local)}`;
   return key;
-}
-
-/** Whose address connections for a client are made from, if not from this machine's (`original_src`). */
-export function foreignSource(downstream: UpstreamOptions['downstream']): ForeignSource | undefined {
-  return downstream?.filterState?.get(ORIGINAL_SOURCE) as ForeignSource | undefined;
 }
 
 /** In a mesh every request brings a list, which is the same one each time: its text is put together once. */

@@ -26,6 +26,7 @@ import { networkLocalRatelimit } from './network_local_ratelimit/definition.ts';
 import { networkRatelimit } from './network_ratelimit/definition.ts';
 import { networkRbac } from './network_rbac/definition.ts';
 import { networkSetFilterState } from './network_set_filter_state/definition.ts';
+import { originalSrc } from './original_src/definition.ts';
 import { peerMetadata } from './peer_metadata/definition.ts';
 import { ratelimit } from './ratelimit/definition.ts';
 import { rbac } from './rbac/definition.ts';
@@ -54,6 +55,7 @@ export const HTTP_FILTERS = [
   istioStats,
   jwtAuthn,
   localRatelimit,
+  originalSrc,
   peerMetadata,
   ratelimit,
   rbac,

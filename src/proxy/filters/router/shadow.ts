@@ -33,7 +33,7 @@ export function startShadows(
     copy.append('x-forwarded-for', localAddress);
     const shadow = new Shadow(copy, end);
     shadows.push(shadow);
-    shadow.start(cluster, { ...options, alpn: undefined, downstream: undefined });
+    shadow.start(cluster, { ...options, alpn: undefined, downstream: undefined, source: undefined });
   }
   return shadows;
 }

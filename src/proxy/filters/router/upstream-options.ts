@@ -1,7 +1,8 @@
 import type { Headers } from '../../../wire/headers.ts';
 import type { Cluster, UpstreamOptions } from '../../cluster/cluster.ts';
 import type { Connection } from '../../net/connection.ts';
-import { UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
+import type { ForeignSource } from '../../net/socket-options.ts';
+import { ORIGINAL_SOURCE, UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 import type { RouteAction } from '../../router/route.ts';
 
@@ -27,6 +28,7 @@ export function upstreamOptions(
     sni,
     subjectAltNames,
     downstream,
+    source: info.getFilterState(ORIGINAL_SOURCE) as ForeignSource | undefined,
   };
 }
 

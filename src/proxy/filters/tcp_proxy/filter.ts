@@ -11,8 +11,15 @@ import type {
 import type { Host, Metadata } from '../../cluster/host.ts';
 import { CloseReason, type Connection, type ConnectionHandler } from '../../net/connection.ts';
 import type { NetworkFilterCallbacks } from '../../net/network-filter.ts';
+import type { ForeignSource } from '../../net/socket-options.ts';
 import type { AccessLog } from '../../observe/access-log/access-log.ts';
-import { TCP_PROXY_CLUSTER, UPSTREAM_ALPN, UPSTREAM_SANS, UPSTREAM_SNI } from '../../observe/filter-state.ts';
+import {
+  ORIGINAL_SOURCE,
+  TCP_PROXY_CLUSTER,
+  UPSTREAM_ALPN,
+  UPSTREAM_SANS,
+  UPSTREAM_SNI,
+} from '../../observe/filter-state.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 import { StatGroup } from '../../observe/stats.ts';
 import type { StreamInfo, UpstreamConnectionInfo } from '../../observe/stream-info.ts';
@@ -188,6 +195,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
       sni: info.getFilterState(UPSTREAM_SNI) as string | undefined,
       subjectAltNames: info.getFilterState(UPSTREAM_SANS) as readonly string[] | undefined,
       downstream: this.#client,
+      source: info.getFilterState(ORIGINAL_SOURCE) as ForeignSource | undefined,
     };
   }
 
