@@ -47,6 +47,8 @@ export interface TwinOptions {
   /** The bootstrap without the address of its admin interface. */
   bootstrap(env: TwinEnv): JsonObject;
   readonly logLevel?: string;
+  /** Further flags of the two programs. */
+  readonly flags?: readonly string[];
 }
 
 const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
@@ -137,7 +139,7 @@ export async function start(t: TestContext, program: Twin['program'], options: T
   const config = { ...bootstrap, admin };
   recordConfig(BootstrapSchema, config, program);
   fs.writeFileSync(file, JSON.stringify(program === 'isthmus' ? withoutNamedField(BootstrapSchema, config) : config));
-  const process = startProgram(t, program, file, folder, options.logLevel ?? 'warning');
+  const process = startProgram(t, program, file, folder, options);
   await until(`${program} is ready`, async () => {
     if (process.ended) return true;
     const response = await fetch(`http://127.0.0.1:${adminPort}/ready`);
@@ -150,8 +152,14 @@ export async function start(t: TestContext, program: Twin['program'], options: T
   return new Twin(env, ports, adminPort, backends);
 }
 
-function startProgram(t: TestContext, program: Twin['program'], file: string, folder: string, level: string) {
-  const common = ['-c', file, '--concurrency', '1', '--file-flush-interval-msec', '1', '-l', level];
+function startProgram(
+  t: TestContext,
+  program: Twin['program'],
+  file: string,
+  folder: string,
+  { logLevel: level = 'warning', flags = [] }: TwinOptions,
+) {
+  const common = ['-c', file, '--concurrency', '1', '--file-flush-interval-msec', '1', '-l', level, ...flags];
   const output = path.join(folder, 'output.log');
   const fd = fs.openSync(output, 'w');
   const options = { cwd: ROOT, stdio: ['ignore', fd, fd] as ('ignore' | number)[] };

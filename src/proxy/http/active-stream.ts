@@ -35,6 +35,8 @@ export interface StreamOwner {
   readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
   /** The listener is going away, or this connection has had its share of requests. */
   readonly draining: boolean;
+  /** The listener is going away; clients are told with the next response, however idle they are until then. */
+  readonly toBeDrained: boolean;
   /** This request is to be the last, or among the last, of the connection. */
   drain(): void;
   streamEnded(stream: ActiveStream): void;
@@ -411,7 +413,7 @@ export class ActiveStream implements StreamHandler, FilteredStream, TimedStream 
     this.#responseHeadersSent = true;
     // The rest of a request that was answered early is not waited for: a connection of HTTP/1 ends with it.
     if (!this.#requestEnded && !(this.#upgrade && headers.status === 101)) this.#out.endConnection?.();
-    if (worker.health.failed && config.drainsWhenUnhealthy) this.owner.drain();
+    if (this.owner.toBeDrained || (worker.health.failed && config.drainsWhenUnhealthy)) this.owner.drain();
     cleanUpstreamHeaders(headers, this.#upgrade && headers.status === 101);
     if (config.tracing !== undefined) {
       nameAnsweredOperation(headers, info.trace, this.#route, config.tracing.egress, this.#operationGiven);

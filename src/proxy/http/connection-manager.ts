@@ -33,6 +33,7 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
   #first: Buffer | undefined = undefined;
   #streams = new Set<ActiveStream>();
   #requests = 0;
+  readonly #drain: DrainSignal;
   #draining = false;
   #goneAway = false;
   /** The peer ended the connection while requests were under way. */
@@ -75,8 +76,9 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
         this.#startDrain();
       });
     }
-    this.#stopWatching = drain.onDrain(() => this.#startDrain(drain.urgent));
-    if (drain.draining) this.#startDrain(drain.urgent);
+    this.#drain = drain;
+    this.#stopWatching = drain.onDrain(() => this.#onDrain());
+    this.#onDrain();
   }
 
   get protocol(): 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' {
@@ -87,8 +89,17 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     return this.#draining;
   }
 
+  get toBeDrained(): boolean {
+    return this.#drain.draining;
+  }
+
   drain(): void {
     this.#startDrain();
+  }
+
+  /** Without haste a client is told with its next response, as with Envoy. */
+  #onDrain(): void {
+    if (this.#drain.urgent) this.#startDrain();
   }
 
   #startCodec(http2: boolean): ServerCodec {
@@ -208,15 +219,14 @@ export class HttpConnectionManager implements ConnectionHandler, ServerCallbacks
     });
   }
 
-  /** The connection is to end with its next response, and at once if it has nothing to do and `endsIdle`. */
-  #startDrain(endsIdle = true): void {
+  /** The connection is to end with its next response, and at once if it has nothing to do. */
+  #startDrain(): void {
     if (this.#closing) return;
     if (!this.#draining) {
       this.#draining = true;
       this.config.stats.downstream_cx_drain_close++;
       if (this.#codec) this.#drainCodec(this.#codec);
     }
-    if (!endsIdle) return;
     const codec = this.#codec;
     if (codec === undefined) {
       this.connection.close();
