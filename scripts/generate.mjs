@@ -73,7 +73,7 @@ function stage() {
 /** The files to generate: all of Envoy's v3 API that a mesh can meet, and our own; their imports follow. */
 function wanted() {
   const skip =
-    /^envoy\/(annotations|service\/(trace|metrics|accesslog\/v2|tap|event_reporting|load_stats|runtime|status|extension)|data\/(tap|dns)|extensions\/(quic|watchdog|geoip_providers|filters\/udp)|config\/(trace\/v3\/(opencensus|trace)|retry|filter))/;
+    /^envoy\/(annotations|service\/(trace|metrics|accesslog\/v2|tap|event_reporting|load_stats|status|extension)|data\/(tap|dns)|extensions\/(quic|watchdog|geoip_providers|filters\/udp)|config\/(trace\/v3\/(opencensus|trace)|retry|filter))/;
   return [
     ...protoFiles(STAGE).filter((f) => /^envoy\/.*(\/v3\/|^envoy\/type\/)/.test(f) && !skip.test(f)),
     'udpa/type/v1/typed_struct.proto',

@@ -60,7 +60,9 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.trace.v3.Tracing': ['http'],
   'envoy.config.trace.v3.Tracing.Http': ['name', 'typed_config'],
   [`${V3}.LayeredRuntime`]: ['layers'],
-  [`${V3}.RuntimeLayer`]: ['name', 'static_layer', 'admin_layer'],
+  [`${V3}.RuntimeLayer`]: ['name', 'static_layer', 'disk_layer', 'admin_layer', 'rtds_layer'],
+  [`${V3}.RuntimeLayer.DiskLayer`]: ['symlink_root', 'subdirectory', 'append_service_cluster'],
+  [`${V3}.RuntimeLayer.RtdsLayer`]: ['name', 'rtds_config'],
   [`${V3}.RuntimeLayer.AdminLayer`]: [],
   [`${V3}.Watchdog`]: [
     'miss_timeout',

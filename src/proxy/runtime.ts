@@ -1,5 +1,9 @@
+import path from 'node:path';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { LayeredRuntime } from '../api/gen/envoy/config/bootstrap/v3/bootstrap_pb.ts';
+import { messageOf } from '../base/errors.ts';
+import type { ConfigErrors } from './config/errors.ts';
+import { readDiskLayer } from './disk-layer.ts';
 import { StatGroup } from './observe/stats.ts';
 
 const GAUGES: ReadonlySet<string> = new Set([
@@ -23,10 +27,15 @@ class RuntimeStats extends StatGroup {
   override_dir_not_exists = 0;
 }
 
+type Values = Map<string, RuntimeValue>;
+
 interface Layer {
   readonly name: string;
   readonly admin: boolean;
-  values: Map<string, RuntimeValue>;
+  /** Folder of a layer that is read again whenever the runtime is loaded. */
+  readonly folder: string | undefined;
+  /** Undefined while there is no such layer: its folder is missing, or wrong. */
+  values: Values | undefined;
 }
 
 /** A value, and the text that it was given as. */
@@ -48,21 +57,40 @@ const MAX_OVERRIDES = 10_000;
 
 /** `layered_runtime`: values that switch behaviour, in layers of which later ones win. */
 export class Runtime {
+  /** What is wrong with the folders of layers, at the last load. */
+  problems: readonly string[] = [];
   readonly stats = new RuntimeStats();
   readonly #layers: readonly Layer[];
   #final = new Map<string, RuntimeValue>();
 
-  constructor(config: LayeredRuntime | undefined) {
-    this.#layers = (config?.layers ?? []).map(({ name, layerSpecifier }) => {
-      const values = new Map<string, RuntimeValue>();
-      if (layerSpecifier.case === 'staticLayer') flatten('', layerSpecifier.value, values);
-      return { name, admin: layerSpecifier.case === 'adminLayer', values };
+  /** `cluster` is the node's, which a folder may end with. */
+  constructor(config: LayeredRuntime | undefined, cluster: string, errors: ConfigErrors) {
+    this.#layers = (config?.layers ?? []).map(({ name, layerSpecifier: spec }, i, all) => {
+      const at = errors.at('layers').at(i);
+      if (all.findIndex((other) => other.name === name) < i) at.add('name', `${name} stands there twice`);
+      const isSecond = all.findIndex(({ layerSpecifier }) => layerSpecifier.case === 'adminLayer') < i;
+      if (spec.case === 'adminLayer' && isSecond) at.add('admin_layer', 'there may be one only');
+      const { symlinkRoot, subdirectory, appendServiceCluster } = spec.case === 'diskLayer' ? spec.value : NO_DISK;
+      return {
+        name,
+        admin: spec.case === 'adminLayer',
+        folder:
+          spec.case === 'diskLayer'
+            ? path.join(symlinkRoot, subdirectory, appendServiceCluster ? cluster : '')
+            : undefined,
+        values: spec.case === 'staticLayer' ? structValues(spec.value) : new Map(),
+      };
     });
-    this.#load();
+    this.load();
   }
 
+  /** Names of the layers that there are. */
   get layers(): readonly string[] {
-    return this.#layers.map(({ name }) => name);
+    return this.#present.map(({ name }) => name);
+  }
+
+  get #present(): readonly (Layer & { readonly values: Values })[] {
+    return this.#layers.filter((layer): layer is Layer & { values: Values } => layer.values !== undefined);
   }
 
   /** The value of a key, or undefined if no layer has it. */
@@ -83,14 +111,14 @@ export class Runtime {
     return [...this.#final].map(([key, final]) => ({
       key,
       final,
-      values: this.#layers.map(({ values }) => values.get(key)),
+      values: this.#present.map(({ values }) => values.get(key)),
     }));
   }
 
   /** Sets keys in the admin layer; an empty text takes the key out again. False if there is no such layer or no room. */
   modify(changes: ReadonlyMap<string, string>): boolean {
     const layer = this.#layers.find(({ admin }) => admin);
-    if (layer === undefined) return false;
+    if (layer?.values === undefined) return false;
     const values = new Map(layer.values);
     for (const [key, text] of changes) {
       if (text === '') values.delete(key);
@@ -99,19 +127,55 @@ export class Runtime {
     if (values.size > MAX_OVERRIDES) return false;
     layer.values = values;
     this.stats.admin_overrides_active = values.size > 0 ? 1 : 0;
-    this.#load();
+    this.load();
     return true;
   }
 
-  #load(): void {
-    const final = new Map<string, RuntimeValue>();
-    for (const { values } of this.#layers) for (const [key, value] of values) final.set(key, value);
-    this.#final = final;
-    this.stats.load_success++;
-    this.stats.override_dir_not_exists++;
-    this.stats.num_keys = final.size;
-    this.stats.num_layers = this.#layers.length;
+  /** Replaces the values of a layer that is discovered (RTDS), by its place. */
+  setLayer(index: number, struct: JsonObject): void {
+    this.#layers[index].values = structValues(struct);
+    this.load();
   }
+
+  /** Reads the layers that lie in folders, and puts all of them together. One that cannot be read is left out. */
+  load(): void {
+    const problems: string[] = [];
+    let folders = 0;
+    for (const layer of this.#layers) {
+      if (layer.folder === undefined) continue;
+      try {
+        layer.values = textValues(readDiskLayer(layer.folder));
+        if (layer.values !== undefined) folders++;
+      } catch (error) {
+        layer.values = undefined;
+        problems.push(`layer ${layer.name}: ${messageOf(error)}`);
+      }
+    }
+    const final = new Map<string, RuntimeValue>();
+    const present = this.#present;
+    for (const { values } of present) for (const [key, value] of values) final.set(key, value);
+    this.#final = final;
+    this.problems = problems;
+    if (problems.length === 0) this.stats.load_success++;
+    else this.stats.load_error++;
+    // Envoy's names speak of the second folder, which once overrode the first.
+    if (folders > 1) this.stats.override_dir_exists++;
+    else this.stats.override_dir_not_exists++;
+    this.stats.num_keys = final.size;
+    this.stats.num_layers = present.length;
+  }
+}
+
+const NO_DISK = { symlinkRoot: '', subdirectory: '', appendServiceCluster: false };
+
+function textValues(texts: ReadonlyMap<string, string> | undefined): Values | undefined {
+  return texts && new Map([...texts].map(([key, text]) => [key, { text, value: parse(text) }]));
+}
+
+function structValues(struct: JsonObject): Values {
+  const values: Values = new Map();
+  flatten('', struct, values);
+  return values;
 }
 
 /** Structs nest keys by dots, but for those that are a fraction. */

@@ -42,6 +42,7 @@ import type { StatsSink } from './observe/sinks/sink.ts';
 import { Tracers } from './observe/tracing/tracers.ts';
 import { maxDownstreamConnections } from './overload.ts';
 import { Runtime } from './runtime.ts';
+import { RuntimeLayers } from './runtime-layers.ts';
 import { ServerStats } from './server-stats.ts';
 import { Sources } from './sources.ts';
 import { TransportSockets } from './transport-sockets.ts';
@@ -103,6 +104,7 @@ export class ProxyServer implements AdminProxy {
   readonly #errors = new ConfigErrors();
   readonly #collectors: LogCollectors;
   readonly #flusher: StatsFlusher;
+  readonly #runtimeLayers: RuntimeLayers;
   readonly #tracers: Tracers;
   #admin: AdminServer | undefined = undefined;
   #whenLive: (() => void)[] = [];
@@ -111,14 +113,22 @@ export class ProxyServer implements AdminProxy {
     const { bootstrap, logging } = options;
     this.options = options;
     const log = logging.scope('main');
-    this.runtime = new Runtime(bootstrap.layeredRuntime);
+    const node = nodeIdentity(bootstrap, options);
+    this.runtime = new Runtime(bootstrap.layeredRuntime, node.cluster, this.#errors.at('layered_runtime'));
     const worker = new Worker({
-      node: nodeIdentity(bootstrap, options),
+      node,
       log,
       runtime: this.runtime,
       unknownFields: new UnknownFields(options.unknownFields ?? 'warn', this.stats, logging.scope('config')),
       addresses: options.addresses,
     });
+    this.#runtimeLayers = new RuntimeLayers(
+      this.runtime,
+      bootstrap.layeredRuntime,
+      worker,
+      logging.scope('runtime'),
+      this.#errors.at('layered_runtime'),
+    );
     this.stats.static_unknown_fields = options.staticUnknownFields ?? 0;
     this.worker = worker;
     this.stats.show(worker.stats);
@@ -271,6 +281,7 @@ export class ProxyServer implements AdminProxy {
       configSourceSpec(dynamicResources.ldsConfig, errors.at('dynamic_resources').at('lds_config'));
     this.#throwErrors();
     await new Promise<void>((resolve) => this.clusters.whenPrimaryInitialized(resolve));
+    await this.#runtimeLayers.start();
     if (cds) this.clusters.subscribe(cds);
     await new Promise<void>((resolve) => this.clusters.whenInitialized(resolve));
     const listeners = staticResources?.listeners ?? [];
@@ -401,6 +412,7 @@ export class ProxyServer implements AdminProxy {
   /** Ends everything at once. */
   stop(): void {
     this.#flusher.stop();
+    this.#runtimeLayers.close();
     this.listeners.close();
     this.#collectors.flush();
     this.clusters.close();
