@@ -10,6 +10,7 @@ test('how a client gave up', () => {
   const cases: [ResetReason, string, number, string][] = [
     [ResetReason.RemoteReset, '', ResponseFlag.DownstreamRemoteReset, 'http2.remote_reset'],
     [ResetReason.ProtocolError, 'http2.x', ResponseFlag.DownstreamProtocolError, 'http2.x'],
+    [ResetReason.Overflow, 'http2.too_many_headers', ResponseFlag.DownstreamRemoteReset, 'http2.too_many_headers'],
     [
       ResetReason.ConnectionTermination,
       '',

@@ -271,17 +271,27 @@ test('tokens that prove nothing', async () => {
     const headers = sent === '' ? [] : [`authorization: Bearer ${sent}`];
     answers.push([what, expected, await ask('tokens.example', '/', headers)]);
   }
+  // By HTTP/2 nothing but an end of the stream says so to who sent it. This is what a client may be able to send at all.
+  const large = token(known, { ...claims, filler: 'x'.repeat(46_000) });
+  const reset = await mesh.curl([
+    ...['--http2-prior-knowledge', '-H', 'host: tokens.example', '-H', `authorization: Bearer ${large}`],
+    `http://${mesh.gateway(80)}/`,
+  ]);
+  assert.deepEqual([reset.stdout, /INTERNAL_ERROR/.test(reset.stderr)], ['', true]);
   const linesOf = await loggedOf('tokens.example', '/', [`authorization: Bearer ${good}`]);
   for (const [what, expected, { status, got, mark }] of answers) {
     assert.equal(got, undefined, `${what} came to the program`);
     assert.equal(status, expected, what);
     // Of headers that are too large none is read: the line says that and nothing of the request.
-    const refusals = linesOf(expected === 431 ? '-' : mark).filter((line) => !line.includes(' via_upstream'));
+    const about = linesOf(expected === 431 ? '-' : mark).filter((line) => !line.includes(' http2.'));
+    const refusals = about.filter((line) => !line.includes(' via_upstream'));
     assert.equal(refusals.length, 1, `${what} is told of once: ${refusals}`);
     if (expected === 431) assert.match(refusals[0]!, / 431 .*http1\.headers_too_large/);
   }
+  const ofHttp2 = linesOf('-').filter((line) => line.includes(' http2.'));
+  assert.deepEqual(ofHttp2, ['mark=- 0 http2.header_list_size_too_large']);
   const all = logs();
-  for (const [what, sent] of table) {
+  for (const [what, sent] of [...table, ['oversized, by HTTP/2', large]] as const) {
     for (const part of sent.split('.').filter((text) => text.length > 30)) {
       assert.ok(!all.includes(part.slice(0, 1000)), `a part of a token is in a log: ${what}`);
     }
