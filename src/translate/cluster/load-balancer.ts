@@ -8,6 +8,7 @@ import {
 } from '../../api/gen/envoy/config/cluster/v3/cluster_pb.ts';
 import { PercentSchema } from '../../api/gen/envoy/type/v3/percent_pb.ts';
 import type { LoadBalancer, ZoneAwareLoadBalancer } from '../../config/kinds/shared/traffic-policy.ts';
+import type { Endpoint } from '../../registry/endpoint.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { applyLocality, localitySettings, zoneAwareSettings } from '../endpoint/locality.ts';
 import { duration } from '../proto/values.ts';
@@ -20,6 +21,7 @@ export function applyLoadBalancer(
   settings: LoadBalancer | undefined,
   port: ServicePort,
   service: Service,
+  members: readonly (readonly Endpoint[])[],
 ): void {
   const { features, mesh } = proxy;
   // Rather nobody answers than one that said it cannot.
@@ -39,7 +41,7 @@ export function applyLoadBalancer(
     }).localityConfigSpecifier;
   }
   if (cluster.loadAssignment !== undefined && locality !== undefined) {
-    applyLocality(cluster.loadAssignment, undefined, proxy, locality, failover);
+    applyLocality(cluster.loadAssignment, members, proxy, locality, failover);
   }
 
   if (discoveryType(cluster) === Cluster_DiscoveryType.ORIGINAL_DST) {

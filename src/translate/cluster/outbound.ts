@@ -8,6 +8,7 @@ import {
 import { ApiVersion } from '../../api/gen/envoy/config/core/v3/config_source_pb.ts';
 import { HealthStatus } from '../../api/gen/envoy/config/core/v3/health_check_pb.ts';
 import type { Subset } from '../../config/kinds/destination-rule/schema.ts';
+import type { Endpoint } from '../../registry/endpoint.ts';
 import type { Service, ServicePort } from '../../registry/service.ts';
 import { dnsCacheOf, resolveByRequest } from '../dynamic-dns.ts';
 import { endpointGroups } from '../endpoint/load-assignment.ts';
@@ -52,6 +53,11 @@ export function outboundClusters(proxy: ProxyView, service: Service, port: Servi
   return clusters;
 }
 
+/** Whether each request names its host itself. Mutual TLS that is forwarded by its server name does not say more than the service. */
+function namedByRequests(service: Service, mode: ClusterMode): boolean {
+  return service.resolution === 'DYNAMIC_DNS' && mode === 'normal';
+}
+
 interface Context {
   readonly service: Service;
   readonly port: ServicePort;
@@ -67,6 +73,7 @@ function outboundClusterOf(
 ): ClusterDraft | undefined {
   const { service, port, rule, mode } = context;
   const subsetName = subset?.name ?? '';
+  const byRequest = namedByRequests(service, mode);
   const name = (mode === 'normal' ? outboundCluster : sniCluster)(port.port, subsetName, service.hostname);
   const policy = subsetPolicy(generalPolicy(proxy.mesh, rule, port.port), subset?.trafficPolicy, port.port);
   const type = typeOf(proxy, service, subset, general);
@@ -87,19 +94,20 @@ function outboundClusterOf(
     endpoints: endpoints.map(({ group }) => group),
     portOverride: service.passthroughTargetPorts.get(port.port),
     // Hosts that requests bring are nobody's endpoints.
-    services: service.resolution === 'DYNAMIC_DNS' ? [] : [service],
+    services: byRequest ? [] : [service],
   });
   if (draft === undefined) return undefined;
   const { cluster } = draft;
-  const dnsCache = dnsCacheOf(proxy, service);
+  const dnsCache = byRequest ? dnsCacheOf(proxy, service) : undefined;
   const pattern = proxy.mesh.outboundClusterStatName;
-  if (pattern) {
+  if (pattern && !byRequest) {
     const { hostname } = service;
     cluster.altStatName = delimited(statName(pattern, { hostname, subset: subsetName, port, targetPort: 0, service }));
   }
-  if (dnsCache !== undefined) cluster.commonLbConfig = undefined;
-  if (subset === undefined) keepDraining(proxy, cluster, service);
-  applyPolicy(proxy, draft, context, policy, subsetName, subset);
+  if (byRequest) cluster.commonLbConfig = undefined;
+  else if (subset === undefined && mode === 'normal') keepDraining(proxy, cluster, service);
+  const members = endpoints.map((group) => group.members);
+  applyPolicy(proxy, draft, context, policy, subsetName, subset, members);
   if (dnsCache !== undefined) {
     resolveByRequest(cluster, dnsCache, cluster.transportSocket !== undefined && !draft.namesFollowRequests);
   }
@@ -116,7 +124,8 @@ function outboundClusterOf(
     }).edsClusterConfig;
   }
   applyMetadataExchange(proxy, cluster);
-  writeMetadata(istioMetadataOf(cluster), context, subset, policy);
+  const metadata = ownMetadata(context, subset, policy);
+  if (Object.keys(metadata).length > 0) Object.assign(istioMetadataOf(cluster), metadata);
   return draft;
 }
 
@@ -127,13 +136,14 @@ function applyPolicy(
   policy: ClusterPolicy | undefined,
   subsetName: string,
   subset: Subset | undefined,
+  members: readonly (readonly Endpoint[])[],
 ): void {
   const { cluster } = draft;
   applyConnectionPool(draft, proxy.mesh, policy?.connectionPool, policy?.retryBudget);
   applyH2Upgrade(draft, proxy.mesh, port, policy?.connectionPool);
   applyOutlierDetection(cluster, policy?.outlierDetection, proxy.features);
-  if (service.resolution !== 'DYNAMIC_DNS') {
-    applyLoadBalancer(proxy, cluster, policy?.loadBalancer, port, service);
+  if (!namedByRequests(service, mode)) {
+    applyLoadBalancer(proxy, cluster, policy?.loadBalancer, port, service, members);
   }
   if (mode === 'normal') {
     const loadBalancer =
@@ -199,17 +209,19 @@ function keepDraining(proxy: ProxyView, cluster: Cluster, service: Service): voi
   }).commonLbConfig;
 }
 
-function writeMetadata(
-  metadata: JsonObject,
+/** What Istio's metadata of a cluster says besides its services. */
+function ownMetadata(
   { service, rule }: Context,
   subset: Subset | undefined,
   policy: ClusterPolicy | undefined,
-): void {
+): JsonObject {
+  const metadata: JsonObject = {};
   if (service.meshExternal && subset === undefined) metadata.external = true;
-  if (rule === undefined) return;
+  if (rule === undefined) return metadata;
   metadata.config = configPath(rule.from[0]!);
   if (subset !== undefined) metadata.subset = subset.name;
   // The program's own TLS is not the mesh's: its ALPN is left alone.
   const mode = policy?.tls?.mode;
   if (mode === 'SIMPLE' || mode === 'MUTUAL') metadata.alpn_override = 'false';
+  return metadata;
 }

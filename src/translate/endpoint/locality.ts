@@ -73,12 +73,11 @@ export function localitySettings(
 }
 
 /**
- * Weighs or ranks groups of endpoints by how near they are to a proxy. `members` are the endpoints behind each group,
- * which priority by label needs; clusters that carry their own endpoints do without.
+ * Weighs or ranks groups of endpoints by how near they are to a proxy. `members` are the endpoints behind each group.
  */
 export function applyLocality(
   assignment: ClusterLoadAssignment,
-  members: readonly (readonly Endpoint[])[] | undefined,
+  members: readonly (readonly Endpoint[])[],
   proxy: { readonly locality: Locality; readonly labels: Labels },
   settings: LocalitySettings,
   detectsOutliers: boolean,
@@ -94,7 +93,7 @@ export function applyLocality(
     rankByLocality(assignment, proxy.locality, settings);
     return;
   }
-  if (members !== undefined) rankByLabels(assignment, members, proxy.labels, priorities);
+  rankByLabels(assignment, members, proxy.labels, priorities);
   if (always || setting.failover?.length) rankByLocality(assignment, proxy.locality, settings);
 }
 

@@ -132,11 +132,11 @@ function httpFilters(
   for (const value of statsFilters(proxy, listenerClass)) {
     filters.push(create(HttpFilterSchema, { name: STATS_FILTER, configType: { case: 'typedConfig', value } }));
   }
+  if (features.persistentSessions && listenerClass !== 'inbound') filters.push(STATEFUL_SESSION);
   if (listenerClass === 'outbound') {
     const caches = [service && dnsCacheOf(proxy, service), unknownHostsCache(proxy)];
     for (const cache of caches) if (cache !== undefined) filters.push(dynamicForwardProxyFilter(cache));
   }
-  if (features.persistentSessions && listenerClass !== 'inbound') filters.push(STATEFUL_SESSION);
   filters.push(routerFilter(headers.debugHeaders));
   return filters;
 }

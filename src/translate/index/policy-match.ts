@@ -55,13 +55,16 @@ export class PolicyIndex<Spec extends Attached> {
     return this.#byNamespace.get(namespace) ?? [];
   }
 
-  /** The policies for a workload: those of the root namespace, which are for the whole mesh, and those of its own. */
-  for(target: PolicyTarget): readonly ConfigObject<Spec>[] {
-    const key = JSON.stringify([target.namespace, target.labels]);
+  /**
+   * The policies for a workload: those of the root namespace, which are for the whole mesh, those of its own, and those of
+   * the namespace of the service that it calls, where they guard that.
+   */
+  for(target: PolicyTarget, serviceNamespace = target.namespace): readonly ConfigObject<Spec>[] {
+    const key = JSON.stringify([target.namespace, target.labels, serviceNamespace]);
     let found = this.#found.get(key);
     if (found === undefined) {
-      const own = target.namespace === this.#rootNamespace ? [] : this.in(target.namespace);
-      found = [...this.in(this.#rootNamespace), ...own].filter((policy) => isFor(policy, target));
+      const namespaces = new Set([this.#rootNamespace, target.namespace, serviceNamespace]);
+      found = [...namespaces].flatMap((namespace) => this.in(namespace)).filter((policy) => isFor(policy, target));
       this.#found.set(key, found);
     }
     return found;

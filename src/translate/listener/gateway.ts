@@ -7,7 +7,7 @@ import { listenerName } from '../names.ts';
 import { socketAddress } from '../proto/values.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { accessLogs } from '../telemetry/access-log.ts';
-import { acceptLimit, additionalAddresses } from './bind.ts';
+import { acceptLimit, additionalAddresses, exactBalance } from './bind.ts';
 import { buildChain, type ChainSpec, chainMatch, conflict, needsTlsInspector } from './filter-chain.ts';
 import { type ClaimedNames, gatewayChains } from './gateway-chains.ts';
 import type { BuiltListener } from './outbound.ts';
@@ -45,6 +45,7 @@ function build(proxy: ProxyView, name: string, { addresses, chains, port }: Entr
     address: socketAddress(address!, port),
     additionalAddresses: additionalAddresses(proxy, others, port),
     trafficDirection: TrafficDirection.OUTBOUND,
+    ...(proxy.node.outboundExactBalance ? { connectionBalanceConfig: exactBalance() } : {}),
     ...acceptLimit(proxy),
     ...(bufferLimit === undefined ? {} : { perConnectionBufferLimitBytes: bufferLimit }),
     listenerFilters: [

@@ -19,6 +19,7 @@ import {
   VIRTUAL_INBOUND_CATCH_ALL_HTTP,
 } from '../names.ts';
 import { exchangeFilters, networkFilters } from '../network/filters.ts';
+import { protocolFilters } from '../network/protocol-filters.ts';
 import { tcpProxyFilter } from '../network/tcp-proxy.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { inboundRouteTable } from '../route/inbound-table.ts';
@@ -138,5 +139,6 @@ function tcpFilters(proxy: ProxyView, { cluster, hostname, port, service, target
     ? statName(pattern, { hostname, subset: '', port, targetPort: undefined, service })
     : cluster;
   const terminal = tcpProxyFilter(proxy, { listenerClass: 'inbound', statPrefix, cluster });
-  return networkFilters(proxy, { listenerClass: 'inbound', port: targetPort }, terminal, true);
+  const ends = protocolFilters(proxy, port.protocol, terminal, statPrefix, cluster);
+  return networkFilters(proxy, { listenerClass: 'inbound', port: targetPort }, ends, true);
 }

@@ -161,7 +161,9 @@ class OutboundPlan {
     };
 
     if (port.protocol === 'HTTP_PROXY') {
-      if (current === undefined) replace([http(false)], port.protocol);
+      // A port of HTTP proxies is no other service's, whichever is older.
+      if (current !== undefined && current.owner !== service.hostname) current.dropped.add(current.owner);
+      replace([http(false)], port.protocol);
       return;
     }
     if (current !== undefined && serverFirst(port.protocol, current.protocol)) {

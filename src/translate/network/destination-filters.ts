@@ -7,7 +7,9 @@ import type { DestinationRule } from '../index/destination-rules.ts';
 import { outboundCluster } from '../names.ts';
 import type { ProxyView } from '../proxy-view.ts';
 import { destinationCluster } from '../route/http-route.ts';
+import { authorizationOf } from '../security/authorization.ts';
 import { networkFilters } from './filters.ts';
+import { protocolFilters } from './protocol-filters.ts';
 import { tcpProxyFilter } from './tcp-proxy.ts';
 
 /** The filters of connections that a TCP or TLS rule of a VirtualService takes. */
@@ -32,14 +34,18 @@ export function ruleFilters(
       }));
     const statPrefix = `${owner.name}.${owner.namespace}`;
     const terminal = tcpProxyFilter(proxy, { listenerClass, statPrefix, cluster: clusters, rule, tunnels: true });
-    return networkFilters(proxy, { listenerClass, port: port.port }, terminal, exchanges);
+    // Redis cannot be split: all of it goes where the first destination is.
+    const cluster = destinationCluster(first.destination, firstService, port.port);
+    const ends = protocolFilters(proxy, port.protocol, terminal, statPrefix, cluster);
+    return networkFilters(proxy, { listenerClass, port: port.port }, ends, exchanges);
   }
   const { destination } = first;
   const subset = destination.subset ?? '';
   const cluster = destinationCluster(destination, firstService, port.port);
   const statPrefix = outboundStatPrefix(proxy, firstService, destination.host, subset, port) ?? cluster;
   const terminal = tcpProxyFilter(proxy, { listenerClass, statPrefix, cluster, rule, subset, tunnels: true });
-  return networkFilters(proxy, { listenerClass, port: port.port }, terminal, exchanges);
+  const ends = protocolFilters(proxy, port.protocol, terminal, statPrefix, cluster);
+  return networkFilters(proxy, { listenerClass, port: port.port }, ends, exchanges);
 }
 
 /** The filters of connections to a service for which there is no rule. */
@@ -52,9 +58,13 @@ export function serviceFilters(proxy: ProxyView, service: Service, port: Service
   const rule: DestinationRule | undefined = proxy.destinationRule(service);
   const terminal = tcpProxyFilter(proxy, { listenerClass, statPrefix, cluster, rule, tunnels: true });
   const cache = dnsCacheOf(proxy, service);
-  const authorizes = cache !== undefined;
-  const filters = networkFilters(proxy, { listenerClass, port: port.port }, terminal, false, authorizes);
-  return cache === undefined ? filters : [...filters.slice(0, -1), sniForwardProxyFilter(cache, number), terminal];
+  // Whoever may name hosts by a wildcard is asked, as the service's own proxy would.
+  const guards = cache === undefined ? undefined : authorizationOf(proxy, service.namespace);
+  const ends =
+    cache === undefined
+      ? protocolFilters(proxy, port.protocol, terminal, statPrefix, cluster)
+      : [sniForwardProxyFilter(cache, number), terminal];
+  return networkFilters(proxy, { listenerClass, port: port.port }, ends, false, guards);
 }
 
 /** The cluster's name in statistics by `outboundClusterStatName`; undefined where it is the cluster's own. */

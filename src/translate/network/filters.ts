@@ -3,7 +3,7 @@ import { type Filter, FilterSchema } from '../../api/gen/envoy/config/listener/v
 import { type ExtendedListener, extensionNetworkFilters, type Phase } from '../extension/traffic-extensions.ts';
 import { TCP_METADATA_EXCHANGE } from '../filters/metadata-exchange.ts';
 import type { ListenerClass, ProxyView } from '../proxy-view.ts';
-import { authorizationOf } from '../security/authorization.ts';
+import { type Authorization, authorizationOf } from '../security/authorization.ts';
 import { STATS_FILTER, statsFilters } from '../telemetry/metrics.ts';
 
 /** Istio's metrics of TCP, where telemetry wants them. */
@@ -18,20 +18,25 @@ export function exchangeFilters({ features }: ProxyView): Filter[] {
   return features.metadataExchange ? [TCP_METADATA_EXCHANGE] : [];
 }
 
+const NOBODY_ASKED: Guards = { customTcp: [], tcp: [] };
+
+/** What decides who may open a connection. */
+type Guards = Pick<Authorization, 'customTcp' | 'tcp'>;
+
 /**
- * All filters of a connection that carries no HTTP. Sidecars do not ask who may call out, unless they are to resolve the name that the
- * client says (`authorizes`); gateways do.
+ * All filters of a connection that carries no HTTP. Sidecars do not ask who may call out, unless it is said (`guards`); gateways
+ * and those that are called do.
  */
 export function networkFilters(
   proxy: ProxyView,
   listener: ExtendedListener,
-  terminal: Filter,
+  terminal: readonly Filter[],
   exchanges: boolean,
-  authorizes = listener.listenerClass !== 'outbound',
+  guards?: Guards,
 ): Filter[] {
   const { listenerClass } = listener;
   const extensions = (phase: Phase) => extensionNetworkFilters(proxy, listener, phase);
-  const { customTcp, tcp } = authorizes ? authorizationOf(proxy) : { customTcp: [], tcp: [] };
+  const { customTcp, tcp } = guards ?? (listenerClass === 'outbound' ? NOBODY_ASKED : authorizationOf(proxy));
   return [
     ...(exchanges ? exchangeFilters(proxy) : []),
     ...customTcp,
@@ -41,6 +46,6 @@ export function networkFilters(
     ...extensions('STATS'),
     ...extensions('UNSPECIFIED'),
     ...tcpStatsFilters(proxy, listenerClass),
-    terminal,
+    ...terminal,
   ];
 }

@@ -65,7 +65,8 @@ function patchNetworkFilters(ready: ChainPatches, listener: Listener, chain: Fil
   }
   for (const filter of chain.filters) {
     for (const patch of ready.network) {
-      if (!merges(patch) || !matchesChain(patch, listener, chain) || !matchesNetworkFilter(patch, filter)) continue;
+      if (patch.operation !== 'MERGE' || !matchesChain(patch, listener, chain)) continue;
+      if (!matchesNetworkFilter(patch, filter)) continue;
       mergeExtension(filter, patch.value as Filter | undefined);
     }
     if (filter.name !== HTTP_CONNECTION_MANAGER) continue;

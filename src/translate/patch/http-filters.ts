@@ -8,7 +8,7 @@ import {
 } from '../../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import { pack } from '../proto/any.ts';
 import { matchesHttpFilter, namesHttpFilter } from './listener-match.ts';
-import { editList, merges } from './lists.ts';
+import { editList } from './lists.ts';
 import { mergeExtension } from './merge.ts';
 import type { ReadyPatch } from './patch-set.ts';
 
@@ -23,7 +23,8 @@ export function patchHttpFilters(patches: readonly ReadyPatch[], filter: Filter)
   }
   for (const item of manager.httpFilters) {
     for (const patch of patches) {
-      if (merges(patch) && matchesHttpFilter(patch, item)) mergeExtension(item, patch.value as HttpFilter | undefined);
+      if (patch.operation === 'MERGE' && matchesHttpFilter(patch, item))
+        mergeExtension(item, patch.value as HttpFilter | undefined);
     }
   }
   filter.configType = { case: 'typedConfig', value: pack(HttpConnectionManagerSchema, manager) };

@@ -37,7 +37,7 @@ export function editList<Desc extends DescMessage>(
   }
 }
 
-/** Whether a patch changes what is there, rather than add or remove. */
+/** Whether a patch changes what is there, rather than add or remove. Filters have no lists to replace: of them only MERGE does. */
 export function merges({ operation }: ReadyPatch): boolean {
   return operation === 'MERGE' || operation === 'MERGE_AND_REPLACE_LIST';
 }

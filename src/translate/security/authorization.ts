@@ -37,10 +37,13 @@ export interface Authorization {
 
 const known = new Memo<Authorization>();
 
-/** The filters of the AuthorizationPolicies that select a proxy, in the order of Istio's actions. */
-export function authorizationOf(proxy: ProxyView): Authorization {
+/**
+ * The filters of the AuthorizationPolicies that select a proxy, in the order of Istio's actions; with those of the namespace of a service
+ * that it guards for its clients.
+ */
+export function authorizationOf(proxy: ProxyView, serviceNamespace?: string): Authorization {
   const { features, indexes, labels, mesh, namespace } = proxy;
-  const policies = indexes.authorization.for({ namespace, labels });
+  const policies = indexes.authorization.for({ namespace, labels }, serviceNamespace);
   return known.get([policies, mesh, indexes.registry.services, features], '', () => {
     const withAction = (action: string) => policies.filter(({ spec }) => (spec.action ?? 'ALLOW') === action);
     const custom = withAction('CUSTOM');

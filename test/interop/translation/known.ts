@@ -10,10 +10,6 @@ const KNOWN: readonly {
   readonly why: string;
 }[] = [
   {
-    path: /filters\[envoy\.filters\.network\.mongo_proxy\]$/,
-    why: 'the filter only counts what clients of MongoDB do, and our proxy does not have it',
-  },
-  {
     path: /tracing\.provider\.typedConfig\.collector(Cluster|Endpoint|Hostname)$/,
     why: 'Envoy passes them over where the service is given; proxies that are older than that field need them',
   },
