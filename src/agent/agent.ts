@@ -66,9 +66,11 @@ export class Agent {
    */
   static async start(options: AgentOptions): Promise<Agent> {
     let agent: Agent | undefined;
-    const network = await AgentNetwork.open(options.environment, (why) =>
-      agent?.abort(`the network of the programs is gone: ${why}`),
-    );
+    const log = options.logging.scope('default');
+    const network = await AgentNetwork.open(options.environment, {
+      onEnd: (why) => agent?.abort(`the network of the programs is gone: ${why}`),
+      onProblem: (problem) => log.warn(problem),
+    });
     agent = new Agent(options, network);
     for (const warning of options.environment.warnings) agent.#log.warn(warning);
     await agent.#status.listen(agent.#network.statusAddresses(options.proxyConfig.statusPort));
@@ -337,7 +339,7 @@ export class Agent {
 
   async #close(): Promise<void> {
     for (const close of this.#services) close();
-    this.#network.inside?.close();
+    this.#network.close();
     await this.#proxy?.stop();
     this.#listener?.close();
     this.#secrets?.close();

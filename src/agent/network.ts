@@ -1,9 +1,17 @@
 import { isIP } from 'node:net';
 import type { AddressMap } from '../proxy/net/address-map.ts';
+import type { ServedPorts } from './capture/served-ports.ts';
 import type { UserNamespace } from './capture/user-namespace.ts';
 import type { AgentEnvironment } from './environment/environment.ts';
 import type { HostPort } from './environment/values.ts';
 import { podAddressMap, podPort } from './pod-network.ts';
+
+/** What an agent hears of the network of its programs. */
+export interface NetworkEvents {
+  readonly onEnd: (why: string) => void;
+  /** Something that a person wants to read about. */
+  readonly onProblem: (problem: string) => void;
+}
 
 /** The addresses of one pod, which may share its machine's loopback with others. */
 export class AgentNetwork {
@@ -13,23 +21,47 @@ export class AgentNetwork {
 
   /** The network of the programs, if the sidecar is not in it. */
   readonly inside: UserNamespace | undefined;
+  readonly #served: ServedPorts | undefined;
 
-  constructor(environment: AgentEnvironment, inside?: UserNamespace) {
+  constructor(environment: AgentEnvironment, inside?: UserNamespace, served?: ServedPorts) {
     this.#environment = environment;
     this.inside = inside;
-    this.addresses =
-      environment.podNetwork && podAddressMap(environment.podNetwork, inside && ((port) => inside.listenTcp(port)));
+    this.#served = served;
+    const within = inside &&
+      served && {
+        listen: (port: number) => inside.listenTcp(port),
+        get ports() {
+          return served.ports;
+        },
+        onChange: (callback: () => void) => served.onChange(callback),
+      };
+    this.addresses = environment.podNetwork && podAddressMap(environment.podNetwork, within);
   }
 
   /** Makes the network of the programs, where they are to have one of their own, and the way into it. */
-  static async open(environment: AgentEnvironment, onEnd: (why: string) => void): Promise<AgentNetwork> {
+  static async open(environment: AgentEnvironment, events: NetworkEvents): Promise<AgentNetwork> {
     const network = environment.podNetwork;
     if (network?.inside === undefined) return new AgentNetwork(environment);
     const { pod, program, privileged, inside } = network;
-    const { UserNamespace } = await import('./capture/user-namespace.ts');
+    const [{ UserNamespace }, { ServedPorts }] = await Promise.all([
+      import('./capture/user-namespace.ts'),
+      import('./capture/served-ports.ts'),
+    ]);
+    const { onEnd, onProblem } = events;
     const space = await UserNamespace.open({ address: pod, rules: inside.rules, link: inside.link, onEnd });
-    for (const port of inside.ports) await space.admit(port, program, podPort(port, privileged));
-    return new AgentNetwork(environment, space);
+    const gate = {
+      pid: space.pid,
+      admit: (port: number) => space.admit(port, program, podPort(port, privileged)),
+      dismiss: (port: number) => space.dismiss(port),
+    };
+    const served = new ServedPorts(inside.ports, gate, onProblem);
+    await served.open();
+    return new AgentNetwork(environment, space, served);
+  }
+
+  close(): void {
+    this.#served?.close();
+    this.inside?.close();
   }
 
   /** Where the status server listens: for those outside, and for the proxy, which asks at its localhost. */

@@ -101,10 +101,15 @@ test('programs in a network of their own: what they send is taken in it, what th
   const inside = { link: '/pod/ns', rules: '', ports: [80, 9000] };
   const network = parsePodNetwork(JSON.stringify({ ...base, inside }));
   const taken: number[] = [];
-  const map = podAddressMap(network, (port) => {
-    taken.push(port);
-    return Promise.reject(new Error('no socket'));
-  });
+  const within = {
+    ports: inside.ports,
+    listen(port: number) {
+      taken.push(port);
+      return Promise.reject(new Error('no socket'));
+    },
+    onChange: () => () => {},
+  };
+  const map = podAddressMap(network, within);
   const bind = (text: string) => map.bind(at(text)).map(show);
   assert.deepEqual(bind('0.0.0.0:15001'), ['0.0.0.0:15001']);
   await assert.rejects(map.listening!(at('0.0.0.0:15001'))!, { message: 'no socket' });
@@ -117,4 +122,8 @@ test('programs in a network of their own: what they send is taken in it, what th
   assert.equal(connect('127.0.0.1:9000'), '127.128.0.3:9000');
   assert.equal(connect('127.64.0.3:15020'), '127.64.0.3:15020');
   assert.equal(connect('127.64.0.9:80'), '127.64.0.9:10080');
+  // One more is seen.
+  within.ports = [...inside.ports, 9001];
+  assert.deepEqual(bind('0.0.0.0:15006'), ['127.64.0.3:10080', '127.64.0.3:9000', '127.64.0.3:9001']);
+  assert.equal(connect('127.64.0.3:9001'), '127.128.0.3:9001');
 });

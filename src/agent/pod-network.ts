@@ -66,7 +66,7 @@ const UNPRIVILEGED_SHIFT = 10_000;
 const PUBLISH_SHIFT = 8000;
 /** Ports that belong to Istio in every pod: agent, proxy and gateways, never a program. */
 const { outboundPort, inboundPort } = CAPTURE_DEFAULTS;
-const SIDECAR_PORTS = { first: 15_000, last: 15_099 };
+export const SIDECAR_PORTS = { first: 15_000, last: 15_099 };
 
 /** Reads what `up` tells an agent. Throws an Error in words if it is not that. */
 export function parsePodNetwork(text: string): PodNetwork {
@@ -98,9 +98,18 @@ export function publishedPort(port: number): number {
   return port < 1024 ? port + PUBLISH_SHIFT : port;
 }
 
-/** `listen` gives the socket in the network of the programs on which the sidecar gets what they send. */
-export function podAddressMap(network: PodNetwork, listen?: (port: number) => Promise<Server>): AddressMap {
-  const { pod, program, sidecar, podPrefix, privileged, publish, outside, hostsFile, inside } = network;
+/** What the sidecar of a pod whose programs have a network of their own gets from there. */
+export interface InsideNetwork {
+  /** The socket in that network on which the sidecar gets what they send. */
+  listen(port: number): Promise<Server>;
+  /** Ports at which they are reached, now. */
+  readonly ports: readonly number[];
+  onChange(callback: () => void): () => void;
+}
+
+/** `within` for a pod whose programs have a network of their own. */
+export function podAddressMap(network: PodNetwork, within?: InsideNetwork): AddressMap {
+  const { pod, program, sidecar, podPrefix, privileged, publish, outside, hostsFile } = network;
   const at = (address: string, port: number): SocketAddress => ({ address, port, family: 4 });
   /** Where we listen -> what the configuration calls it. */
   const configured = new Map<string, SocketAddress>();
@@ -111,28 +120,29 @@ export function podAddressMap(network: PodNetwork, listen?: (port: number) => Pr
   };
   return {
     ...(hostsFile === undefined ? {} : { hostsFile }),
-    ...(inside && listen
-      ? { listening: ({ port }: SocketAddress) => (port === outboundPort ? listen(port) : undefined) }
-      : {}),
+    ...(within && {
+      listening: ({ port }: SocketAddress) => (port === outboundPort ? within.listen(port) : undefined),
+      onChange: (callback: () => void) => within.onChange(callback),
+    }),
     bind(wanted) {
       const { address, port } = wanted;
-      if (inside && port === outboundPort) return [wanted];
+      if (within && port === outboundPort) return [wanted];
       // What comes in is not redirected here: it is taken where others send it.
-      if (inside && port === inboundPort) return inside.ports.map((p) => own(pod, p, at(pod, p)));
+      if (within && port === inboundPort) return within.ports.map((p) => own(pod, p, at(pod, p)));
       if (address === '127.0.0.1' || address === '::1') return [own(sidecar, port, wanted)];
       if (address === pod) return [own(pod, port, wanted)];
       if (address !== '0.0.0.0' && address !== '::') return [wanted];
       const called = at(pod, port);
-      const within = own(pod, port, called);
-      if (publish === undefined || publish.skip.includes(port)) return [within];
+      const here = own(pod, port, called);
+      if (publish === undefined || publish.skip.includes(port)) return [here];
       const outside = at(publish.address, publish.ports[port] ?? publishedPort(port));
       configured.set(formatAddress(outside), called);
       const { address: bridge, ports = {} } = publish.inside ?? {};
       const front = ports[port];
-      if (bridge === undefined || front === undefined) return [within, outside];
+      if (bridge === undefined || front === undefined) return [here, outside];
       const inner = at(bridge, front);
       configured.set(formatAddress(inner), called);
-      return [within, outside, inner];
+      return [here, outside, inner];
     },
     connect(target) {
       const { address, port } = target;
@@ -140,7 +150,7 @@ export function podAddressMap(network: PodNetwork, listen?: (port: number) => Pr
         const isSidecar = port >= SIDECAR_PORTS.first && port <= SIDECAR_PORTS.last;
         return at(isSidecar ? sidecar : program, podPort(port, privileged));
       }
-      if (inside && address === pod && inside.ports.includes(port)) return at(program, podPort(port, privileged));
+      if (within && address === pod && within.ports.includes(port)) return at(program, podPort(port, privileged));
       if (address === outside?.address) return at(outside.published, publishedPort(port));
       if (address.startsWith(podPrefix)) return at(address, podPort(port, privileged));
       return target;

@@ -337,7 +337,7 @@ kind: PeerAuthentication
 metadata: {name: default, namespace: istio-system}
 spec: {mtls: {mode: STRICT}}
 ---
-${pod('server', `[node, ${program}, server, '80', '7000']`, {
+${pod('server', `[node, ${program}, server, '80', '7000', '7001']`, {
   more: ', ports: [{containerPort: 80}], readinessProbe: {httpGet: {path: /, port: 80}}',
 })}
 ${pod('client', "[sleep, '3600']")}
@@ -389,6 +389,21 @@ test('the same without root, with the sidecars outside the networks of the progr
     assert.match(await inClient(`${curl} http://shop.example/`), /^server to .*\/ns\/istio-system\//);
   });
 
+  await t.test('a port that nobody has declared is reached when a program listens there', async () => {
+    const late = `apiVersion: v1
+kind: Service
+metadata: {name: late, namespace: shop}
+spec: {selector: {app: server}, ports: [{name: tcp-open, port: 7001}, {name: tcp-closed, port: 7002}]}`;
+    assert.equal((await tested.isthmus(['apply', '-f', '-'], late)).code, 0);
+    const ask = (port: number) => inClient(`echo hi | ${curl} telnet://late:${port}`);
+    const greeting = 'server:7001 to 127.0.0.6\nheard hi\n';
+    await until('it is reached', async () => (await ask(7001)) === greeting);
+    assert.equal(await ask(7002), '');
+    const { stdout } = await tested.isthmus(['get', 'pods', '-n', 'shop', '-l', 'app=server', '-o', 'json']);
+    const { podIP } = (JSON.parse(stdout) as { items: { status: { podIP: string } }[] }).items[0]!.status;
+    assert.match((await tested.curl([`http://${podIP}:7001/`])).stderr, /Empty reply|reset by peer/);
+  });
+
   await t.test('nothing gets past the sidecar', async () => {
     // The way that nobody captures: a datagram.
     const script = `node -e "const s = require('dgram').createSocket('udp4'); s.send('x', 9, '192.0.2.1', (e) => { console.log(e ? e.code : 'sent'); s.close(); })"`;
@@ -411,5 +426,5 @@ test('the same without root, with the sidecars outside the networks of the progr
   });
 
   assert.equal(await tested.stop(), 0);
-  assert.deepEqual(tested.processes(), []);
+  await until('no process is left', () => tested.processes().length === 0);
 });

@@ -16,7 +16,9 @@ export type HolderRequest =
   /** Listen in the namespace, and hand over the socket. */
   | { readonly listen: 'tcp' | 'udp'; readonly port: number }
   /** Hand on what comes in at the server that is sent along, to this port of the programs. */
-  | { readonly admit: number };
+  | { readonly admit: number }
+  /** Hand on nothing more to this port. */
+  | { readonly dismiss: number };
 
 export type HolderReply =
   | { readonly ready: true }
@@ -64,11 +66,18 @@ function fail(error: unknown): void {
   process.send!({ failed: messageOf(error) } satisfies HolderReply, () => process.exit(1));
 }
 
+/** By the port of the programs. */
+const gates = new Map<number, net.Server>();
+
 process.on('message', (request: HolderRequest, handle: unknown) => {
   if ('admit' in request) {
     const to = { host: '127.0.0.1', port: request.admit, localAddress: PASSTHROUGH };
     const server = Object.assign(handle as net.Server, { allowHalfOpen: true });
     server.on('connection', (socket: net.Socket) => relay(socket, to));
+    gates.set(request.admit, server);
+  } else if ('dismiss' in request) {
+    gates.get(request.dismiss)?.close();
+    gates.delete(request.dismiss);
   } else if (request.listen === 'tcp') listenTcp(request.port);
   else listenUdp(request.port);
 });

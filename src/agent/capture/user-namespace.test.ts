@@ -8,6 +8,7 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ownAddress } from '../../../test/support/local-mesh.ts';
 import { scratch, until } from '../../../test/support/reference.ts';
+import { listeningSockets } from '../../process/listening-sockets.ts';
 import { within } from '../../process/within.ts';
 import { originalDestination } from '../../proxy/net/original-destination.ts';
 import { outsideCaptureOptions } from './options.ts';
@@ -115,6 +116,14 @@ test('what comes in is handed on to a program that knows of nothing', async (t) 
     return text;
   };
   assert.equal(await until('the program answers', async () => (await ask()) || undefined), 'hello 127.0.0.6');
+  assert.ok(listeningSockets(space.pid!).some(({ address, port }) => address === '0.0.0.0' && port === 80));
+  space.dismiss(80);
+  await until('nothing is let in', () =>
+    ask().then(
+      () => false,
+      (error) => error.code === 'ECONNREFUSED',
+    ),
+  );
 });
 
 test('when it is closed, nobody can enter it', async (t) => {

@@ -85,6 +85,11 @@ export class UserNamespace {
     return space;
   }
 
+  /** A process that is in it. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** A socket that listens among the programs. */
   async listenTcp(port: number): Promise<net.Server> {
     this.#send({ listen: 'tcp', port });
@@ -115,6 +120,11 @@ export class UserNamespace {
       );
     });
     server.close();
+  }
+
+  /** Ends what {@link admit} has begun; connections that have come in stay. */
+  dismiss(port: number): void {
+    this.#send({ dismiss: port });
   }
 
   #send(request: HolderRequest): void {

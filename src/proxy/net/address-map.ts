@@ -8,6 +8,8 @@ import type { SocketAddress } from './connection.ts';
 export interface AddressMap {
   /** Where a listener that asks for an address listens. Not empty. */
   bind(address: SocketAddress): readonly SocketAddress[];
+  /** Calls back when {@link bind} has changed, until what it returns is called. */
+  onChange?(callback: () => void): () => void;
   /** A socket that listens in this place already, in a network that we are not in; undefined where there is none. */
   listening?(address: SocketAddress): Promise<Server> | undefined;
   /** Whether others take connections there as well, and go on when we no longer do (`SO_REUSEPORT`). */

@@ -28,6 +28,10 @@ export class Listener implements AcceptingListener {
   readonly #limits: ConnectionLimits;
   readonly #statsLease: StatLease<ListenerStats>;
   #servers: net.Server[] = [];
+  /** Where each was to listen, as an address. */
+  readonly #asked = new WeakMap<net.Server, string>();
+  /** Has it hear no more of other places to listen at. */
+  #forget: (() => void) | undefined = undefined;
   /** Those whose places others listen at too. */
   readonly #shared = new WeakSet<net.Server>();
   readonly #connections = new Map<FilterChain, Set<SocketConnection>>();
@@ -83,11 +87,34 @@ export class Listener implements AcceptingListener {
   async bind(): Promise<void> {
     if (!this.config.bindToPort) return;
     try {
-      const wanted = this.config.addresses.flatMap((address) => this.#worker.addresses.bind(address));
-      for (const address of wanted) this.#servers.push(await this.#open(address));
+      for (const address of this.#places()) this.#servers.push(await this.#open(address));
     } catch (error) {
       this.closeSockets();
       throw error;
+    }
+    let work = Promise.resolve();
+    this.#forget = this.#worker.addresses.onChange?.(() => (work = work.then(() => this.#bindAgain())));
+  }
+
+  /** Where it is to listen, as addresses of this machine. */
+  #places(): SocketAddress[] {
+    return this.config.addresses.flatMap((address) => this.#worker.addresses.bind(address));
+  }
+
+  /** Listens where it has to by now, and where it did and still has to without a break. */
+  async #bindAgain(): Promise<void> {
+    const wanted = new Map(this.#places().map((address) => [formatAddress(address), address]));
+    const gone = this.#servers.filter((server) => !wanted.delete(this.#asked.get(server)!));
+    for (const server of gone) server.close();
+    this.#servers = this.#servers.filter((server) => !gone.includes(server));
+    for (const address of wanted.values()) {
+      try {
+        const server = await this.#open(address);
+        if (this.#forget === undefined) server.close();
+        else this.#servers.push(server);
+      } catch (error) {
+        this.#worker.log.warn(`listener ${this.name}: ${messageOf(error)}`);
+      }
     }
   }
 
@@ -108,6 +135,7 @@ export class Listener implements AcceptingListener {
             reusePort: isShared,
           };
     if (isShared) this.#shared.add(server);
+    this.#asked.set(server, formatAddress(address));
     if (address.family === 0 && handed === undefined) removeStaleSocket(address.address);
     return new Promise((resolve, reject) => {
       const fail = (error: Error) => reject(new Error(`cannot bind '${formatAddress(address)}': ${messageOf(error)}`));
@@ -208,6 +236,8 @@ export class Listener implements AcceptingListener {
 
   /** Takes no new connections. */
   closeSockets(): void {
+    this.#forget?.();
+    this.#forget = undefined;
     for (const server of this.#servers) server.close();
     this.#servers = [];
   }
