@@ -358,11 +358,6 @@ const EXCEPTIONS: readonly {
     applies: (request, ours) => isRefusal(ours) && /^[^\r]* HTTP\/(2\.0|1\.2)\r\n/.test(request),
   },
   {
-    because: 'Envoy has no route for a request with an empty x-forwarded-proto',
-    applies: (request, _, envoys) =>
-      /^x-forwarded-proto:[ \t]*\r$/im.test(request) && envoys.answer.includes('HTTP/1.1 404 '),
-  },
-  {
     because: 'Envoy drops a segment that goes up before it sees that it holds a zero byte',
     applies: (request, ours) => isRefusal(ours) && request.includes('%00'),
   },

@@ -66,6 +66,7 @@ const CASES: readonly (readonly [string, readonly Buffer[]])[] = [
     'an expectation that is refused',
     [headers(1, Flag.EndHeaders, ...POST.slice(0, 4), ':path', '/a#b', ...POST.slice(6), 'expect', '100-continue')],
   ],
+  ['behind the end of what was wrong from the start', [headers(1, END, ...POST, ':path', '/late'), data(1, 0, 'x')]],
   ['the next request', [whole(), headers(3, END, ...GET)]],
 ];
 

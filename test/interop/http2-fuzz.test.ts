@@ -277,6 +277,17 @@ function isForReset(one: Buffer, frames: readonly Buffer[], envoys: Observation)
   return frames.some(isReset) || (envoys.streams[stream]?.at(-1)?.startsWith('reset') ?? false);
 }
 
+/** Whether a frame is for a stream that we reset, behind the end that the client made of it. */
+function isBehindEnd(one: Buffer, before: readonly Buffer[], ours: Observation): boolean {
+  const stream = one.readUInt32BE(5);
+  const types: readonly (number | undefined)[] = [FrameType.Data, FrameType.Headers];
+  const ends = (other: Buffer) =>
+    types.includes(other[3]) && (other[4]! & Flag.EndStream) !== 0 && other.readUInt32BE(5) === stream;
+  return (
+    types.includes(one[3]) && (ours.streams[stream]?.includes('reset ProtocolError') ?? false) && before.some(ends)
+  );
+}
+
 /** Where we say something else: tells whether a difference is one of these. */
 const EXCEPTIONS: readonly {
   readonly because: string;
@@ -319,6 +330,11 @@ const EXCEPTIONS: readonly {
       frames.some(
         (one) => one[3] === FrameType.WindowUpdate && one.length >= 13 && one.readUInt32BE(9) % 0x80000000 > 0x7fff0000,
       ),
+  },
+  {
+    because: 'Envoy ends the connection for frames behind the end of a request that it resets for its length',
+    applies: (ours, envoys, frames) =>
+      envoys.closed && !ours.closed && frames.some((one, i) => isBehindEnd(one, frames.slice(0, i), ours)),
   },
   {
     because: 'Envoy takes no notice of a request on a stream below one that was used; RFC 9113 ends the connection',

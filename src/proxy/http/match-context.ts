@@ -9,6 +9,7 @@ export function matchContext({ tls }: Connection, info: StreamInfo, random: () =
     peerPresented: peer !== undefined,
     peerValidated: peer?.validated ?? false,
     dynamicMetadata: info.dynamicMetadata,
+    filterState: (key) => info.getFilterState(key),
     random,
   };
 }

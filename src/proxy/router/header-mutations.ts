@@ -8,8 +8,14 @@ export function headerMutations(mutations: readonly HeaderMutation[], errors: Co
   return mutations.flatMap(({ action }, i): readonly HeaderEdits[] => {
     const at = errors.at(i);
     switch (action.case) {
-      case 'append':
+      case 'append': {
+        const name = action.value.header?.key.toLowerCase() ?? '';
+        if (name === 'host' || name.startsWith(':')) {
+          at.add('append.header.key', ':-prefixed or host headers may not be modified');
+          return [];
+        }
         return present(headerEdits([action.value], [], at, 'headers'));
+      }
       case 'remove':
         return present(headerEdits([], [action.value], at, 'headers'));
       case 'removeOnMatch': {

@@ -25,6 +25,8 @@ export function redirectAction(proto: RedirectProto, match: PathMatch, errors: C
     rewrite = target.includes('?') ? () => target : (path, end) => target + path.slice(end);
   } else if (pathRewriteSpecifier.case === 'prefixRewrite') {
     rewrite = pathRewrite({ prefixRewrite: pathRewriteSpecifier.value }, match, errors);
+  } else if (pathRewriteSpecifier.case === 'pathRewrite') {
+    rewrite = pathRewrite({ prefixRewrite: '', pathRewrite: pathRewriteSpecifier.value }, match, errors);
   } else if (pathRewriteSpecifier.case === 'regexRewrite') {
     rewrite = pathRewrite({ prefixRewrite: '', regexRewrite: pathRewriteSpecifier.value }, match, errors);
   }
@@ -37,7 +39,7 @@ export function redirectAction(proto: RedirectProto, match: PathMatch, errors: C
   return {
     kind: 'redirect',
     status: STATUS[proto.responseCode],
-    location(headers, secure) {
+    location(headers, secure, info) {
       const scheme = schemeOf(secure, headers.scheme);
       const changed = scheme !== (headers.scheme || (secure ? 'https' : 'http'));
       let host = hostRedirect || headers.authority;
@@ -46,7 +48,7 @@ export function redirectAction(proto: RedirectProto, match: PathMatch, errors: C
       else if (changed && !hostRedirect) host = host.replace(headers.scheme === 'https' ? /:443$/ : /:80$/, '');
       const query = headers.path.indexOf('?');
       const end = query < 0 ? headers.path.length : query;
-      let target = rewrite ? rewrite(headers.path, end) : headers.path;
+      let target = rewrite?.(headers.path, end, info) ?? headers.path;
       // Envoy rewrites the request itself, which access logs show; a whole new path it keeps to the answer.
       if (rewrite && pathRewriteSpecifier.case !== 'pathRedirect') headers.path = target;
       if (stripQuery) target = target.replace(/\?.*$/s, '');

@@ -5,6 +5,8 @@ import type { RegexMatchAndSubstitute } from '../../api/gen/envoy/type/matcher/v
 import { typeNameOf } from '../../api/registry.ts';
 import { fromWireForm, wireForm } from '../../base/bytes.ts';
 import type { ConfigErrors } from '../config/errors.ts';
+import { compileFormat } from '../observe/format/format.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
 import type { PathMatch } from './path-match.ts';
 import { compileRegex } from './string-match.ts';
 import { compileUriTemplate } from './uri-template.ts';
@@ -25,18 +27,43 @@ export function substitution(config: RegexMatchAndSubstitute, errors: ConfigErro
   return (text) => wireForm(regex.matcher(fromWireForm(text)).replaceAll(replace));
 }
 
-/** Rewrites a path with its query; `end` is where the query begins. */
-export type PathRewrite = (path: string, end: number) => string;
+/** Rewrites a path with its query, or leaves it as it is (undefined); `end` is where the query begins. */
+export type PathRewrite = (path: string, end: number, info: StreamInfo) => string | undefined;
+
+/**
+ * A format that gives a part of a request its new value, in its wire form; what has no value prints as `absent`.
+ * Undefined and an error if it is no format.
+ */
+export function formatted(
+  text: string,
+  absent: string,
+  errors: ConfigErrors,
+): ((info: StreamInfo) => string) | undefined {
+  try {
+    const format = compileFormat(text);
+    return (info) => wireForm(format.render(info, absent));
+  } catch (error) {
+    errors.add('', (error as Error).message);
+    return undefined;
+  }
+}
 
 /** The path rewrite of a route action or redirect, or undefined. */
 export function pathRewrite(
-  action: Partial<Pick<RouteAction, 'regexRewrite' | 'pathRewritePolicy'>> & { readonly prefixRewrite: string },
+  action: Partial<Pick<RouteAction, 'regexRewrite' | 'pathRewritePolicy' | 'pathRewrite'>> & {
+    readonly prefixRewrite: string;
+  },
   match: PathMatch,
   errors: ConfigErrors,
 ): PathRewrite | undefined {
-  const ways = [action.prefixRewrite !== '', action.regexRewrite !== undefined, action.pathRewritePolicy !== undefined];
+  const ways = [
+    action.prefixRewrite !== '',
+    action.regexRewrite !== undefined,
+    action.pathRewritePolicy !== undefined,
+    Boolean(action.pathRewrite),
+  ];
   if (ways.filter(Boolean).length > 1) {
-    errors.add('', 'only one of prefix_rewrite, regex_rewrite and path_rewrite_policy may be set');
+    errors.add('', 'only one of prefix_rewrite, regex_rewrite, path_rewrite_policy and path_rewrite may be set');
   }
   if (action.prefixRewrite !== '') {
     const prefix = wireForm(action.prefixRewrite);
@@ -48,6 +75,14 @@ export function pathRewrite(
   if (action.regexRewrite) {
     const rewrite = substitution(action.regexRewrite, errors.at('regex_rewrite'));
     return (path, end) => rewrite(path.slice(0, end)) + path.slice(end);
+  }
+  if (action.pathRewrite) {
+    const path = formatted(action.pathRewrite, '', errors.at('path_rewrite'));
+    if (path === undefined) return undefined;
+    return (before, end, info) => {
+      const after = path(info);
+      return after === '' ? undefined : after + before.slice(end);
+    };
   }
   const policy = action.pathRewritePolicy?.typedConfig;
   if (policy === undefined) return undefined;

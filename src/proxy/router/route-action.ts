@@ -11,11 +11,12 @@ import { type RuntimeSource, runtimeFraction, runtimeInteger } from '../config/r
 import { durationMs } from '../config/values.ts';
 import { requestHash } from './hash-policy.ts';
 import { headerEdits } from './header-edits.ts';
+import { headerMutations } from './header-mutations.ts';
 import { internalRedirectPolicy } from './internal-redirect.ts';
 import type { PathMatch } from './path-match.ts';
 import { rateLimitRules } from './rate-limits.ts';
 import { NO_RETRIES, retryPolicy } from './retry-policy.ts';
-import { pathRewrite, substitution } from './rewrite.ts';
+import { formatted, pathRewrite, substitution } from './rewrite.ts';
 import type { ChosenCluster, ClusterChoice, HostRewrite, MirrorPolicy, RouteAction, UpgradeRule } from './route.ts';
 import type { Enclosing } from './scope.ts';
 
@@ -160,6 +161,10 @@ function hostRewrite(proto: RouteActionProto, errors: ConfigErrors): HostRewrite
       return { kind: 'literal', host: wireForm(specifier.value) };
     case 'autoHostRewrite':
       return specifier.value.value ? { kind: 'auto' } : undefined;
+    case 'hostRewrite': {
+      const render = formatted(specifier.value, '-', errors.at('host_rewrite'));
+      return render && { kind: 'format', render };
+    }
     case 'hostRewriteHeader':
       return { kind: 'header', name: specifier.value.toLowerCase() };
     case 'hostRewritePathRegex':
@@ -183,5 +188,7 @@ function mirror(proto: RouteAction_RequestMirrorPolicy, runtime: RuntimeSource, 
     },
     traceSampled: proto.traceSampled,
     disableShadowSuffix: proto.disableShadowHostSuffixAppend,
+    host: wireForm(proto.hostRewriteLiteral),
+    edits: headerMutations(proto.requestHeadersMutations, errors.at('request_headers_mutations')),
   };
 }

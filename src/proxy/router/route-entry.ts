@@ -4,6 +4,8 @@ import { metadataOf } from '../cluster/metadata.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { runtimeFraction } from '../config/runtime-values.ts';
 import { routeTracing } from '../observe/tracing/config.ts';
+import { cookieValue } from './cookies.ts';
+import { filterStateTest } from './filter-state-match.ts';
 import { type HeaderEdits, headerEdits } from './header-edits.ts';
 import { headerTest, parseQuery, queryTest } from './header-match.ts';
 import { metadataTest } from './metadata-match.ts';
@@ -12,6 +14,7 @@ import { redirectAction } from './redirect.ts';
 import type { DirectResponseAction, Route } from './route.ts';
 import { routeAction } from './route-action.ts';
 import type { BuildContext, Enclosing, FilterConfigs, MatchContext } from './scope.ts';
+import { stringTest } from './string-match.ts';
 
 /** A route with the test for the requests that it is for. */
 export interface MatchableRoute {
@@ -52,10 +55,20 @@ export function compileRoute(proto: RouteProto, enclosing: Enclosing, errors: Co
     ]),
     filterConfigs: filterLookup(filters),
     filterDisabled: disabled.size > 0 ? disabled : undefined,
-    bufferLimit: proto.perRequestBufferLimitBytes ?? enclosing.host.perRequestBufferLimitBytes,
+    bufferLimit: bufferLimit(proto) ?? bufferLimit(enclosing.host),
     stats: proto.statPrefix === '' ? undefined : context.stats(`vhost.${info.name}.route.${proto.statPrefix}.`),
   };
   return { route, matches: matcher(proto.match, path, context, errors.at('match')) };
+}
+
+/** The newer of the two fields counts. */
+function bufferLimit(proto: {
+  readonly requestBodyBufferLimit?: bigint | undefined;
+  readonly perRequestBufferLimitBytes?: number | undefined;
+}): number | undefined {
+  return proto.requestBodyBufferLimit === undefined
+    ? proto.perRequestBufferLimitBytes
+    : Number(proto.requestBodyBufferLimit);
 }
 
 function filterLookup(filters: readonly FilterConfigs[]): Route['filterConfigs'] {
@@ -131,6 +144,20 @@ function matcher(
     const share = runtimeFraction(match.runtimeFraction, 1, runtime);
     conditions.push((_, context) => context.random() < share.value);
   }
+  match.cookies.forEach(({ name, stringMatch, invertMatch }, i) => {
+    const at = errors.at('cookies').at(i);
+    if (name === '') at.add('name', 'must not be empty');
+    if (stringMatch === undefined) at.add('string_match', 'is needed');
+    const test = stringMatch ? stringTest(stringMatch, at.at('string_match')) : () => false;
+    conditions.push((headers) => {
+      const value = cookieValue(headers, name);
+      return (value !== undefined && test(value)) !== invertMatch;
+    });
+  });
+  match.filterState.forEach((matcher, i) => {
+    const test = filterStateTest(matcher, errors.at('filter_state').at(i));
+    conditions.push((_, context) => test(context.filterState(matcher.key)));
+  });
   match.dynamicMetadata.forEach((metadata, i) => {
     const test = metadataTest(metadata, errors.at('dynamic_metadata').at(i));
     conditions.push((_, context) => test(context.dynamicMetadata));

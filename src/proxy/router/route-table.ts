@@ -102,6 +102,8 @@ export class RouteTable {
     if (host.tlsRedirect !== undefined && headers.get('x-forwarded-proto') !== 'https') {
       if (!host.tlsForExternal || headers.get('x-envoy-internal') !== 'true') return host.tlsRedirect;
     }
+    // Whoever says that the scheme is none is routed nowhere, as with Envoy.
+    if (headers.get('x-forwarded-proto') === '') return undefined;
     const { path } = headers;
     let end = path.indexOf('?');
     if (end < 0) end = path.length;

@@ -1,5 +1,6 @@
 import type { Headers } from '../../wire/headers.ts';
 import type { Metadata } from '../cluster/host.ts';
+import type { StreamInfo } from '../observe/stream-info.ts';
 import type { RouteTracing } from '../observe/tracing/config.ts';
 import type { RequestHash } from './hash-policy.ts';
 import type { HeaderEdits } from './header-edits.ts';
@@ -97,6 +98,7 @@ export type HostRewrite =
   /** The name of the upstream host, once it is chosen. */
   | { readonly kind: 'auto' }
   | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'format'; readonly render: (info: StreamInfo) => string }
   | { readonly kind: 'path-regex'; readonly substitution: Substitution };
 
 export interface MirrorPolicy {
@@ -106,6 +108,9 @@ export interface MirrorPolicy {
   readonly share: number;
   readonly traceSampled: boolean | undefined;
   readonly disableShadowSuffix: boolean;
+  /** Host of the copies; empty for the request's own. */
+  readonly host: string;
+  readonly edits: readonly HeaderEdits[];
 }
 
 export interface UpgradeRule {
@@ -118,7 +123,7 @@ export interface RedirectAction {
   readonly kind: 'redirect';
   readonly status: number;
   /** The Location for a request. */
-  location(headers: Headers, secure: boolean): string;
+  location(headers: Headers, secure: boolean, info: StreamInfo): string;
 }
 
 export interface DirectResponseAction {

@@ -17,6 +17,8 @@ export interface MatchContext {
   readonly peerValidated: boolean;
   /** What filters have found out about the request, by namespace; undefined while there is nothing. */
   readonly dynamicMetadata: MetadataSource;
+  /** What a filter of the request or its connection has left under a name. */
+  readonly filterState: (key: string) => unknown;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }

@@ -205,7 +205,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
     if (stream.bufferedBytes > 0) this.#flow.remove(stream);
     if (code !== undefined) {
       this.writer.rstStream(stream.id, code);
-      if (!stream.remoteEnd) this.abandoned.add(stream.id);
+      this.abandoned.add(stream.id);
     }
     this.credit(stream.drop());
   }

@@ -1,7 +1,7 @@
 import type { JwtProvider } from '../../../api/gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.ts';
 import type { Headers } from '../../../wire/headers.ts';
+import { cookieValue } from '../../router/cookies.ts';
 import { parameterOf, withoutParameter } from '../../router/query.ts';
-import { cookieValue } from '../common/cookies.ts';
 
 /** A token where it was found in a request. */
 export interface FoundToken {

@@ -17,17 +17,24 @@ export function finalizeRequest(
 ): void {
   chosen.requestEdits?.(headers, info);
   for (const edit of route.requestEdits) edit(headers, info);
-  rewriteHost(headers, action, chosen, insertOriginal);
+  rewriteHost(headers, info, action, chosen, insertOriginal);
   if (action.pathRewrite !== undefined && headers.path !== '') {
     const { path } = headers;
     const query = path.indexOf('?');
-    const rewritten = action.pathRewrite(path, query < 0 ? path.length : query);
+    const rewritten = action.pathRewrite(path, query < 0 ? path.length : query, info);
+    if (rewritten === undefined) return;
     if (insertOriginal) headers.set('x-envoy-original-path', path);
     headers.path = rewritten;
   }
 }
 
-function rewriteHost(headers: Headers, action: RouteAction, chosen: ChosenCluster, keepOriginal: boolean): void {
+function rewriteHost(
+  headers: Headers,
+  info: StreamInfo,
+  action: RouteAction,
+  chosen: ChosenCluster,
+  keepOriginal: boolean,
+): void {
   const { hostRewrite } = action;
   if (chosen.hostRewrite) {
     headers.authority = chosen.hostRewrite;
@@ -36,6 +43,7 @@ function rewriteHost(headers: Headers, action: RouteAction, chosen: ChosenCluste
   if (hostRewrite === undefined) return;
   let host: string | undefined;
   if (hostRewrite.kind === 'literal') host = hostRewrite.host;
+  else if (hostRewrite.kind === 'format') host = hostRewrite.render(info);
   else if (hostRewrite.kind === 'header') host = headers.get(hostRewrite.name);
   else if (hostRewrite.kind === 'path-regex') host = hostRewrite.substitution(headers.path.replace(/\?.*$/s, ''));
   if (host) setHost(headers, host, action.appendForwardedHost, keepOriginal);

@@ -26,7 +26,7 @@ export function routeAnswer(
   // As in Envoy, redirects count as direct responses.
   stats.rq_direct_response++;
   const location =
-    action.kind === 'redirect' ? action.location(headers, secure) : ownLocation(action.status, headers, secure);
+    action.kind === 'redirect' ? action.location(headers, secure, info) : ownLocation(action.status, headers, secure);
   return {
     status: action.status,
     body: action.kind === 'redirect' ? '' : action.body,

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClusters } from '../../../../test/support/fake-cluster.ts';
+import { stubConnection } from '../../../../test/support/filter-callbacks.ts';
 import { Headers } from '../../../wire/headers.ts';
 import { ResetReason } from '../../../wire/http.ts';
 import type { UpstreamOptions } from '../../cluster/cluster.ts';
+import { StreamInfo } from '../../observe/stream-info.ts';
 import type { MirrorPolicy } from '../../router/route.ts';
 import { startShadows } from './shadow.ts';
 
@@ -13,6 +15,8 @@ const POLICY: MirrorPolicy = {
   share: 1,
   traceSampled: undefined,
   disableShadowSuffix: false,
+  host: '',
+  edits: [],
 };
 
 function start(policies: readonly Partial<MirrorPolicy>[], end = true, authority = 'a.b:80', random = 0.5) {
@@ -22,7 +26,7 @@ function start(policies: readonly Partial<MirrorPolicy>[], end = true, authority
     const headers = Headers.request('POST', '/', authority);
     headers.set('x-to', 'other');
     const all = policies.map((policy) => ({ ...POLICY, ...policy }));
-    const context = { clusters, random: () => random };
+    const context = { clusters, random: () => random, info: new StreamInfo(stubConnection(), 0, 0) };
     const shadows = startShadows(all, headers, end, {} as UpstreamOptions, context, '10.0.0.9');
     return { shadows, headers };
   };

@@ -16,7 +16,7 @@ export function startShadows(
   headers: Headers,
   end: boolean,
   options: UpstreamOptions,
-  { clusters, random }: Pick<FilterCallbacks, 'clusters' | 'random'>,
+  { clusters, random, info }: Pick<FilterCallbacks, 'clusters' | 'random' | 'info'>,
   localAddress: string,
 ): readonly Shadow[] {
   const shadows: Shadow[] = [];
@@ -26,9 +26,11 @@ export function startShadows(
     const cluster = name === undefined ? undefined : clusters.get(name);
     if (cluster === undefined) continue;
     const copy = headers.clone();
-    if (!policy.disableShadowSuffix && copy.authority !== '') {
+    if (policy.host !== '') copy.authority = policy.host;
+    else if (!policy.disableShadowSuffix && copy.authority !== '') {
       copy.authority = copy.authority.replace(/(:\d+)?$/, '-shadow$1');
     }
+    for (const edit of policy.edits) edit(copy, info);
     copy.set('x-envoy-internal', 'true');
     copy.append('x-forwarded-for', localAddress);
     const shadow = new Shadow(copy, end);

@@ -16,7 +16,7 @@ export const setFilterState: HttpFilterDefinition<Config, Config> = {
   routeSchema: ConfigSchema,
   supported: {
     ...FILTER_STATE_VALUES,
-    'envoy.extensions.filters.http.set_filter_state.v3.Config': ['on_request_headers'],
+    'envoy.extensions.filters.http.set_filter_state.v3.Config': ['on_request_headers', 'clear_route_cache'],
   },
   compile(proto, _context, errors) {
     const own = compileValues(proto, errors);
@@ -28,6 +28,7 @@ export const setFilterState: HttpFilterDefinition<Config, Config> = {
           own(info, set);
           // Those of routes come after, the least specific first, and do not replace the filter's own.
           for (const values of callbacks.routeConfigs<SetFilterState>()) values(info, set);
+          if (proto.clearRouteCache) callbacks.clearRouteCache();
           return HeadersStatus.Continue;
         },
       }),

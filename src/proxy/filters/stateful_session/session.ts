@@ -1,6 +1,6 @@
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { Headers } from '../../../wire/headers.ts';
-import { cookieValue } from '../common/cookies.ts';
+import { cookieValue } from '../../router/cookies.ts';
 
 /** How a client says which host it stays with, and how it is told. */
 export interface SessionState {
