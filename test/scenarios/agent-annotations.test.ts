@@ -131,6 +131,9 @@ test('annotations of a pod: held back, probed, scraped, traced, logged and drain
   const metrics = await ask('15020/stats/prometheus');
   for (const line of [/^app_things 7$/m, /^istio_agent_cert_expiry_seconds\{/m, /^envoy_server_live\{\} 1$/m])
     assert.match(metrics, line);
+  const gzip = ['-H', 'accept-encoding: gzip', '-o', '/dev/null', '-D', '-'];
+  const head = (await mesh.curl([...gzip, `http://${podIp}:15090/stats/prometheus`])).stdout;
+  assert.match(head, /^content-encoding: gzip/im);
   assert.match(logOf('app', 'istio-proxy'), /\tdebug\tenvoy|\[debug\]| debug /);
   const bootstrap = (await mesh.isthmus(['proxy-config', 'bootstrap', 'app', '-o', 'json'])).stdout;
   assert.match(bootstrap, /"COLOUR": "blue"/);

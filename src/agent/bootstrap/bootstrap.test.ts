@@ -52,6 +52,8 @@ function build({ env, proxyConfig, options }: More = {}): Bootstrap {
 interface Bootstrap {
   readonly node: { id: string; cluster: string; locality: object; metadata: Record<string, unknown> };
   readonly bootstrap_extensions?: unknown;
+  readonly stats_flush_interval?: string;
+  readonly stats_eviction_interval?: string;
   readonly layered_runtime: { layers: { static_layer: Record<string, unknown> }[] };
   readonly stats_config: {
     stats_tags: { tag_name: string; regex: string }[];
@@ -138,6 +140,22 @@ test('statistics: what Istio keeps, and what annotations or configuration add', 
   assert.throws(() => build(bad), /statsHistogramBuckets must be a JSON object/);
 });
 
+test('intervals of statistics, by annotations', () => {
+  const of = (flush: string, eviction: string, forEnvoy = true) => {
+    const podAnnotations = {
+      'sidecar.istio.io/statsFlushInterval': flush,
+      'sidecar.istio.io/statsEvictionInterval': eviction,
+    };
+    const { stats_flush_interval, stats_eviction_interval } = build({ options: { podAnnotations, forEnvoy } });
+    return [stats_flush_interval, stats_eviction_interval];
+  };
+  assert.deepEqual(of('', ''), [undefined, undefined]);
+  assert.deepEqual(of('1m30s', '3m'), ['90s', '180s']);
+  assert.deepEqual(of('250ms', '500ms', false), ['0.25s', undefined]);
+  assert.throws(() => of('', '11s'), /statsEvictionInterval must be a multiple/);
+  assert.throws(() => of('soon', ''), /statsFlushInterval must be a duration such as 10s, not "soon"/);
+});
+
 test('labels are taken out of the names of statistics', () => {
   const { stats_tags } = build().stats_config;
   const table: [string, string, string, string][] = [
@@ -176,9 +194,17 @@ test('runtime flags of the user replace and remove', () => {
 
 const VARIANTS: [string, More][] = [
   ['a sidecar', {}],
+  ['a sidecar with metrics as they are', { proxyConfig: { statsCompression: false } }],
   [
-    'a sidecar with compressed metrics',
-    { options: { podAnnotations: { 'sidecar.istio.io/statsCompression': 'gzip' } } },
+    'statistics at intervals of their own',
+    {
+      options: {
+        podAnnotations: {
+          'sidecar.istio.io/statsFlushInterval': '500ms',
+          'sidecar.istio.io/statsEvictionInterval': '2m',
+        },
+      },
+    },
   ],
   [
     'discovery in clear, state of the world',
@@ -228,9 +254,7 @@ const VARIANTS: [string, More][] = [
 ];
 
 for (const [name, more] of VARIANTS) {
-  test(`our proxy takes the bootstrap: ${name}`, {
-    skip: name.includes('compressed') && 'the compressor is for Envoy',
-  }, async (t) => {
+  test(`our proxy takes the bootstrap: ${name}`, async (t) => {
     const file = path.join(scratch(t), 'bootstrap.json');
     fs.writeFileSync(file, JSON.stringify(build(more)));
     const { bootstrap } = loadBootstrap(file, undefined);

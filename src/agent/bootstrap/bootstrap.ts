@@ -5,7 +5,7 @@ import { discoveryOf } from './discovery.ts';
 import { staticListeners } from './listeners.ts';
 import { type BootstrapNode, buildNode, type NodeOptions } from './node.ts';
 import { services } from './services.ts';
-import { statsConfig } from './stats-config.ts';
+import { statsConfig, statsIntervals } from './stats-config.ts';
 
 export interface BootstrapOptions extends Omit<NodeOptions, 'pilotSan'> {
   /** Whether the bootstrap is for Envoy, which has things that our proxy does without. */
@@ -33,7 +33,7 @@ const RETURN = { base_interval: '0.5s', max_interval: '5s' };
 
 /** The bootstrap of a proxy in Envoy's JSON, in the structure of the one that pilot-agent writes. */
 export function buildBootstrap(options: BootstrapOptions): BootstrapJson {
-  const { environment, proxyConfig, podAnnotations, forEnvoy, role } = options;
+  const { environment, proxyConfig, podAnnotations, forEnvoy } = options;
   const discovery = discoveryOf(
     proxyConfig.discoveryAddress,
     'discoveryAddress',
@@ -60,6 +60,7 @@ export function buildBootstrap(options: BootstrapOptions): BootstrapJson {
     },
     ...(forEnvoy && { bootstrap_extensions: [INTERNAL_LISTENER] }),
     overload_manager: overloadManager(proxyConfig, node.metadata),
+    ...statsIntervals(podAnnotations, forEnvoy),
     stats_config: statsConfig({
       proxyConfig,
       annotations: podAnnotations,
@@ -96,7 +97,7 @@ export function buildBootstrap(options: BootstrapOptions): BootstrapJson {
         otherAddress: otherWildcard,
         prometheusPort: environment.prometheusListenerPort,
         statusPort: environment.statusListenerPort,
-        compression: role === 'sidecar' ? podAnnotations['sidecar.istio.io/statsCompression'] : undefined,
+        compression: proxyConfig.statsCompression ?? true,
       }),
     },
     ...collectors.fields,

@@ -7,8 +7,8 @@ interface ListenerOptions {
   readonly otherAddress: string | undefined;
   readonly prometheusPort: number;
   readonly statusPort: number;
-  /** The annotation `sidecar.istio.io/statsCompression`: `gzip`, or nothing. */
-  readonly compression: string | undefined;
+  /** Whether metrics are compressed for those who ask for it. */
+  readonly compression: boolean;
 }
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
@@ -16,24 +16,26 @@ const ROUTER = {
   name: 'envoy.filters.http.router',
   typed_config: { '@type': 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router' },
 };
-const GZIP = {
-  name: 'envoy.filters.http.compressor',
+/** What metrics may be compressed with, as whoever asks for them likes best. */
+const COMPRESSORS = [
+  ['brotli', 'envoy.extensions.compression.brotli.compressor.v3.Brotli'],
+  ['gzip', 'envoy.extensions.compression.gzip.compressor.v3.Gzip'],
+  ['zstd', 'envoy.extensions.compression.zstd.compressor.v3.Zstd'],
+].map(([name, type]) => ({
+  name: `envoy.filters.http.compressor.${name}`,
   typed_config: {
     '@type': 'type.googleapis.com/envoy.extensions.filters.http.compressor.v3.Compressor',
-    compressor_library: {
-      name: 'text_optimized',
-      typed_config: { '@type': 'type.googleapis.com/envoy.extensions.compression.gzip.compressor.v3.Gzip' },
-    },
-    remove_accept_encoding_header: true,
+    compressor_library: { name: 'text_optimized', typed_config: { '@type': `type.googleapis.com/${type}` } },
+    response_direction_config: { remove_accept_encoding_header: true },
   },
-};
+}));
 
 /** The listeners for those outside: metrics, which the admin interface has, and readiness, which the agent has. */
 export function staticListeners(options: ListenerOptions): object[] {
   const { prometheusPort, statusPort, compression } = options;
   return [
     listener(options, prometheusPort, 'stats', '/stats/prometheus', 'prometheus_stats', [
-      ...(compression === 'gzip' ? [GZIP] : []),
+      ...(compression ? COMPRESSORS : []),
       ROUTER,
     ]),
     listener(options, statusPort, 'agent', '/healthz/ready', 'agent', [ROUTER]),

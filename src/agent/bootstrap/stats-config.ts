@@ -1,5 +1,6 @@
 import { UserError } from '../../base/errors.ts';
 import type { ProxyConfig } from '../environment/proxy-config.ts';
+import { parseDuration } from '../environment/values.ts';
 
 export interface StatsOptions {
   readonly proxyConfig: ProxyConfig;
@@ -72,6 +73,37 @@ export function statsConfig(options: StatsOptions): object {
       },
     },
   };
+}
+
+const DEFAULT_FLUSH = 5000;
+
+/**
+ * `stats_flush_interval` and `stats_eviction_interval`, by annotations of the pod. Our own proxy forgets a statistic with
+ * what it is of, and at no interval.
+ */
+export function statsIntervals(annotations: Readonly<Record<string, string>>, forEnvoy: boolean): object {
+  const flush = interval(annotations, 'statsFlushInterval');
+  const eviction = interval(annotations, 'statsEvictionInterval');
+  if (eviction !== undefined && eviction % (flush ?? DEFAULT_FLUSH) !== 0)
+    throw new UserError(
+      `The annotation ${ANNOTATION}statsEvictionInterval must be a multiple of ${ANNOTATION}statsFlushInterval (5s unless told).`,
+    );
+  return {
+    ...(flush !== undefined && { stats_flush_interval: `${flush / 1000}s` }),
+    ...(eviction !== undefined && forEnvoy && { stats_eviction_interval: `${eviction / 1000}s` }),
+  };
+}
+
+/** Milliseconds. */
+function interval(annotations: Readonly<Record<string, string>>, name: string): number | undefined {
+  const text = annotations[ANNOTATION + name];
+  if (!text) return undefined;
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < 1)
+    throw new UserError(
+      `The annotation ${ANNOTATION}${name} must be a duration such as 10s, not ${JSON.stringify(text)}.`,
+    );
+  return ms;
 }
 
 function list(annotation: string | undefined): string[] | undefined {

@@ -23,6 +23,8 @@ export interface ProxyConfig {
     readonly inclusionSuffixes?: readonly string[];
     readonly inclusionRegexps?: readonly string[];
   };
+  /** Compress metrics for those who ask for it; true unless told. */
+  readonly statsCompression?: boolean;
   /** Environment of the agent, and of the node's metadata where a name begins with `ISTIO_META_`. */
   readonly proxyMetadata?: Readonly<Record<string, string>>;
   readonly runtimeValues?: Readonly<Record<string, string>>;
