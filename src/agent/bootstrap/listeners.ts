@@ -21,12 +21,13 @@ const COMPRESSORS = [
   ['brotli', 'envoy.extensions.compression.brotli.compressor.v3.Brotli'],
   ['gzip', 'envoy.extensions.compression.gzip.compressor.v3.Gzip'],
   ['zstd', 'envoy.extensions.compression.zstd.compressor.v3.Zstd'],
-].map(([name, type]) => ({
+].map(([name, type], i, all) => ({
   name: `envoy.filters.http.compressor.${name}`,
   typed_config: {
     '@type': 'type.googleapis.com/envoy.extensions.filters.http.compressor.v3.Compressor',
     compressor_library: { name: 'text_optimized', typed_config: { '@type': `type.googleapis.com/${type}` } },
-    response_direction_config: { remove_accept_encoding_header: true },
+    // The last of them: the others still have to see what is asked for.
+    ...(i === all.length - 1 && { response_direction_config: { remove_accept_encoding_header: true } }),
   },
 }));
 
