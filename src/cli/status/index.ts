@@ -120,14 +120,12 @@ async function connectInTime(flags: MeshFlags, deadline: number): Promise<Contro
 /** A control plane that is away leaves only what the mesh itself knows. */
 async function fetchState(client: ControlClient): Promise<MeshState> {
   const mesh = await client.status();
-  try {
-    const [configuration, { objects }, certificates] = await Promise.all([
-      client.state(),
-      client.objects({}),
-      client.certificates(),
-    ]);
-    return { mesh, configuration, objects, certificates };
-  } catch {
-    return { mesh, configuration: undefined, objects: [] };
-  }
+  const orNothing = <T>(asked: Promise<T>): Promise<T | undefined> => asked.catch(() => undefined);
+  // The proxies know of certificates whether or not the control plane answers.
+  const [configuration, certificates] = await Promise.all([
+    orNothing(Promise.all([client.state(), client.objects({})])),
+    orNothing(client.certificates()),
+  ]);
+  const [state, { objects } = { objects: [] }] = configuration ?? [];
+  return { mesh, configuration: state, objects, certificates };
 }

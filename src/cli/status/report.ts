@@ -25,12 +25,14 @@ export interface Shortcoming {
 const WITH_REPLICAS: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'ReplicaSet']);
 
 /** What keeps a mesh from being ready; empty if it is. */
-export function shortcomings({ mesh, objects, certificates }: MeshState): Shortcoming[] {
+export function shortcomings({ mesh, configuration, objects, certificates }: MeshState): Shortcoming[] {
   const found: Shortcoming[] = [];
   const { state, lastEnd } = mesh.discovery;
   if (state !== 'Running') {
     found.push({ object: 'discovery', reason: lastEnd === undefined ? state : `${state}: ${lastEnd}` });
   }
+  if (state === 'Running' && configuration === undefined && mesh.readyAfterMs !== undefined)
+    found.push({ object: 'discovery', reason: 'it does not answer' });
   for (const pod of mesh.pods) {
     if (!isFine(pod)) found.push({ object: `pod ${pod.namespace}/${pod.name}`, reason: pod.message ?? pod.status });
   }

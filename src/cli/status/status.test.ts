@@ -119,6 +119,8 @@ control plane: Running at a:15012; snapshot 12 of 9 objects, 0 refused, 0 warnin
     );
     assert.deepEqual(shortcomings(away), [{ object: 'discovery', reason: 'CrashLoopBackOff: exit code 2' }]);
     assert.match(print(away), /control plane: CrashLoopBackOff, restarted 2 times; it does not answer\n$/);
+    const still = state({}, { configuration: undefined, objects: [] });
+    assert.deepEqual(shortcomings(still), [{ object: 'discovery', reason: 'it does not answer' }]);
     assert.deepEqual(shortcomings(state({ readyAfterMs: undefined })), [{ object: 'mesh', reason: 'it is starting' }]);
   });
 

@@ -42,13 +42,17 @@ export interface ObjectsQuery {
   readonly written?: boolean;
 }
 
+const ANSWER_MS = 10_000;
+
 /** Talks to the control interface of a control plane on this machine. Failures are UserErrors of one sentence. */
 export class ControlClient {
   readonly #socket: string;
+  readonly #answerMs: number;
 
-  /** `socket` is the path of its Unix socket. */
-  constructor(socket: string) {
+  /** `socket` is the path of its Unix socket. `answerMs`: how long a question may take that is answered from memory. */
+  constructor(socket: string, answerMs = ANSWER_MS) {
     this.#socket = socket;
+    this.#answerMs = answerMs;
   }
 
   apply(request: ApplyRequest): Promise<ApplyResponse> {
@@ -64,11 +68,11 @@ export class ControlClient {
   }
 
   objects(query: ObjectsQuery): Promise<ObjectsResponse> {
-    return this.#call('GET', `/v1/objects?${queryOf(query)}`);
+    return this.#call('GET', `/v1/objects?${queryOf(query)}`, undefined, this.#answerMs);
   }
 
   state(): Promise<StateResponse> {
-    return this.#call('GET', '/v1/state');
+    return this.#call('GET', '/v1/state', undefined, this.#answerMs);
   }
 
   wait(snapshot: number, timeoutMs: number): Promise<ConvergenceState> {
@@ -192,14 +196,20 @@ export class ControlClient {
     };
   }
 
-  async #call<Response>(method: string, path: string, body?: unknown): Promise<Response> {
-    const { status, text } = await this.#send(method, path, body === undefined ? undefined : JSON.stringify(body));
+  async #call<Response>(method: string, path: string, body?: unknown, limitMs?: number): Promise<Response> {
+    const sent = body === undefined ? undefined : JSON.stringify(body);
+    const { status, text } = await this.#send(method, path, sent, limitMs);
     const answer = JSON.parse(text || '{}') as Response & Partial<ErrorResponse>;
     if (status >= 400) throw new UserError(answer.error ?? `the control plane answered ${status}`);
     return answer;
   }
 
-  #send(method: string, path: string, body: string | undefined): Promise<{ status: number; text: string }> {
+  #send(
+    method: string,
+    path: string,
+    body: string | undefined,
+    limitMs: number | undefined,
+  ): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
       const request = http.request({ socketPath: this.#socket, method, path }, (response) => {
         let text = '';
@@ -216,6 +226,8 @@ export class ControlClient {
           ),
         );
       });
+      if (limitMs !== undefined)
+        request.setTimeout(limitMs, () => request.destroy(new Error(`no answer within ${limitMs / 1000} s`)));
       request.end(body);
     });
   }
