@@ -59,6 +59,7 @@ test('what is wrong, and the line of status', () => {
     '1 leaf, the first ends in 23h0m; api.default: no answer within 3 s and 1 more, see "isthmus certs"',
   );
   assert.equal(certificatesLine({ certificates: [], problems: [] }, NOW), '0 leaves; none is overdue');
+  assert.match(certificatesLine(good, NOW + 24 * 3_600_000), /^1 leaf, the first expired 1h0m ago; /);
 });
 
 test('how a rotation stands', () => {

@@ -98,7 +98,7 @@ export function certificatesLine(found: CertificatesResponse, now: number): stri
   const leaves = found.certificates.filter(({ kind }) => kind === 'leaf');
   const first = Math.min(...leaves.map(({ notAfter }) => notAfter));
   const count = `${leaves.length} ${leaves.length === 1 ? 'leaf' : 'leaves'}`;
-  const left = leaves.length === 0 ? '' : `, the first ends in ${formatLeft(first - now)}`;
+  const left = leaves.length === 0 ? '' : `, the first ${first < now ? '' : 'ends in '}${formatLeft(first - now)}`;
   const wrong = troubles(found);
   if (wrong.length === 0) return `${count}${left}; none is overdue`;
   return `${count}${left}; ${wrong[0]}${wrong.length > 1 ? ` and ${wrong.length - 1} more, see "isthmus certs"` : ''}`;
