@@ -32,7 +32,7 @@ export interface Detected {
 export type AddressDetector = (headers: Headers, peer: SocketAddress) => Detected;
 
 const PREFIX = 'envoy.extensions.http.original_ip_detection';
-const SUPPORTED: SupportTable = {
+export const SUPPORTED: SupportTable = {
   [`${PREFIX}.xff.v3.XffConfig`]: ['xff_num_trusted_hops', 'xff_trusted_cidrs', 'skip_xff_append'],
   [`${PREFIX}.xff.v3.XffTrustedCidrs`]: ['cidrs'],
   [`${PREFIX}.custom_header.v3.CustomHeaderConfig`]: [
