@@ -111,7 +111,7 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
     'envoy.config.core.v3.ExtraSourceAddress': ['address'],
     'envoy.config.core.v3.GrpcService': ['initial_metadata'],
     'envoy.config.core.v3.GrpcService.EnvoyGrpc': ['authority', 'retry_policy'],
-    'envoy.config.core.v3.HeaderValue': ['raw_value'],
+
     'envoy.config.core.v3.HealthCheck': [
       'alt_port',
       'always_log_health_check_failures',
@@ -329,7 +329,6 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
       'drain_timeout',
       'stream_error_on_invalid_http_message',
     ],
-    'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.HcmAccessLogOptions': [],
     'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig': [
       'unix_sockets',
     ],
