@@ -328,7 +328,10 @@ const EXCEPTIONS: readonly {
     applies: (_, envoys, frames) =>
       envoys.closed &&
       frames.some(
-        (one) => one[3] === FrameType.WindowUpdate && one.length >= 13 && one.readUInt32BE(9) % 0x80000000 > 0x7fff0000,
+        (one) =>
+          // A window, or the one that all begin with.
+          (one[3] === FrameType.WindowUpdate && one.length >= 13 && one.readUInt32BE(9) % 0x80000000 > 0x7fff0000) ||
+          (one[3] === FrameType.Settings && one.length >= 15 && one.readUInt32BE(11) === 0x7fffffff),
       ),
   },
   {

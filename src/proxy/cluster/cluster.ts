@@ -97,6 +97,8 @@ export interface Cluster {
   readonly forwardProxyPort?: number | undefined;
   /** `max_stream_duration` of common_http_protocol_options in ms, 0 for none. */
   readonly maxStreamDurationMs: number;
+  /** Whether a request is to be turned away, by chance, as the runtime key `upstream.maintenance_mode.NAME` says. */
+  inMaintenance(random: () => number): boolean;
   /** Whether a request is to be dropped, by chance (`drop_overloads`). `random` is uniform in [0, 1). */
   dropsRequest(random: () => number): boolean;
   /** Undefined if there is no host to use. */

@@ -9,6 +9,7 @@ import { HealthCheckStats } from './health/stats.ts';
 import type { Host } from './host.ts';
 import { OutlierDetector } from './outlier/detector.ts';
 import { EjectionLog } from './outlier/ejection-log.ts';
+import { withRuntime } from './outlier/runtime.ts';
 import { OutlierStats } from './outlier/stats.ts';
 
 /** The cluster as those who watch its hosts see it. */
@@ -53,10 +54,10 @@ export class HostWatch {
   }
 
   #newDetector(cluster: WatchedCluster, environment: ClusterEnvironment): OutlierDetector {
-    const { timers, random } = environment.worker;
+    const { timers, random, runtime } = environment.worker;
     const { outlierLogPath } = environment.defaults;
     const { name, outlierDetection } = cluster.config;
-    return new OutlierDetector(outlierDetection!, {
+    return new OutlierDetector(withRuntime(outlierDetection!, runtime), {
       timers,
       random,
       stats: this.#stats(cluster, environment, 'outlier_detection', OutlierStats),

@@ -21,7 +21,7 @@ function newPool() {
   const events: string[] = [];
   const host = newHost(1);
   const stats = new ClusterStats();
-  const resources = new ResourceManager(DEFAULT_THRESHOLDS);
+  const resources = new ResourceManager(DEFAULT_THRESHOLDS, { get: () => undefined }, '');
   const pool = new HttpPool({
     net: { flushQueue, timers },
     host,

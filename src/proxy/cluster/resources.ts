@@ -1,10 +1,16 @@
+import { type Changing, type RuntimeSource, runtimeInteger } from '../config/runtime-values.ts';
+
 /** One limit of a circuit breaker with what is in use of it. */
 export class Resource {
   inUse = 0;
-  readonly max: number;
+  readonly #limit: Changing<number>;
 
-  constructor(max: number) {
-    this.max = max;
+  constructor(limit: Changing<number>) {
+    this.#limit = limit;
+  }
+
+  get max(): number {
+    return this.#limit.value;
   }
 
   get canCreate(): boolean {
@@ -49,13 +55,15 @@ export class ResourceManager {
   readonly connectionPools: Resource;
   readonly #thresholds: Thresholds;
 
-  constructor(thresholds: Thresholds) {
+  /** `prefix` is that of the runtime keys which override the limits: `circuit_breakers.CLUSTER.PRIORITY.` */
+  constructor(thresholds: Thresholds, runtime: RuntimeSource, prefix: string) {
+    const limit = (key: string, otherwise: number) => new Resource(runtimeInteger(prefix + key, otherwise, runtime));
     this.#thresholds = thresholds;
-    this.connections = new Resource(thresholds.maxConnections);
-    this.pendingRequests = new Resource(thresholds.maxPendingRequests);
-    this.requests = new Resource(thresholds.maxRequests);
-    this.retries = new Resource(thresholds.maxRetries);
-    this.connectionPools = new Resource(thresholds.maxConnectionPools);
+    this.connections = limit('max_connections', thresholds.maxConnections);
+    this.pendingRequests = limit('max_pending_requests', thresholds.maxPendingRequests);
+    this.requests = limit('max_requests', thresholds.maxRequests);
+    this.retries = limit('max_retries', thresholds.maxRetries);
+    this.connectionPools = limit('max_connection_pools', thresholds.maxConnectionPools);
   }
 
   get tracksRemaining(): boolean {

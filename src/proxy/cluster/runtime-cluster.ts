@@ -1,4 +1,5 @@
 import { ResetReason } from '../../wire/http.ts';
+import { type Changing, runtimeShare } from '../config/runtime-values.ts';
 import type { WorkerContext } from '../context.ts';
 import type { LoadBalancer } from '../lb/load-balancer.ts';
 import type { Flushable } from '../net/flush-queue.ts';
@@ -54,6 +55,7 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
   #stale = false;
   #onChecked: (() => void) | undefined = undefined;
   #closed = false;
+  readonly #maintenance: Changing<number>;
 
   constructor(
     config: ClusterConfig,
@@ -68,8 +70,17 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     this.config = config;
     this.sockets = sockets;
     this.#worker = worker;
-    this.defaultResources = new ResourceManager(config.breakers.default);
-    this.highResources = new ResourceManager(config.breakers.high);
+    this.#maintenance = runtimeShare(`upstream.maintenance_mode.${config.name}`, 0, worker.runtime);
+    this.defaultResources = new ResourceManager(
+      config.breakers.default,
+      worker.runtime,
+      `circuit_breakers.${config.name}.default.`,
+    );
+    this.highResources = new ResourceManager(
+      config.breakers.high,
+      worker.runtime,
+      `circuit_breakers.${config.name}.high.`,
+    );
     this.#statsLease = worker.stats.acquire(`cluster.${config.statName}.`, ClusterStats);
     this.stats = this.#statsLease.group;
     this.stats.socketNames = sockets.map(({ name }) => name);
@@ -257,6 +268,11 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     if (index === host.transportIndex) return;
     host.transportIndex = index;
     this.stats.socketMatches[index]++;
+  }
+
+  inMaintenance(random: () => number): boolean {
+    const share = this.#maintenance.value;
+    return share > 0 && random() < share;
   }
 
   dropsRequest(random: () => number): boolean {

@@ -59,6 +59,8 @@ export interface HcmConfig {
   readonly serverName: string;
   readonly serverHeader: 'overwrite' | 'append-if-absent' | 'pass-through';
   readonly schemeOverwrite: string;
+  /** `scheme_header_transformation.match_upstream` */
+  readonly schemeOfUpstream: boolean;
   readonly via: string;
   readonly userAgent: boolean;
   readonly useRemoteAddress: boolean;
@@ -182,6 +184,7 @@ export function hcmConfig(proto: Proto, built: Built, now: () => number, errors:
     serverHeader: SERVER_HEADERS[proto.serverHeaderTransformation],
     schemeOverwrite:
       transformation?.transformation.case === 'schemeToOverwrite' ? transformation.transformation.value : '',
+    schemeOfUpstream: transformation?.matchUpstream ?? false,
     via: proto.via,
     userAgent: proto.addUserAgent ?? false,
     useRemoteAddress: proto.useRemoteAddress ?? false,

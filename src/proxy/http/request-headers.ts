@@ -97,6 +97,7 @@ export function mutateRequestHeaders(
   } else if (headers.scheme !== 'http' && headers.scheme !== 'https') {
     headers.scheme = headers.scheme.toLowerCase();
   }
+  info.schemeOfUpstream = config.schemeOfUpstream;
   info.remoteAddress = client === peer ? info.remoteAddress : client;
 
   const internal = single && !config.internalAddresses.empty && config.internalAddresses.contains(client.address);

@@ -94,7 +94,7 @@ export const SUPPORTED: SupportTable = {
   [`${HCM}.ResponseMapper`]: ['filter', 'status_code', 'body', 'body_format_override', 'headers_to_add'],
   [`${HCM}.RequestIDExtension`]: ['typed_config'],
   'envoy.config.trace.v3.Tracing.Http': ['name', 'typed_config'],
-  'envoy.config.core.v3.SchemeHeaderTransformation': ['scheme_to_overwrite'],
+  'envoy.config.core.v3.SchemeHeaderTransformation': ['scheme_to_overwrite', 'match_upstream'],
   'envoy.config.core.v3.CidrRange': ['address_prefix', 'prefix_len'],
   'envoy.type.v3.Percent': ['value'],
 };

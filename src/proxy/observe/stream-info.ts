@@ -100,6 +100,8 @@ export class StreamInfo {
   routeMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined = undefined;
   /** Metadata of the upstream cluster. */
   clusterMetadata: ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined = undefined;
+  /** The scheme of the request is to be that of the connection that it goes out on. */
+  schemeOfUpstream = false;
   /** Why the account is being logged now, as Envoy's `AccessLogType` calls it. */
   logType: LogType = 'NotSet';
   /** Body of the answer that was made here, for formats of local replies. */

@@ -1,8 +1,16 @@
+import { isDeepStrictEqual } from 'node:util';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { RetryPolicy as RetryPolicyProto } from '../../api/gen/envoy/config/route/v3/route_components_pb.ts';
+import {
+  type OmitHostMetadataConfig,
+  OmitHostMetadataConfigSchema,
+} from '../../api/gen/envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config_pb.ts';
 import { PreviousPrioritiesConfigSchema } from '../../api/gen/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.ts';
 import { typeNameOf } from '../../api/registry.ts';
+import type { Metadata } from '../cluster/host.ts';
+import { metadataOf } from '../cluster/metadata.ts';
 import type { ConfigErrors } from '../config/errors.ts';
+import { decodeConfig } from '../config/typed-config.ts';
 import { durationMs } from '../config/values.ts';
 import { type HeaderTest, headerTest } from './header-match.ts';
 
@@ -87,6 +95,8 @@ export interface RetryPolicy {
   readonly backoffMaxMs: number;
   readonly hostAttempts: number;
   readonly avoidPreviousHosts: boolean;
+  /** Hosts that no attempt is made at, whether or not they were tried. */
+  readonly omits: readonly ((host: { readonly canary: boolean; readonly metadata: Metadata }) => boolean)[];
   /** `retry_priority` of previous priorities: after how many attempts they change; undefined without. */
   readonly priorityFrequency: number | undefined;
   readonly rateLimitedReset: RateLimitedBackoff | undefined;
@@ -109,6 +119,7 @@ export const NO_RETRIES: RetryPolicy = {
   backoffMaxMs: 250,
   hostAttempts: 1,
   avoidPreviousHosts: false,
+  omits: [],
   priorityFrequency: undefined,
   rateLimitedReset: undefined,
 };
@@ -126,6 +137,23 @@ function previousPriorities({ retryPriority }: RetryPolicyProto, errors: ConfigE
 }
 
 const PREVIOUS_HOSTS = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
+const OMIT_CANARIES = 'envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate';
+/** Predicates that are named without a configuration. */
+const PREDICATES: Readonly<Record<string, string>> = {
+  'envoy.retry_host_predicates.previous_hosts': PREVIOUS_HOSTS,
+  'envoy.retry_host_predicates.omit_canary_hosts': OMIT_CANARIES,
+};
+/** Namespace of metadata that hosts are chosen by. */
+const LB = 'envoy.lb';
+
+/** Whether a host has every value that is asked for. */
+function hasAll(
+  values: Readonly<Record<string, unknown>> | undefined,
+  wanted: Readonly<Record<string, unknown>>,
+): boolean {
+  const entries = Object.entries(wanted);
+  return entries.length > 0 && entries.every(([key, value]) => isDeepStrictEqual(values?.[key], value));
+}
 
 /** Compiles `retry_policy`. */
 export function retryPolicy(proto: RetryPolicyProto, errors: ConfigErrors): RetryPolicy {
@@ -135,15 +163,27 @@ export function retryPolicy(proto: RetryPolicyProto, errors: ConfigErrors): Retr
   const limited = proto.rateLimitedRetryBackOff;
   const priorityFrequency = previousPriorities(proto, errors.at('retry_priority'));
   let avoidPreviousHosts = false;
-  proto.retryHostPredicate.forEach((predicate, i) => {
-    const any = predicate.configType.value;
-    if (
-      any === undefined
-        ? predicate.name === 'envoy.retry_host_predicates.previous_hosts'
-        : typeNameOf(any.typeUrl) === PREVIOUS_HOSTS
-    ) {
-      avoidPreviousHosts = true;
-    } else errors.at('retry_host_predicate').at(i).add('', `${predicate.name} is not supported`);
+  const omits: RetryPolicy['omits'][number][] = [];
+  proto.retryHostPredicate.forEach(({ name, configType }, i) => {
+    const any = configType.value;
+    const at = errors.at('retry_host_predicate').at(i);
+    switch (any === undefined ? PREDICATES[name] : typeNameOf(any.typeUrl)) {
+      case PREVIOUS_HOSTS:
+        avoidPreviousHosts = true;
+        break;
+      case OMIT_CANARIES:
+        omits.push(({ canary }) => canary);
+        break;
+      case OmitHostMetadataConfigSchema.typeName: {
+        const config = decodeConfig(OmitHostMetadataConfigSchema, any, at.at('typed_config'));
+        const wanted = (config as OmitHostMetadataConfig | undefined)?.metadataMatch;
+        const criteria = wanted && metadataOf(wanted).get(LB);
+        if (criteria !== undefined) omits.push(({ metadata }) => hasAll(metadata.get(LB), criteria));
+        break;
+      }
+      default:
+        at.add('', `${any?.typeUrl ?? name} is not supported`);
+    }
   });
   return {
     retryOn: parseRetryOn(proto.retryOn) | parseRetryGrpcOn(proto.retryOn),
@@ -159,6 +199,7 @@ export function retryPolicy(proto: RetryPolicyProto, errors: ConfigErrors): Retr
     backoffMaxMs: most,
     hostAttempts: Math.max(1, Number(proto.hostSelectionRetryMaxAttempts)),
     avoidPreviousHosts,
+    omits,
     priorityFrequency,
     rateLimitedReset: limited && {
       headers: limited.resetHeaders.map(({ name, format }) => ({

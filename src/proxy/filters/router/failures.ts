@@ -46,6 +46,17 @@ export const DROPPED: LocalReply = {
   flags: ResponseFlag.DropOverload,
 };
 
+/** The cluster is to be left alone, as runtime says. */
+export function maintenance(suppressEnvoyHeaders: boolean): LocalReply {
+  return {
+    status: 503,
+    body: 'maintenance mode',
+    details: 'maintenance_mode',
+    flags: ResponseFlag.UpstreamOverflow,
+    edit: suppressEnvoyHeaders ? undefined : (headers) => headers.set('x-envoy-overloaded', 'true'),
+  };
+}
+
 /** The cluster that the route names does not exist; `status` is what the route answers then. */
 export function clusterNotFound(status: number): LocalReply {
   return { status, body: '', details: 'cluster_not_found', flags: ResponseFlag.NoClusterFound };

@@ -55,6 +55,7 @@ function setUp(fields: JsonObject = {}, more: { readonly healthy?: boolean; read
     autoSniHeader: '',
     defaultResources: resources,
     highResources: resources,
+    inMaintenance: () => false,
     dropsRequest: () => false,
     pick: () => ((more.healthy ?? true) ? newHost(80) : undefined),
     openHttp(_host: unknown, _options: unknown, handler: UpstreamStreamHandler) {

@@ -25,6 +25,7 @@ import {
   DROPPED,
   failureFlag,
   failureReply,
+  maintenance,
   noHealthyUpstream,
   upstreamTimeout,
 } from './failures.ts';
@@ -121,6 +122,12 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
       callbacks.sendLocalReply(clusterNotFound(action.clusterNotFoundStatus));
       return;
     }
+    if (cluster.inMaintenance(callbacks.random)) {
+      cluster.stats.upstream_rq_maintenance_mode++;
+      cluster.stats.countResponse(503, info.internal);
+      callbacks.sendLocalReply(maintenance(this.#config.suppressEnvoyHeaders));
+      return;
+    }
     if (cluster.dropsRequest(callbacks.random)) {
       if (this.#counts) cluster.stats.countResponse(503, info.internal);
       callbacks.sendLocalReply(DROPPED);
@@ -208,6 +215,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     if (action.hostRewrite?.kind === 'auto' && host.description.hostname !== '') {
       setHost(headers, host.description.hostname, action.appendForwardedHost, !this.#config.suppressEnvoyHeaders);
     }
+    if (this.#callbacks.info.schemeOfUpstream) headers.scheme = cluster.secure ? 'https' : 'http';
     const kept = this.#kept;
     const bodyless = this.#requestEnded && !kept.hasBody && kept.trailers === undefined;
     const attempt = new UpstreamRequest(this, host, headers, bodyless);

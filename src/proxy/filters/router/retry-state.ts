@@ -52,6 +52,7 @@ export class RetryState {
   readonly #timers: Timers;
   readonly #random: () => number;
   readonly #tried: Host[] = [];
+  #begun = false;
   /** Moves retries to priorities that have not been tried, where the policy says so. */
   readonly priorities: PreviousPriorities | undefined;
   #left: number;
@@ -119,13 +120,16 @@ export class RetryState {
   }
 
   noteHost(host: Host): void {
+    this.#begun = true;
     if (this.#policy.avoidPreviousHosts) this.#tried.push(host);
     this.priorities?.note(host.description.priority);
   }
 
   /** Whether the next attempt had better go to another host. */
   rejects(host: Host): boolean {
-    return this.#tried.includes(host);
+    // The first attempt goes wherever it is sent.
+    if (!this.#begun) return false;
+    return this.#tried.includes(host) || this.#policy.omits.some((omits) => omits(host.description));
   }
 
   /** Decides on a response by its headers. True: `retry` will be called, and the response is to be dropped. */
