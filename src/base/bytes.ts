@@ -71,3 +71,9 @@ function isAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
   return true;
 }
+
+/** Makes bytes of a buffer that is used again last. */
+export type KeepBytes = (bytes: Uint8Array, start: number, end: number) => Uint8Array;
+
+/** By a copy. */
+export const copyBytes: KeepBytes = (bytes, start, end) => Buffer.from(bytes.subarray(start, end));

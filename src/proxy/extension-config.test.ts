@@ -156,7 +156,7 @@ test('who comes after it was known that there is nothing does not wait', async (
 for (const [more, message] of [
   [{ type_urls: [] }, /type_urls: must not be empty/],
   [{ apply_default_config_without_warming: true }, /default_config: is needed/],
-  [{ config_source: { path: '/x' } }, /config_source: filters are not read from files/],
+  [{ config_source: { path: '/x' } }, /config_source.path: must be an existing file/],
 ] as const) {
   test(`refused: ${message.source}`, () => {
     const errors = new ConfigErrors();

@@ -123,9 +123,6 @@ export class ExtensionConfigs {
   ): DiscoveredExtension<F> | undefined {
     const { kind, name, source: proto } = request;
     const spec = configSourceSpec(proto.configSource, errors.at('config_source'));
-    if (spec?.kind === 'path') {
-      errors.add('config_source', 'filters are not read from files: ads or api_config_source is needed');
-    }
     if (proto.typeUrls.length === 0) errors.add('type_urls', 'must not be empty');
     if (proto.applyDefaultConfigWithoutWarming && proto.defaultConfig === undefined) {
       errors.add('default_config', 'is needed with apply_default_config_without_warming');

@@ -28,6 +28,7 @@ import type { AddressMap } from './net/address-map.ts';
 import { formatAddress } from './net/connection.ts';
 import { ConnectionLimits } from './net/connection-limits.ts';
 import { ListenerManager } from './net/listener-manager.ts';
+import { lendNothing } from './net/loans.ts';
 import type { UpstreamFilterFactory } from './net/network-filter.ts';
 import { NetworkFilterRegistry } from './net/network-filter-registry.ts';
 import type { AccessLog } from './observe/access-log/access-log.ts';
@@ -345,6 +346,7 @@ export class ProxyServer implements AdminProxy {
     const folder = configPath === undefined ? process.cwd() : path.dirname(configPath);
     const errors = this.#errors.at('bootstrap_extensions');
     const definitions = await loadFilterModules(bootstrap.bootstrapExtensions, folder, errors);
+    if (definitions.length > 0) lendNothing();
     for (const definition of definitions) this.filters.add(definition);
   }
 

@@ -4,6 +4,7 @@ import { DEFAULT_OPTIONS as HTTP1_DEFAULTS, type Http1Options } from '../../wire
 import { DEFAULT_OPTIONS as HTTP2_DEFAULTS, type Http2Options } from '../../wire/http2/options.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { SupportTable } from '../config/supported.ts';
+import { keepBytes } from '../net/loans.ts';
 
 export const SUPPORTED: SupportTable = {
   'envoy.config.core.v3.Http1ProtocolOptions': [
@@ -71,6 +72,7 @@ export function http1Options(
     preserveCase,
     properCase: format?.case === 'properCaseWords',
     streamErrorOnInvalidMessage: proto?.overrideStreamErrorOnInvalidHttpMessage ?? false,
+    keepBody: keepBytes,
   };
 }
 
@@ -86,6 +88,7 @@ export function http2Options(
     ...d,
     ...limits,
     now,
+    keepBody: keepBytes,
     streamBufferLimit: bufferLimit,
     hpackTableSize: proto?.hpackTableSize ?? d.hpackTableSize,
     maxConcurrentStreams: proto?.maxConcurrentStreams ?? d.maxConcurrentStreams,

@@ -9,6 +9,7 @@ import {
   type TlsInfo,
 } from './connection.ts';
 import type { Flushable, FlushQueue } from './flush-queue.ts';
+import { giveBack, loanOf } from './loans.ts';
 import { readInto } from './read-buffer.ts';
 
 /** What connections of one worker share. */
@@ -219,16 +220,12 @@ export class SocketConnection implements Connection, Flushable {
     } else {
       this.#chunks = undefined;
       if (text !== '') chunks.push(text);
-      if (chunks.length === 1) {
-        socket.write(chunks[0]);
-      } else {
-        socket.cork();
-        for (const chunk of chunks) {
-          if (typeof chunk === 'string') socket.write(chunk, 'latin1');
-          else socket.write(chunk);
-        }
-        socket.uncork();
+      if (chunks.length > 1) socket.cork();
+      for (const chunk of chunks) {
+        if (typeof chunk === 'string') socket.write(chunk, 'latin1');
+        else writeChunk(socket, chunk);
       }
+      if (chunks.length > 1) socket.uncork();
     }
     if (this.#ending) this.#endSocket();
     if (!this.#high && socket.writableLength > this.#bufferLimit) {
@@ -282,6 +279,12 @@ export class SocketConnection implements Connection, Flushable {
     resetSocket(this.#socket);
     this.#finish(CloseReason.Local, '');
   }
+}
+
+function writeChunk(socket: net.Socket, chunk: Uint8Array): void {
+  const loan = loanOf(chunk);
+  if (loan === undefined) socket.write(chunk);
+  else socket.write(chunk, () => giveBack(loan, chunk.length));
 }
 
 interface Wrapper {

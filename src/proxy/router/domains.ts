@@ -44,8 +44,7 @@ export class DomainTable<T> {
 
   #search(authority: string): T | undefined {
     let name = authority.toLowerCase();
-    // Whatever it is that stands behind the last colon outside of brackets.
-    if (this.#ignorePort) name = name.replace(/:[^:\]]*$/, '');
+    if (this.#ignorePort) name = name.replace(/:\d+$/, '');
     const exact = this.#exact.get(name);
     if (exact !== undefined) return exact;
     for (const length of this.#suffixLengths) {

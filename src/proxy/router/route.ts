@@ -132,7 +132,7 @@ export interface DirectResponseAction {
   readonly body: string;
 }
 
-/** For filters only: the router has nothing to do with such a request, and answers that there is no cluster. */
+/** For filters only: the router has nothing to do with such a request, and answers 404. */
 export interface NonForwardingAction {
   readonly kind: 'non-forwarding';
 }

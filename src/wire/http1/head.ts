@@ -1,3 +1,4 @@
+import { copyBytes, type KeepBytes } from '../../base/bytes.ts';
 import { Headers } from '../headers.ts';
 import type { MessageError } from '../http.ts';
 import { AUTHORITY, FIELD_VALUE, METHODS, TARGET, TOKEN } from './characters.ts';
@@ -24,6 +25,8 @@ export interface Http1Options {
   readonly properCase: boolean;
   /** `override_stream_error_on_invalid_http_message`: a bad request ends its stream, not its connection. */
   readonly streamErrorOnInvalidMessage: boolean;
+  /** How a piece of body outlives the read that brought it. */
+  readonly keepBody: KeepBytes;
 }
 
 export const DEFAULT_OPTIONS: Http1Options = {
@@ -36,6 +39,7 @@ export const DEFAULT_OPTIONS: Http1Options = {
   preserveCase: false,
   properCase: false,
   streamErrorOnInvalidMessage: false,
+  keepBody: copyBytes,
 };
 
 const error = (status: number, details: string): MessageError => ({ status, details });

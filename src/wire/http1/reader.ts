@@ -112,7 +112,7 @@ export class MessageReader {
       else if (state === State.Fixed || state === State.ChunkData) at = this.#readData(bytes, at, end);
       else if (state === State.Trailers) at = this.#readTrailers(bytes, at, end);
       else if (state === State.UntilClose) {
-        this.#emit(Buffer.from(bytes.subarray(at, end)));
+        this.#emit(this.#options.keepBody(bytes, at, end));
         break;
       } else if (state === State.Complete) {
         this.#keep(bytes, at, end);
@@ -231,7 +231,7 @@ export class MessageReader {
   #readData(bytes: Buffer, start: number, end: number): number {
     const stop = Math.min(end, start + this.#remaining);
     this.#remaining -= stop - start;
-    this.#emit(Buffer.from(bytes.subarray(start, stop)));
+    this.#emit(this.#options.keepBody(bytes, start, stop));
     if (this.#remaining > 0 || this.#state === State.Dead) return stop;
     if (this.#state === State.ChunkData) {
       this.#state = State.ChunkDataReturn;

@@ -346,7 +346,7 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
       return;
     }
     if (endStream) stream.remoteEnd = true;
-    if (size > 0) stream.takeData(Buffer.from(bytes.subarray(start, end)), endStream);
+    if (size > 0) stream.takeData(this.options.keepBody(bytes, start, end), endStream);
     else if (endStream) stream.takeData(EMPTY, true);
   }
 

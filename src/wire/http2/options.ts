@@ -1,3 +1,5 @@
+import { copyBytes, type KeepBytes } from '../../base/bytes.ts';
+
 /**
  * What an HTTP/2 connection may cost and allow. Names and defaults are those of Envoy's Http2ProtocolOptions, as Envoy
  * 1.40 behaves, and of the HCM's limits on headers.
@@ -49,6 +51,8 @@ export interface Http2Options {
   readonly prematureResetAge: number;
   /** Milliseconds of any clock, as coarse as you like, for `prematureResetAge`. Without it no request is old. */
   readonly now: (() => number) | undefined;
+  /** How a piece of body outlives the read that brought it. */
+  readonly keepBody: KeepBytes;
 }
 
 export const DEFAULT_OPTIONS: Http2Options = {
@@ -71,4 +75,5 @@ export const DEFAULT_OPTIONS: Http2Options = {
   maxPrematureResets: 500,
   prematureResetAge: 1000,
   now: undefined,
+  keepBody: copyBytes,
 };

@@ -1,4 +1,5 @@
 import type { Headers } from '../../../wire/headers.ts';
+import { keepForGood } from '../../net/loans.ts';
 
 /** Where what was kept is sent to. */
 export interface RequestSink {
@@ -30,6 +31,7 @@ export class KeptRequest {
   keep(chunk: Uint8Array): void {
     this.#bytes += chunk.length;
     if (this.#lost) return;
+    keepForGood(chunk);
     if (this.#chunks === NO_CHUNKS) this.#chunks = [chunk];
     else (this.#chunks as Uint8Array[]).push(chunk);
   }

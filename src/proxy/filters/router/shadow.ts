@@ -2,6 +2,7 @@ import type { Headers } from '../../../wire/headers.ts';
 import { type OutgoingStream, ResetReason } from '../../../wire/http.ts';
 import type { Cancelable, Cluster, UpstreamOptions, UpstreamStreamHandler } from '../../cluster/cluster.ts';
 import type { FilterCallbacks } from '../../http/filter.ts';
+import { keepForGood } from '../../net/loans.ts';
 import type { MirrorPolicy } from '../../router/route.ts';
 
 /** Pieces of body that wait for a mirror's connection are kept up to this many bytes; a mirror that is slower is given up. */
@@ -81,6 +82,8 @@ export class Shadow implements UpstreamStreamHandler {
 
   sendData(chunk: Uint8Array, end: boolean): void {
     if (this.#over || this.#ended) return;
+    // The same chunk goes to the upstream of the request itself.
+    keepForGood(chunk);
     if (end) this.#ended = true;
     if (this.#stream !== undefined) {
       this.#stream.sendData(chunk, end);

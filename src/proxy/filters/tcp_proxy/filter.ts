@@ -10,6 +10,7 @@ import type {
 } from '../../cluster/cluster.ts';
 import type { Host, Metadata } from '../../cluster/host.ts';
 import { CloseReason, type Connection, type ConnectionHandler } from '../../net/connection.ts';
+import { keepBytes } from '../../net/loans.ts';
 import type { NetworkFilterCallbacks } from '../../net/network-filter.ts';
 import type { ForeignSource } from '../../net/socket-options.ts';
 import type { AccessLog } from '../../observe/access-log/access-log.ts';
@@ -87,7 +88,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
   #cluster: Cluster | undefined = undefined;
   #connecting: Cancelable | undefined = undefined;
   #upstream: TcpUpstream | undefined = undefined;
-  #early: Buffer[] = [];
+  #early: Uint8Array[] = [];
   #earlyBytes = 0;
   #clientEnded = false;
   #attempts = 0;
@@ -249,7 +250,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
     const { info, worker } = this.#callbacks;
     stats.downstream_cx_rx_bytes_total += end - start;
     this.#lastActivity = worker.timers.now();
-    const chunk = Buffer.from(bytes.subarray(start, end));
+    const chunk = keepBytes(bytes, start, end);
     if (this.#upstream !== undefined) {
       info.upstreamBytesSent += chunk.length;
       this.#upstream.write(chunk);
@@ -296,7 +297,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
     this.#config.stats.downstream_cx_tx_bytes_total += end - start;
     info.upstreamBytesReceived += end - start;
     this.#lastActivity = worker.timers.now();
-    this.#client.write(Buffer.from(bytes.subarray(start, end)));
+    this.#client.write(keepBytes(bytes, start, end));
     info.bytesSent += end - start;
   }
 
