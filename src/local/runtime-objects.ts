@@ -25,7 +25,7 @@ export function podObject(pod: Pod): Json {
     status: {
       phase: pod.phase,
       podIP: addresses.pod,
-      podIPs: [{ ip: addresses.pod }],
+      podIPs: [addresses.pod, pod.ipv6].flatMap((ip) => ip ?? []).map((ip) => ({ ip })),
       hostIP: '127.0.0.1',
       startTime: at,
       conditions: [{ type: 'Ready', status: pod.ready ? 'True' : 'False' }],

@@ -2,6 +2,7 @@ import type { EndpointSliceSpec, SliceEndpoint } from '../config/kinds/endpoint-
 import type { EndpointsSpec } from '../config/kinds/endpoints/schema.ts';
 import type { ServicePort, ServiceSpec } from '../config/kinds/service/schema.ts';
 import type { ConfigObject } from '../config/object.ts';
+import { isIp, isIpv4 } from './address.ts';
 import type { Endpoint, Health } from './endpoint.ts';
 import { withTopologyLabels } from './locality.ts';
 import type { RegistryOptions } from './options.ts';
@@ -97,7 +98,7 @@ function placed(
 
 /** The endpoints that a workload which the service's selector matches gives to it. */
 export function endpointsOfSelected(service: ConfigObject<ServiceSpec>, workload: Workload): Endpoint[] {
-  const [address, ...extraAddresses] = workload.addresses;
+  const [address, ...extraAddresses] = addressesFor(service.spec, workload);
   if (address === undefined) return [];
   return (service.spec.ports ?? []).flatMap((port) => {
     const number = targetPortOf(port, workload);
@@ -105,6 +106,27 @@ export function endpointsOfSelected(service: ConfigObject<ServiceSpec>, workload
     return [endpointOf(workload, { address, extraAddresses, port: number, portName: port.name ?? '', servicePort: 0 })];
   });
 }
+
+/**
+ * Addresses of a workload at which a service finds it. A service of both families finds a pod at all that it has, any
+ * other at those of its own family; one that names none has the family of the pod's first, as an API server that gives
+ * addresses of that family would have it. A pod that has one address is found at it whatever the service says, so that
+ * services of clusters with IPv6 work on a machine without.
+ */
+function addressesFor(
+  { ipFamilies, ipFamilyPolicy, clusterIP, clusterIPs }: ServiceSpec,
+  workload: Workload,
+): readonly string[] {
+  const { addresses, kind } = workload;
+  if (kind !== 'Pod' || addresses.length < 2) return addresses;
+  const given = clusterIPs?.length ? clusterIPs : clusterIP ? [clusterIP] : [];
+  const named = new Set(ipFamilies?.length ? ipFamilies : given.filter(isIp).map(familyOf));
+  if (named.size > 1 || (ipFamilyPolicy !== undefined && ipFamilyPolicy !== 'SingleStack')) return addresses;
+  const [family = familyOf(addresses[0]!)] = named;
+  return addresses.filter((address) => familyOf(address) === family);
+}
+
+const familyOf = (address: string): 'IPv4' | 'IPv6' => (isIpv4(address) ? 'IPv4' : 'IPv6');
 
 /**
  * The port of a workload that a service's port leads to. A port that is named and that the pod does not have leads

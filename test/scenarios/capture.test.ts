@@ -67,7 +67,7 @@ const SERVICES = ['first', 'second']
 apiVersion: v1
 kind: Service
 metadata: {name: ${name}, namespace: shop}
-spec: {selector: {app: server}, ports: [{name: tcp-db, port: 5432, targetPort: ${[7000, 7002][i]}}]}
+spec: {selector: {app: server}, ipFamilyPolicy: PreferDualStack, ports: [{name: tcp-db, port: 5432, targetPort: ${[7000, 7002][i]}}]}
 ---
 `,
   )
@@ -195,10 +195,12 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
   const inPod = (name: string, words: readonly string[]): Promise<Output> =>
     tested.isthmus(['exec', `deploy/${name}`, '-n', 'shop', '--', ...words]);
   const from = async (name: string, words: readonly string[]) => (await inPod(name, words)).stdout.trim();
-  const addressOf = async (name: string) => {
+  const statusOf = async (name: string) => {
     const { stdout } = await tested.isthmus(['get', 'pods', '-n', 'shop', '-l', `app=${name}`, '-o', 'json']);
-    return (JSON.parse(stdout) as { items: { status: { podIP: string } }[] }).items[0]!.status.podIP;
+    return (JSON.parse(stdout) as { items: { status: { podIP: string; podIPs: { ip: string }[] } }[] }).items[0]!
+      .status;
   };
+  const addressOf = async (name: string) => (await statusOf(name)).podIP;
   /** What servers answer that speak first, one after the other. */
   const greet = async (name: string, ...places: readonly string[]) => {
     const curls = places.map((place) => `echo hi | ${CURL.join(' ')} telnet://${place}; echo END`);
@@ -243,10 +245,14 @@ test('programs that know nothing of proxies are in the mesh', async (t) => {
     ]);
     assert.equal(await from('client', [...CURL, 'http://six.example.com:8000/']), WITH_ENTRY);
     // What comes in over IPv6 is captured as well: in clear it is refused.
-    const own = `ip -6 -o addr show dev eth0 scope global | sed 's|.*inet6 \\([^/]*\\)/.*|\\1|'`;
-    const address = (await inPod('server', ['sh', '-c', own])).stdout.trim();
-    assert.match(address, /^fd69:/);
-    assert.match((await inPod('stranger', [...CURL, `http://[${address}]:9000/`])).stderr, /Empty reply|reset by peer/);
+    const [, { ip } = { ip: 'none' }] = (await statusOf('server')).podIPs;
+    assert.match((await inPod('stranger', [...CURL, `http://[${ip}]:9000/`])).stderr, /Empty reply|reset by peer/);
+    // A service of both families finds a pod at both of its addresses, any other at one.
+    const dump = await from('client', [...CURL, 'http://127.0.0.1:15000/config_dump?include_eds']);
+    const found = dump.split(/"cluster_name": ?/).filter((text) => text.includes(`"${ip}"`));
+    const names = found.flatMap((text) => /^"outbound\|\d+\|\|([^."]+)/.exec(text)?.[1] ?? []);
+    const services = new Set(names.filter((name) => ['first', 'second', 'server'].includes(name)));
+    assert.deepEqual([...services].sort(), ['first', 'second']);
   });
 
   await t.test('services without addresses get some, so that each is told from the others on its port', async () => {

@@ -59,7 +59,7 @@ function podStatus(pod: PodStatus): Raw {
     phase: pod.status === 'Completed' ? 'Succeeded' : (PHASES[pod.status] ?? 'Pending'),
     hostIP: '127.0.0.1',
     podIP: pod.podIp,
-    podIPs: [{ ip: pod.podIp }],
+    podIPs: [pod.podIp, pod.podIpv6].flatMap((ip) => ip ?? []).map((ip) => ({ ip })),
     startTime: new Date(pod.createdAt).toISOString().replace(/\.\d+Z$/, 'Z'),
     conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
     containerStatuses: [...containerStatuses, ...others],

@@ -65,6 +65,8 @@ export interface PodStatus {
   readonly restarts: number;
   readonly createdAt: number;
   readonly podIp: string;
+  /** Its address of IPv6, where it has one as well. */
+  readonly podIpv6?: string | undefined;
   /** Where its programs listen. */
   readonly programAddress: string;
   /** Its folder, which stands for its file system. */

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { CAPTURE_DEFAULTS, type CaptureOptions, DNS_PORT } from '../../agent/capture/options.ts';
 import { captureRoutes, captureRules, restoreText } from '../../agent/capture/rules.ts';
+import { canonicalIpv6 } from '../../base/cidr.ts';
 import { UserError } from '../../base/errors.ts';
 import { podPrefixOf } from '../../process/address-pool.ts';
 import { NetworkNamespace } from '../../process/network-namespace.ts';
@@ -123,7 +124,13 @@ export class MeshNetwork {
   /** The address of IPv6 that goes with the end of one of IPv4: unique local (RFC 4193), a prefix for each mesh. */
   #ipv6(end: string): string {
     const [high, low] = end.split('.');
-    return `fd69:7374:6800:${this.#slot.toString(16)}::${(Number(high) * 256 + Number(low)).toString(16)}`;
+    const host = Number(high) * 256 + Number(low);
+    return canonicalIpv6(`fd69:7374:6800:${this.#slot.toString(16)}::${host.toString(16)}`);
+  }
+
+  /** The address of IPv6 of a pod that has this one of IPv4; undefined where pods have none. */
+  ipv6Of(address: string): string | undefined {
+    return this.#dualStack ? this.#ipv6(address.split('.').slice(2).join('.')) : undefined;
   }
 
   async #begin(): Promise<void> {
@@ -159,7 +166,7 @@ export class MeshNetwork {
       gateway: this.host,
       ...(this.#dualStack && {
         ipv6: {
-          address: `${this.#ipv6(address.split('.').slice(2).join('.'))}/${PREFIX6_BITS}`,
+          address: `${this.ipv6Of(address)}/${PREFIX6_BITS}`,
           gateway: this.#ipv6(HOST),
         },
       }),

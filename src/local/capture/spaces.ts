@@ -38,6 +38,7 @@ export class AddressedSpace extends Opened implements PodSpace {
   readonly isOwn = false;
   readonly hasProxy = false;
   readonly captures = undefined;
+  readonly ipv6 = undefined;
   readonly enterProxy = [];
   readonly enterProgram = [];
   readonly agentEnv = {};
@@ -76,6 +77,7 @@ export class NamespaceSpace extends Opened implements PodSpace {
   readonly inside = undefined;
   readonly pid = undefined;
   readonly captures: CaptureMode | undefined;
+  readonly ipv6: string | undefined;
   readonly enterProgram: readonly string[];
   readonly enterProxy: readonly string[];
   readonly #network: MeshNetwork;
@@ -93,6 +95,7 @@ export class NamespaceSpace extends Opened implements PodSpace {
     this.#addresses = pod.addresses;
     this.#sockets = sockets;
     this.captures = pod.captures;
+    this.ipv6 = network.ipv6Of(pod.addresses.pod);
     const enter = NetworkNamespace.entrance(network.nameOf(podKey(pod.desired)));
     this.enterProgram = enter;
     this.enterProxy = [...enter, '--setgid', String(PROXY_GROUP)];
@@ -147,6 +150,7 @@ export class UserNamespaceSpace implements PodSpace {
   readonly isOwn = true;
   readonly hasProxy = false;
   readonly captures: CaptureMode;
+  readonly ipv6 = undefined;
   readonly enterProxy = [];
   readonly enterProgram: readonly string[];
   readonly agentEnv = {};

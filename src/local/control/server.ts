@@ -277,6 +277,7 @@ function podStatus(pod: Pod): PodStatus {
     restarts: pod.restarts,
     createdAt: pod.createdAt,
     podIp: addresses.pod,
+    podIpv6: pod.ipv6,
     programAddress: pod.programAddress,
     folder: pod.folder,
     containers: containers.map(({ fault, notReadyBecause, lastExitCode: _, ...container }) => ({

@@ -16,6 +16,8 @@ export interface PodFacts {
   readonly pod: DesiredPod;
   readonly uid: string;
   readonly podIp: string;
+  /** Its address of IPv6, if it has one as well. */
+  readonly podIpv6?: string | undefined;
   readonly serviceAccount: string;
 }
 
@@ -64,7 +66,7 @@ function variableValue(variable: EnvironmentVariable, facts: PodFacts, values: V
 }
 
 /** A field of the pod by its path, as the downward API has it. Throws MissingObject for one that it does not have. */
-export function fieldOf(path: string, { pod, uid, podIp, serviceAccount }: PodFacts): string {
+export function fieldOf(path: string, { pod, uid, podIp, podIpv6, serviceAccount }: PodFacts): string {
   switch (path) {
     case 'metadata.name':
       return pod.name;
@@ -81,8 +83,9 @@ export function fieldOf(path: string, { pod, uid, podIp, serviceAccount }: PodFa
     case 'spec.serviceAccountName':
       return serviceAccount;
     case 'status.podIP':
-    case 'status.podIPs':
       return podIp;
+    case 'status.podIPs':
+      return podIpv6 === undefined ? podIp : `${podIp},${podIpv6}`;
     case 'status.hostIP':
     case 'status.hostIPs':
       return '127.0.0.1';

@@ -9,6 +9,8 @@ export interface PodSpace {
   readonly hasProxy: boolean;
   /** How traffic of programs that know nothing of proxies gets to the sidecar; undefined where it does not. */
   readonly captures: CaptureMode | undefined;
+  /** The pod's address of IPv6, where it has one of its own. */
+  readonly ipv6: string | undefined;
   /** Words before a command that make it run there as the sidecar, whose connections nobody captures. */
   readonly enterProxy: readonly string[];
   /** Words before a command that make it run there as a program of the pod. */
@@ -30,6 +32,7 @@ export const SHARED_SPACE: PodSpace = {
   isOwn: false,
   hasProxy: false,
   captures: undefined,
+  ipv6: undefined,
   enterProxy: [],
   enterProgram: [],
   agentEnv: {},

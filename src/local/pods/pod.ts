@@ -68,6 +68,11 @@ export class Pod {
     return this.#around.addresses;
   }
 
+  /** Its address of IPv6, where it has one. */
+  get ipv6(): string | undefined {
+    return this.#around.space.ipv6;
+  }
+
   get folder(): string {
     return this.#folder.path;
   }
@@ -184,6 +189,7 @@ export class Pod {
       pod: this.desired,
       uid: this.uid,
       podIp: this.#around.addresses.pod,
+      podIpv6: this.ipv6,
       serviceAccount: this.serviceAccount,
     };
   }

@@ -40,8 +40,8 @@ export const serviceSchema = object({
   trafficDistribution: string(),
   allocateLoadBalancerNodePorts: any(),
   healthCheckNodePort: any(),
-  ipFamilies: any(),
-  ipFamilyPolicy: any(),
+  ipFamilies: array(enumOf('IPv4', 'IPv6')),
+  ipFamilyPolicy: enumOf('SingleStack', 'PreferDualStack', 'RequireDualStack'),
   loadBalancerClass: any(),
   loadBalancerSourceRanges: any(),
   /** Core v1 before 1.20; its use was never more than alpha. */

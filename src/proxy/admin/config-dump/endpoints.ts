@@ -86,13 +86,16 @@ export function healthStatus(host: Host): 'HEALTHY' | 'DEGRADED' | 'UNHEALTHY' {
 }
 
 function endpointJson(host: Host): JsonObject {
-  const { address, hostname, weight, metadata, healthCheckAddress } = host.description;
+  const { address, otherAddresses, hostname, weight, metadata, healthCheckAddress } = host.description;
   const check = healthCheckAddress && healthCheckAddress.port !== address.port ? healthCheckAddress.port : undefined;
   return {
     endpoint: {
       address: addressJson(address),
       health_check_config: check === undefined ? {} : { port_value: check },
       ...(hostname && { hostname }),
+      ...(otherAddresses.length > 0 && {
+        additional_addresses: otherAddresses.map((other) => ({ address: addressJson(other) })),
+      }),
     },
     health_status: healthStatus(host),
     ...(metadata.size > 0 && { metadata: metadataJson(metadata) }),
