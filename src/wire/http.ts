@@ -30,12 +30,19 @@ export const ResetReason = {
   ConnectionTermination: 'connection-termination',
   /** No connection could be made. */
   ConnectionFailure: 'connection-failure',
+  /** None was even tried: this machine does not have what it is to be made from. */
+  LocalConnectionFailure: 'local-connection-failure',
   /** A circuit breaker or a limit of ours. */
   Overflow: 'overflow',
   /** The peer broke the protocol. */
   ProtocolError: 'protocol-error',
 } as const;
 export type ResetReason = (typeof ResetReason)[keyof typeof ResetReason];
+
+/** Whether there was no connection at all. */
+export function isConnectionFailure(reason: ResetReason): boolean {
+  return reason === ResetReason.ConnectionFailure || reason === ResetReason.LocalConnectionFailure;
+}
 
 /** A message that cannot be taken. `details` is a short stable word for logs, as Envoy's response code details. */
 export interface MessageError {

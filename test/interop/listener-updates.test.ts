@@ -14,6 +14,8 @@ import { type Twin, type TwinEnv, twinProxies } from '../support/twin-proxies.ts
 
 /** How long connections have whose chain or listener goes. */
 const DRAIN_S = 3;
+const SOL_SOCKET = 1;
+const SO_KEEPALIVE = 9;
 const CLIENTS = { a: '127.0.0.2', b: '127.0.0.3' };
 
 const http = (body: string): JsonObject => {
@@ -254,6 +256,33 @@ test('connections of listeners that change end or go on as with Envoy', { skip: 
           'listener_create_success',
         ),
       };
+    },
+  );
+
+  await same(
+    'sockets of a listener change where they are',
+    { old: 'a1, and the end', fresh: 'a1', refused: 'a1', counted: { listener_in_place_updated: 2 } },
+    async (twin) => {
+      const port = twin.env.port('other');
+      const [old, idle] = [new Client(port, CLIENTS.a), new Client(port, CLIENTS.a)];
+      await old.get();
+      await idle.get();
+      const [one, plain] = changed(twin.env);
+      const at = (name: number) => ({
+        ...one,
+        address: socketAddress(port),
+        socket_options: [{ level: SOL_SOCKET, name, int_value: '1' }],
+      });
+      serve(twin.env, 5, [at(SO_KEEPALIVE), plain]);
+      await reach(twin, 'listener_modified', 4);
+      const result = { old: await old.get(), fresh: await seen(port, CLIENTS.a) };
+      await old.end();
+      await idle.end();
+      // What the kernel does not take changes nothing.
+      serve(twin.env, 6, [at(9999), plain]);
+      await until('a refusal', async () => (await stats(twin)).listener_create_failure > 0);
+      const refused = await seen(port, CLIENTS.a);
+      return { ...result, refused, counted: pick(await stats(twin), 'listener_in_place_updated') };
     },
   );
 });

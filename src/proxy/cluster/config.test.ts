@@ -111,9 +111,13 @@ test('connections are bound to the address of the family that they go to', () =>
   });
   const binding = bindingOf(upstreamBindConfig, errors);
   assert.deepEqual(errors.list, []);
-  assert.equal(sourceFor(binding, { address: '10.0.0.1', port: 1, family: 4 })?.address, '127.0.0.2');
-  assert.equal(sourceFor(binding, { address: '::2', port: 1, family: 6 })?.address, '::1');
+  assert.equal(sourceFor(binding, { address: '10.0.0.1', port: 1, family: 4 })?.address?.address, '127.0.0.2');
+  assert.equal(sourceFor(binding, { address: '::2', port: 1, family: 6 })?.address?.address, '::1');
   assert.equal(sourceFor(binding, { address: '/socket', port: 0, family: 0 }), undefined);
-  const any = { 4: { address: '0.0.0.0', port: 0, family: 4 } } as const;
-  assert.equal(sourceFor(any, { address: '10.0.0.1', port: 1, family: 4 }), undefined);
+  const wildcard = { address: '0.0.0.0', port: 0, family: 4 } as const;
+  const to = { address: '10.0.0.1', port: 1, family: 4 } as const;
+  assert.equal(sourceFor({ 4: { address: wildcard, options: [] } }, to), undefined);
+  // Without a choice of address its options hold all the same.
+  const options = [{ level: 1, name: 9, value: new Uint8Array(4), state: 'prebind' }] as const;
+  assert.deepEqual(sourceFor({ 4: { address: wildcard, options } }, to), { address: undefined, options });
 });

@@ -1,15 +1,22 @@
 import net from 'node:net';
 import { codeOf, messageOf } from '../../base/errors.ts';
 import type { AddressMap } from '../net/address-map.ts';
-import type { SocketAddress } from '../net/connection.ts';
+import { formatAddress, type SocketAddress } from '../net/connection.ts';
 import { filterConnection } from '../net/filtered-connection.ts';
 import type { UpstreamFilterFactory } from '../net/network-filter.ts';
 import { pipePath } from '../net/pipe.ts';
 import { type NetContext, SocketConnection } from '../net/socket-connection.ts';
-import { type ForeignSource, foreignSocket } from '../net/socket-options.ts';
+import {
+  BindError,
+  type ForeignSource,
+  foreignSocket,
+  preparedSocket,
+  type SocketOption,
+  SocketOptionError,
+} from '../net/socket-options.ts';
 import type { Timer } from '../timers.ts';
 import type { Handshake, UpstreamTlsOverride, UpstreamTransport } from '../tls/transport.ts';
-import { type Binding, sourceFor } from './bind.ts';
+import { type Binding, type Source, sourceFor } from './bind.ts';
 import type { Cancelable } from './cluster.ts';
 import type { ConnectHandler } from './connect-handler.ts';
 import { HappyEyeballs } from './happy-eyeballs.ts';
@@ -54,6 +61,8 @@ class Attempt implements Cancelable {
   readonly #handler: ConnectHandler;
   readonly #socket: net.Socket;
   readonly #timer: Timer | undefined;
+  /** Where it is made from, if that is not left to the system. */
+  readonly #source: SocketAddress | undefined;
   #handshake: Handshake | undefined = undefined;
   #over = false;
 
@@ -70,8 +79,9 @@ class Attempt implements Cancelable {
     this.#handler = handler;
     const to = context.addresses.connect(address);
     const foreign = options.source?.address.family === to.family ? options.source : undefined;
-    const source = foreign === undefined ? sourceFor(options.binding, address) : undefined;
-    this.#socket = foreign === undefined ? this.#connect(context, to, source) : connectFrom(foreign, to);
+    const source = sourceFor(options.binding, address);
+    this.#source = foreign?.address ?? this.#from(context, source);
+    this.#socket = this.#connect(to, foreign, source?.options ?? []);
     if (options.keepalive && to.family !== 0) keepAlive(this.#socket, options.keepalive);
     this.#socket.once('connect', () => this.#event(() => this.#onTcpConnected()));
     this.#socket.on('error', this.#onError);
@@ -80,7 +90,13 @@ class Attempt implements Cancelable {
     }
   }
 
-  #connect(context: ConnectContext, to: SocketAddress, source: SocketAddress | undefined): net.Socket {
+  #connect(to: SocketAddress, foreign: ForeignSource | undefined, options: readonly SocketOption[]): net.Socket {
+    const from = this.#source;
+    if (foreign !== undefined) return connectBy(() => foreignSocket(foreign, options), to);
+    if (options.length > 0 && to.family !== 0) {
+      const { family } = to;
+      return connectBy(() => preparedSocket({ family, options, address: from }), to);
+    }
     return net.connect(
       to.family === 0
         ? { path: pipePath(to.address), allowHalfOpen: true }
@@ -88,17 +104,27 @@ class Attempt implements Cancelable {
             host: to.address,
             port: to.port,
             family: to.family,
-            localAddress: source?.address ?? context.addresses.source(this.#address),
-            ...(source !== undefined && source.port > 0 && { localPort: source.port }),
+            localAddress: from?.address,
+            ...(from !== undefined && from.port > 0 && { localPort: from.port }),
             allowHalfOpen: true,
             noDelay: true,
           },
     );
   }
 
+  #from(context: ConnectContext, source: Source | undefined): SocketAddress | undefined {
+    if (source?.address !== undefined) return source.address;
+    const address = context.addresses.source(this.#address);
+    return address === undefined ? undefined : { address, port: 0, family: this.#address.family };
+  }
+
   readonly #onError = (error: Error): void => {
-    if ((error as NodeJS.ErrnoException).syscall === 'bind') this.#options.counters.bind_errors++;
-    this.#event(() => this.#fail(transportFailure(error), false));
+    const isBinding = (error as NodeJS.ErrnoException).syscall === 'bind' || error instanceof BindError;
+    if (isBinding) this.#options.counters.bind_errors++;
+    const isLocal = isBinding || error instanceof SocketOptionError;
+    this.#event(() =>
+      this.#fail(isLocal ? localFailure(error, this.#source) : transportFailure(error), false, isLocal),
+    );
   };
 
   #event(work: () => void): void {
@@ -148,10 +174,10 @@ class Attempt implements Cancelable {
     this.#handler.onConnected(filterConnection(connection, this.#options.filters));
   }
 
-  #fail(details: string, timeout: boolean): void {
+  #fail(details: string, timeout: boolean, local = false): void {
     if (this.#over) return;
     this.#end();
-    this.#handler.onFailed(details, timeout);
+    this.#handler.onFailed(details, timeout, local);
   }
 
   #end(): void {
@@ -166,14 +192,33 @@ class Attempt implements Cancelable {
   }
 }
 
-/** Connects with another machine's address. What cannot be is an error of the socket, which comes later. */
-function connectFrom(source: ForeignSource, { address, port }: SocketAddress): net.Socket {
+/** Connects a socket of our own making. What cannot be is an error of the socket, which comes later. */
+function connectBy(make: () => net.Socket, { address, port }: SocketAddress): net.Socket {
   try {
-    const socket = foreignSocket(source);
+    const socket = make();
     socket.setNoDelay(true);
     return socket.connect({ host: address, port });
   } catch (error) {
     return new net.Socket().destroy(error as Error);
+  }
+}
+
+/** Envoy's words for a socket that was not to be had; it has none for an option. */
+function localFailure(error: Error, source: SocketAddress | undefined): string {
+  if (error instanceof SocketOptionError || source === undefined) return '';
+  return `failed to bind to ${formatAddress(source)}: ${error instanceof BindError ? error.message : kernelText(error)}`;
+}
+
+function kernelText(error: Error): string {
+  switch (codeOf(error)) {
+    case 'EADDRNOTAVAIL':
+      return 'Cannot assign requested address';
+    case 'EADDRINUSE':
+      return 'Address already in use';
+    case 'EACCES':
+      return 'Permission denied';
+    default:
+      return messageOf(error);
   }
 }
 

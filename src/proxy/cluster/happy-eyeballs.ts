@@ -43,10 +43,10 @@ export class HappyEyeballs implements Cancelable {
     if (address === undefined) return;
     const attempt = this.#connect(address, {
       onConnected: (connection) => this.#succeed(attempt, connection),
-      onFailed: (details, timeout) => {
+      onFailed: (details, timeout, local) => {
         this.#running.delete(attempt);
         if (this.#left.length > 0) this.#try();
-        else if (this.#running.size === 0) this.#fail(details, timeout);
+        else if (this.#running.size === 0) this.#fail(details, timeout, local);
       },
     });
     this.#running.add(attempt);
@@ -59,9 +59,9 @@ export class HappyEyeballs implements Cancelable {
     this.#handler.onConnected(connection);
   }
 
-  #fail(details: string, timeout: boolean): void {
+  #fail(details: string, timeout: boolean, local = false): void {
     this.#end();
-    this.#handler.onFailed(details, timeout);
+    this.#handler.onFailed(details, timeout, local);
   }
 
   #end(): void {

@@ -188,9 +188,9 @@ export class HttpPool implements HostPool {
         stats.upstream_cx_connect_ms.record(this.#context.net.timers.now() - since);
         this.#onConnected(connection);
       },
-      onFailed: (details, timeout) => {
+      onFailed: (details, timeout, local) => {
         this.#connecting.delete(connecting);
-        this.#onConnectFailed(details, timeout);
+        this.#onConnectFailed(details, timeout, local);
       },
     });
   }
@@ -210,22 +210,22 @@ export class HttpPool implements HostPool {
     host.stats.cx_active--;
   }
 
-  #onConnectFailed(details: string, timeout: boolean): void {
+  #onConnectFailed(details: string, timeout: boolean, local = false): void {
     const { stats, host } = this.#context;
     this.#connectionGone();
     stats.upstream_cx_connect_fail++;
     host.stats.cx_connect_fail++;
-    if (timeout) {
-      stats.upstream_cx_connect_timeout++;
-      stats.upstream_cx_destroy_local++;
-    } else stats.upstream_cx_destroy_remote++;
+    if (timeout) stats.upstream_cx_connect_timeout++;
+    if (timeout || local) stats.upstream_cx_destroy_local++;
+    else stats.upstream_cx_destroy_remote++;
+    const reason = local ? ResetReason.LocalConnectionFailure : ResetReason.ConnectionFailure;
     // Whoever waits is told: the router tries another host, and waiting here for the next attempt would hide that.
     const failed = this.#pending;
     this.#pending = [];
     for (const request of failed) {
       this.#leavePending();
       stats.upstream_rq_pending_failure_eject++;
-      request.handler.onFailure(ResetReason.ConnectionFailure, timeout ? 'connection timeout' : details);
+      request.handler.onFailure(reason, timeout ? 'connection timeout' : details);
     }
     this.#idleCheck();
   }

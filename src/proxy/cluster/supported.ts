@@ -2,6 +2,7 @@ import { CONFIG_SOURCE } from '../config/config-source-fields.ts';
 import type { SupportTable } from '../config/supported.ts';
 import { SUPPORTED as PROTOCOL_OPTIONS } from '../http/protocol-options.ts';
 import { SUPPORTED as BALANCING } from '../lb/supported.ts';
+import { SOCKET_OPTIONS } from '../net/socket-option-config.ts';
 import { SUPPORTED as DNS, DNS_CACHE } from './dns/supported.ts';
 import { SUPPORTED as HEALTH_CHECKS } from './health/supported.ts';
 
@@ -118,7 +119,11 @@ export const SUPPORTED: SupportTable = {
     'max_connection_pools',
   ],
   'envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget': ['budget_percent', 'min_retry_concurrency'],
-  'envoy.config.cluster.v3.UpstreamConnectionOptions': ['tcp_keepalive'],
+  // Names of interfaces show nowhere: there is nothing to be done for them.
+  'envoy.config.cluster.v3.UpstreamConnectionOptions': [
+    'tcp_keepalive',
+    'set_local_interface_name_on_upstream_connections',
+  ],
   'envoy.config.cluster.v3.OutlierDetection': [
     'consecutive_5xx',
     'interval',
@@ -145,8 +150,16 @@ export const SUPPORTED: SupportTable = {
     'successful_active_health_check_uneject_host',
     'always_eject_one_host',
   ],
-  'envoy.config.core.v3.BindConfig': ['source_address', 'extra_source_addresses', 'additional_source_addresses'],
-  'envoy.config.core.v3.ExtraSourceAddress': ['address'],
+  'envoy.config.core.v3.BindConfig': [
+    'source_address',
+    'freebind',
+    'socket_options',
+    'extra_source_addresses',
+    'additional_source_addresses',
+    'local_address_selector',
+  ],
+  ...SOCKET_OPTIONS,
+  'envoy.config.core.v3.ExtraSourceAddress': ['address', 'socket_options'],
   'envoy.config.core.v3.TcpKeepalive': ['keepalive_probes', 'keepalive_time', 'keepalive_interval'],
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': [
     'common_http_protocol_options',

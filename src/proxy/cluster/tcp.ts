@@ -42,9 +42,10 @@ export function openTcp(
       connection.setHandler(new Accounted(connection, handler, stats, account));
       handler.onReady(connection);
     },
-    onFailed(details, timeout) {
-      account.failed(timeout);
-      handler.onFailure(ResetReason.ConnectionFailure, timeout ? 'connection timeout' : details);
+    onFailed(details, timeout, local = false) {
+      account.failed(timeout, local);
+      const reason = local ? ResetReason.LocalConnectionFailure : ResetReason.ConnectionFailure;
+      handler.onFailure(reason, timeout ? 'connection timeout' : details);
     },
   });
   return {
@@ -112,18 +113,17 @@ class Account {
     return true;
   }
 
-  failed(timeout: boolean): void {
+  failed(timeout: boolean, local: boolean): void {
     const { stats } = this.#cluster;
     this.#leavePending();
     this.#gone();
     stats.upstream_rq_pending_failure_eject++;
     stats.upstream_cx_connect_fail++;
     this.#host.stats.cx_connect_fail++;
-    if (timeout) {
-      stats.upstream_cx_connect_timeout++;
-      stats.upstream_cx_destroy_local++;
-    } else stats.upstream_cx_destroy_remote++;
-    this.#host.outcomes?.connectionOutcome(timeout ? 'timeout' : 'connect-failed');
+    if (timeout) stats.upstream_cx_connect_timeout++;
+    if (timeout || local) stats.upstream_cx_destroy_local++;
+    else stats.upstream_cx_destroy_remote++;
+    if (!local) this.#host.outcomes?.connectionOutcome(timeout ? 'timeout' : 'connect-failed');
   }
 
   canceled(): void {

@@ -27,10 +27,13 @@ import { discoverNetworkFilter } from './discovered-filter.ts';
 import { Drain } from './drain.ts';
 import { FilterChainMatcher } from './filter-chain-match.ts';
 import { compileListenerFilters, type ListenerFilters } from './listener-filters.ts';
+import { type SocketsConfig, sameSockets } from './listener-sockets.ts';
 import type { InitTarget, ListenerFacts, NetworkBuildContext, NetworkFilterFactory } from './network-filter.ts';
 import type { NetworkFilterRegistry } from './network-filter-registry.ts';
 import { secretsTarget } from './secrets-target.ts';
 import { socketAddress } from './socket-address.ts';
+import { socketOptions } from './socket-option-config.ts';
+import { fastOpenQueue, freebind, type SocketOption } from './socket-options.ts';
 import { SUPPORTED } from './supported.ts';
 
 /** Compiles a downstream transport socket of the listener with this prefix of statistics; undefined is plaintext. */
@@ -69,6 +72,10 @@ export interface ListenerConfig {
   /** What the names of its statistics begin with. */
   readonly statPrefix: string;
   readonly addresses: readonly SocketAddress[];
+  /** What sockets are told that listen at the addresses, one after the other. */
+  readonly socketOptions: readonly (readonly SocketOption[])[];
+  /** `enable_mptcp`. */
+  readonly multipath: boolean;
   readonly bindToPort: boolean;
   readonly useOriginalDst: boolean;
   readonly filters: ListenerFilters;
@@ -97,7 +104,7 @@ const DIRECTIONS: Readonly<Record<TrafficDirection, ListenerFacts['direction']>>
 
 /**
  * Compiles a listener. Chains that are byte for byte what they were in `previous` are taken over, with their
- * connections; everything else is made anew.
+ * connections, as long as the sockets stay; everything else is made anew.
  */
 export function compileListener(
   proto: ListenerProto,
@@ -107,10 +114,8 @@ export function compileListener(
 ): ListenerConfig | undefined {
   checkSupported(ListenerSchema, proto, SUPPORTED, errors);
   if (errors.any) return undefined;
-  const addresses = [proto.address, ...proto.additionalAddresses.map((a) => a.address)].flatMap((address) => {
-    const at = socketAddress(address, errors);
-    return at ? [at] : [];
-  });
+  const places = placesOf(proto, errors);
+  const addresses = places.map(({ address }) => address);
   const statPrefix = listenerStatPrefix(proto.name, proto.statPrefix, addresses);
   const facts: Omit<ListenerFacts, 'drain'> = {
     name: proto.name,
@@ -121,7 +126,15 @@ export function compileListener(
     metadata: metadataOf(proto.metadata),
   };
   const pending: InitTarget[] = [];
-  const known = new Map(previous?.chains.map((c) => [c.key, c]));
+  const sockets: SocketsConfig = {
+    addresses,
+    socketOptions: places.map(({ options }) => options),
+    multipath: proto.enableMptcp,
+    bindToPort: (proto.bindToPort ?? true) && (proto.deprecatedV1?.bindToPort ?? true),
+    transparent: proto.transparent ?? false,
+  };
+  // With other sockets it is another listener, and all of the one before drains.
+  const known = new Map(previous && sameSockets(previous, sockets) ? previous.chains.map((c) => [c.key, c]) : []);
   const prefix = JSON.stringify([facts.direction, facts.bufferLimit, statPrefix]);
   const build = (chain: FilterChainProto, at: ConfigErrors) =>
     compileChain(chain, prefix, statPrefix, facts, environment, known, pending, at);
@@ -150,8 +163,7 @@ export function compileListener(
   return {
     name: proto.name,
     statPrefix,
-    addresses,
-    bindToPort: (proto.bindToPort ?? true) && (proto.deprecatedV1?.bindToPort ?? true),
+    ...sockets,
     useOriginalDst: proto.useOriginalDst ?? false,
     filters,
     filtersTimeoutMs: durationMs(proto.listenerFiltersTimeout, 15_000),
@@ -162,11 +174,36 @@ export function compileListener(
     matcher,
     defaultChain,
     accessLogs,
-    transparent: proto.transparent ?? false,
     backlog: proto.tcpBacklogSize ?? 511,
     ignoreGlobalLimit: proto.ignoreGlobalConnLimit,
     pending,
   };
+}
+
+/** Where it listens, and what the sockets there are told. */
+function placesOf(
+  proto: ListenerProto,
+  errors: ConfigErrors,
+): { readonly address: SocketAddress; readonly options: readonly SocketOption[] }[] {
+  const common = socketOptions(proto.socketOptions, errors.at('socket_options'));
+  const fastOpen: SocketOption[] =
+    proto.tcpFastOpenQueueLength === undefined ? [] : [fastOpenQueue(proto.tcpFastOpenQueueLength)];
+  const all = [
+    { proto: proto.address, own: undefined },
+    ...proto.additionalAddresses.map(({ address, socketOptions: own }) => ({ proto: address, own })),
+  ];
+  return all.flatMap(({ proto: address, own }, i) => {
+    const at = socketAddress(address, errors);
+    if (at === undefined) return [];
+    const override = own && socketOptions(own.socketOptions, errors.at('additional_addresses').at(i - 1));
+    if (at.family === 0) {
+      const given = (override ?? common).length > 0 || proto.freebind || proto.enableMptcp || fastOpen.length > 0;
+      if (given) errors.add('socket_options', 'are not for paths');
+      return [{ address: at, options: [] }];
+    }
+    const free = proto.freebind ? [freebind(at.family)] : [];
+    return [{ address: at, options: [...free, ...fastOpen, ...(override ?? common)] }];
+  });
 }
 
 /** `listener.0.0.0.0_8080.`, or with `stat_prefix` instead of the address. */

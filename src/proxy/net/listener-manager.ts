@@ -11,6 +11,7 @@ import type { ListenerLookup } from './accepting-listener.ts';
 import { formatAddress, type SocketAddress } from './connection.ts';
 import { Listener } from './listener.ts';
 import { compileListener, disposeChain, type ListenerConfig, type ListenerEnvironment } from './listener-config.ts';
+import { bindInPlace, sameSockets, sharePlace } from './listener-sockets.ts';
 import type { InitTarget } from './network-filter.ts';
 
 const TYPE = TYPE_URL_PREFIX + ListenerSchema.typeName;
@@ -279,10 +280,7 @@ export class ListenerManager implements ListenerLookup {
     if (!config.bindToPort) return undefined;
     for (const [other, { listener }] of this.#active) {
       if (other === name || !listener.config.bindToPort) continue;
-      const clash = listener.config.addresses.some((a) =>
-        config.addresses.some((b) => a.port !== 0 && a.address === b.address && a.port === b.port),
-      );
-      if (clash) return other;
+      if (sharePlace(listener.config, config)) return other;
     }
     return undefined;
   }
@@ -327,7 +325,7 @@ export class ListenerManager implements ListenerLookup {
       this.#active.set(name, { ...entry, listener: before.listener });
     } else {
       const listener = new Listener(config, worker, clusters, this, limits);
-      await listener.bind();
+      await bindInPlace(listener, before?.listener);
       if (warming.cancelled) {
         listener.closeSockets();
         return;
@@ -427,14 +425,6 @@ function decoded(refused: Uint8Array | ListenerProto): ListenerProto | undefined
   } catch {
     return undefined;
   }
-}
-
-function sameSockets(a: ListenerConfig, b: ListenerConfig): boolean {
-  return (
-    a.bindToPort === b.bindToPort &&
-    a.transparent === b.transparent &&
-    a.addresses.map(formatAddress).join() === b.addresses.map(formatAddress).join()
-  );
 }
 
 function whenAllReady(targets: readonly InitTarget[], callback: () => void): void {

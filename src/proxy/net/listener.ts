@@ -14,7 +14,24 @@ import { disposeChain } from './listener-config.ts';
 import { ListenerStats } from './listener-stats.ts';
 import { pipePath, removeStaleSocket } from './pipe.ts';
 import type { SocketConnection } from './socket-connection.ts';
-import { makeTransparent } from './socket-options.ts';
+import { listeningDescriptor, makeTransparent, type SocketOption, setOptions } from './socket-options.ts';
+
+/** An address of this machine, and what the socket there is told. */
+interface Place {
+  readonly address: SocketAddress;
+  readonly options: readonly SocketOption[];
+}
+
+const cannotBind = (address: SocketAddress, error: unknown) =>
+  new Error(`cannot bind '${formatAddress(address)}': ${messageOf(error)}`);
+
+function descriptor(address: SocketAddress, open: () => number): number {
+  try {
+    return open();
+  } catch (error) {
+    throw cannotBind(address, error);
+  }
+}
 
 /** A listener at work: its sockets, its filter chains, and the connections that they carry. */
 export class Listener implements AcceptingListener {
@@ -87,7 +104,7 @@ export class Listener implements AcceptingListener {
   async bind(): Promise<void> {
     if (!this.config.bindToPort) return;
     try {
-      for (const address of this.#places()) this.#servers.push(await this.#open(address));
+      for (const place of this.#places()) this.#servers.push(await this.#open(place));
     } catch (error) {
       this.closeSockets();
       throw error;
@@ -97,19 +114,22 @@ export class Listener implements AcceptingListener {
   }
 
   /** Where it is to listen, as addresses of this machine. */
-  #places(): SocketAddress[] {
-    return this.config.addresses.flatMap((address) => this.#worker.addresses.bind(address));
+  #places(): Place[] {
+    return this.config.addresses.flatMap((address, i) => {
+      const options = this.config.socketOptions[i] ?? [];
+      return this.#worker.addresses.bind(address).map((at) => ({ address: at, options }));
+    });
   }
 
   /** Listens where it has to by now, and where it did and still has to without a break. */
   async #bindAgain(): Promise<void> {
-    const wanted = new Map(this.#places().map((address) => [formatAddress(address), address]));
+    const wanted = new Map(this.#places().map((place) => [formatAddress(place.address), place]));
     const gone = this.#servers.filter((server) => !wanted.delete(this.#asked.get(server)!));
     for (const server of gone) server.close();
     this.#servers = this.#servers.filter((server) => !gone.includes(server));
-    for (const address of wanted.values()) {
+    for (const place of wanted.values()) {
       try {
-        const server = await this.#open(address);
+        const server = await this.#open(place);
         if (this.#forget === undefined) server.close();
         else this.#servers.push(server);
       } catch (error) {
@@ -118,32 +138,43 @@ export class Listener implements AcceptingListener {
     }
   }
 
-  async #open(address: SocketAddress): Promise<net.Server> {
+  async #open({ address, options }: Place): Promise<net.Server> {
     const handed = await this.#worker.addresses.listening?.(address);
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => {
       this.accept(socket);
     });
     const isShared = this.#worker.addresses.isShared?.(address) ?? false;
+    const { multipath, backlog } = this.config;
+    const { family } = address;
     const where =
-      address.family === 0
+      family === 0
         ? { path: pipePath(address.address) }
-        : {
-            host: address.address,
-            port: address.port,
-            backlog: this.config.backlog,
-            ipv6Only: address.family === 6 && address.ipv4Compat !== true,
-            reusePort: isShared,
-          };
+        : handed === undefined && (options.length > 0 || multipath)
+          ? {
+              fd: descriptor(address, () =>
+                listeningDescriptor({ ...address, family }, options, { reusePort: isShared, multipath }),
+              ),
+              backlog,
+            }
+          : {
+              host: address.address,
+              port: address.port,
+              backlog,
+              ipv6Only: address.family === 6 && address.ipv4Compat !== true,
+              reusePort: isShared,
+            };
     if (isShared) this.#shared.add(server);
     this.#asked.set(server, formatAddress(address));
     if (address.family === 0 && handed === undefined) removeStaleSocket(address.address);
     return new Promise((resolve, reject) => {
-      const fail = (error: Error) => reject(new Error(`cannot bind '${formatAddress(address)}': ${messageOf(error)}`));
+      const fail = (error: Error) => reject(cannotBind(address, error));
       server.once('error', fail);
       server.listen(handed ?? where, () => {
         server.removeListener('error', fail);
         try {
           if (this.config.transparent && address.family !== 0) makeTransparent(server, address.family);
+          // Whoever made a socket that was handed over has set none of them.
+          setOptions(server, options, handed === undefined ? 'listening' : undefined);
           if (address.mode !== undefined) fs.chmodSync(address.address, address.mode);
         } catch (error) {
           server.close();

@@ -47,6 +47,7 @@ function codeOfReset(reason: ResetReason): GrpcCode {
     case ResetReason.RemoteRefused:
     case ResetReason.ConnectionTermination:
     case ResetReason.ConnectionFailure:
+    case ResetReason.LocalConnectionFailure:
       return GrpcCode.Unavailable;
     case ResetReason.Overflow:
       return GrpcCode.ResourceExhausted;

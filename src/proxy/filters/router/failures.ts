@@ -1,4 +1,4 @@
-import { ResetReason } from '../../../wire/http.ts';
+import { isConnectionFailure, ResetReason } from '../../../wire/http.ts';
 import type { LocalReply } from '../../http/filter.ts';
 import { ResponseFlag } from '../../observe/response-flags.ts';
 
@@ -9,6 +9,7 @@ const REASONS: Readonly<Record<ResetReason, string>> = {
   [ResetReason.RemoteRefused]: 'remote refused stream reset',
   [ResetReason.ConnectionTermination]: 'connection termination',
   [ResetReason.ConnectionFailure]: 'remote connection failure',
+  [ResetReason.LocalConnectionFailure]: 'local connection failure',
   [ResetReason.Overflow]: 'overflow',
   [ResetReason.ProtocolError]: 'protocol error',
 };
@@ -19,6 +20,7 @@ const FLAGS: Readonly<Record<ResetReason, number>> = {
   [ResetReason.RemoteRefused]: ResponseFlag.UpstreamRemoteReset,
   [ResetReason.ConnectionTermination]: ResponseFlag.UpstreamConnectionTermination,
   [ResetReason.ConnectionFailure]: ResponseFlag.UpstreamConnectionFailure,
+  [ResetReason.LocalConnectionFailure]: ResponseFlag.UpstreamConnectionFailure,
   [ResetReason.Overflow]: ResponseFlag.UpstreamOverflow,
   [ResetReason.ProtocolError]: ResponseFlag.UpstreamProtocolError,
 };
@@ -86,7 +88,7 @@ export function failureReply(end: AttemptEnd, attempts: number, suppressEnvoyHea
   const { reason, transportFailure } = end;
   const text = reasonText(reason, transportFailure);
   const retried = attempts > 1 ? 'retried and the latest ' : '';
-  const details = reason === ResetReason.ConnectionFailure && transportFailure !== text ? transportFailure : '';
+  const details = isConnectionFailure(reason) && transportFailure !== text ? transportFailure : '';
   const suffix = details === '' ? '' : `|${details.replaceAll(' ', '_')}`;
   const overloaded = reason === ResetReason.Overflow && !suppressEnvoyHeaders;
   return {

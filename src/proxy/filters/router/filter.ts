@@ -1,5 +1,5 @@
 import type { Headers } from '../../../wire/headers.ts';
-import { ResetReason } from '../../../wire/http.ts';
+import { isConnectionFailure, ResetReason } from '../../../wire/http.ts';
 import type { Cancelable, Cluster, UpstreamOptions } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
 import {
@@ -477,10 +477,9 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     if (this.#over || !this.#waitedFor.includes(attempt)) return;
     const { info } = this.#callbacks;
     this.#waitedFor.forget(attempt);
-    if (transportFailure !== '' && reason === ResetReason.ConnectionFailure)
-      info.upstreamTransportFailure = transportFailure;
+    if (transportFailure !== '' && isConnectionFailure(reason)) info.upstreamTransportFailure = transportFailure;
     if (reason !== ResetReason.Overflow) {
-      attempt.host.outcomes?.localOrigin(reason === ResetReason.ConnectionFailure ? 'connect-failed' : 'reset');
+      attempt.host.outcomes?.localOrigin(isConnectionFailure(reason) ? 'connect-failed' : 'reset');
       attempt.host.stats.rq_error++;
     }
     if (this.#responseStarted) {

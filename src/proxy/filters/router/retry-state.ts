@@ -1,5 +1,5 @@
 import type { Headers } from '../../../wire/headers.ts';
-import { ResetReason } from '../../../wire/http.ts';
+import { isConnectionFailure, ResetReason } from '../../../wire/http.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { Host } from '../../cluster/host.ts';
 import type { ResourceManager } from '../../cluster/resources.ts';
@@ -177,7 +177,7 @@ export class RetryState {
     if (on & RetryOn.ResetBeforeRequest && !requestStarted) return true;
     if (on & (RetryOn.ServerError | RetryOn.GatewayError)) return true;
     if (on & RetryOn.RefusedStream && reason === ResetReason.RemoteRefused) return true;
-    return (on & RetryOn.ConnectFailure) !== 0 && reason === ResetReason.ConnectionFailure;
+    return (on & RetryOn.ConnectFailure) !== 0 && isConnectionFailure(reason);
   }
 
   #decide(wanted: boolean, response: Headers | undefined, retry: () => void): boolean {

@@ -92,6 +92,8 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
   #earlyBytes = 0;
   #clientEnded = false;
   #attempts = 0;
+  /** A flag once a host could not be reached, 0 as long as it is only this machine that has no connection to give. */
+  #unreachable = 0;
   #lastActivity = 0;
   #idleTimer: Timer | undefined = undefined;
   #durationTimer: Timer | undefined = undefined;
@@ -163,7 +165,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
     const cluster = this.#cluster!;
     if (this.#attempts >= this.#config.maxConnectAttempts) {
       cluster.stats.upstream_cx_connect_attempts_exceeded++;
-      this.#giveUp(ResponseFlag.UpstreamConnectionFailure | ResponseFlag.UpstreamRetryLimitExceeded);
+      this.#giveUp(this.#unreachable | ResponseFlag.UpstreamRetryLimitExceeded);
       return;
     }
     this.#attempts++;
@@ -223,6 +225,7 @@ export class TcpProxyFilter implements ConnectionHandler, LoadBalancerContext, T
       this.#giveUp(ResponseFlag.UpstreamOverflow);
       return;
     }
+    if (reason !== ResetReason.LocalConnectionFailure) this.#unreachable = ResponseFlag.UpstreamConnectionFailure;
     if (details !== '' && details !== CONNECTION_TIMEOUT) info.upstreamTransportFailure = details;
     this.#connect();
   }
