@@ -67,16 +67,10 @@ export interface FilterChain {
 }
 
 /** A listener as configured. */
-export interface ListenerConfig {
+export interface ListenerConfig extends SocketsConfig {
   readonly name: string;
   /** What the names of its statistics begin with. */
   readonly statPrefix: string;
-  readonly addresses: readonly SocketAddress[];
-  /** What sockets are told that listen at the addresses, one after the other. */
-  readonly socketOptions: readonly (readonly SocketOption[])[];
-  /** `enable_mptcp`. */
-  readonly multipath: boolean;
-  readonly bindToPort: boolean;
   readonly useOriginalDst: boolean;
   readonly filters: ListenerFilters;
   readonly filtersTimeoutMs: number;
@@ -87,8 +81,6 @@ export interface ListenerConfig {
   readonly matcher: FilterChainMatcher<FilterChain>;
   readonly defaultChain: FilterChain | undefined;
   readonly accessLogs: readonly AccessLog[];
-  /** `transparent`: connections come that were going to any address (TPROXY). */
-  readonly transparent: boolean;
   readonly backlog: number;
   /** `ignore_global_conn_limit`: its connections are taken however many there are, though they count. */
   readonly ignoreGlobalLimit: boolean;

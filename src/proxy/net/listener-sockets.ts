@@ -1,13 +1,25 @@
 import { isDeepStrictEqual } from 'node:util';
-import { formatAddress } from './connection.ts';
-import type { Listener } from './listener.ts';
-import type { ListenerConfig } from './listener-config.ts';
+import { formatAddress, type SocketAddress } from './connection.ts';
+import type { SocketOption } from './socket-options.ts';
 
 /** What of a listener its sockets are made of. */
-export type SocketsConfig = Pick<
-  ListenerConfig,
-  'addresses' | 'bindToPort' | 'transparent' | 'multipath' | 'socketOptions'
->;
+export interface SocketsConfig {
+  readonly addresses: readonly SocketAddress[];
+  /** What sockets are told that listen at the addresses, one after the other. */
+  readonly socketOptions: readonly (readonly SocketOption[])[];
+  /** `enable_mptcp`. */
+  readonly multipath: boolean;
+  readonly bindToPort: boolean;
+  /** `transparent`: connections come that were going to any address (TPROXY). */
+  readonly transparent: boolean;
+}
+
+/** A listener as far as its sockets go. */
+interface Sockets {
+  readonly config: SocketsConfig;
+  bind(): Promise<void>;
+  closeSockets(): void;
+}
 
 /** Whether an update of a listener can go on with the sockets that there are. */
 export function sameSockets(a: SocketsConfig, b: SocketsConfig): boolean {
@@ -28,7 +40,7 @@ export function sharePlace(a: SocketsConfig, b: SocketsConfig): boolean {
 }
 
 /** Opens a listener's sockets. Those of the one before it give way where both want a place, and come back if that fails. */
-export async function bindInPlace(listener: Listener, before: Listener | undefined): Promise<void> {
+export async function bindInPlace(listener: Sockets, before: Sockets | undefined): Promise<void> {
   const isTaken = before?.config.bindToPort && sharePlace(before.config, listener.config);
   if (!isTaken) {
     await listener.bind();
