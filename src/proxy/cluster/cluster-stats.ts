@@ -217,7 +217,7 @@ export class ClusterStats extends StatGroup {
   /** Hosts for which each transport socket was chosen: `NAME.total_match_count`. */
   socketNames: readonly string[] = NO_NAMES;
   socketMatches: number[] = [];
-  /** Undefined where no subset is restricted to one host. */
+  /** Undefined without subsets. */
   duplicatesInSubsets: number | undefined = undefined;
 
   readonly #internal = new ResponseCodes();

@@ -99,8 +99,8 @@ export interface Cluster {
   readonly maxStreamDurationMs: number;
   /** Whether a request is to be turned away, by chance, as the runtime key `upstream.maintenance_mode.NAME` says. */
   inMaintenance(random: () => number): boolean;
-  /** Whether a request is to be dropped, by chance (`drop_overloads`). `random` is uniform in [0, 1). */
-  dropsRequest(random: () => number): boolean;
+  /** Share of 1 of the requests that are to be dropped (`drop_overloads`). */
+  readonly dropShare: number;
   /** Undefined if there is no host to use. */
   pick(context: LoadBalancerContext): Host | undefined;
   /**

@@ -1,6 +1,9 @@
 import { HealthStatus } from '../../api/gen/envoy/config/core/v3/health_check_pb.ts';
 import type { LbEndpoint, LocalityLbEndpoints } from '../../api/gen/envoy/config/endpoint/v3/endpoint_components_pb.ts';
-import type { ClusterLoadAssignment } from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
+import type {
+  ClusterLoadAssignment,
+  ClusterLoadAssignment_Policy_DropOverload,
+} from '../../api/gen/envoy/config/endpoint/v3/endpoint_pb.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import type { SocketAddress } from '../net/connection.ts';
 import { socketAddress } from '../net/socket-address.ts';
@@ -20,8 +23,8 @@ export interface AssignmentPolicy {
   /** Percent by which healthy hosts count for more than they are. */
   readonly overprovisioning: number;
   readonly weightedHealth: boolean;
-  /** Shares of 1 of the requests to drop, by category. */
-  readonly drops: readonly { readonly category: string; readonly share: number }[];
+  /** Share of 1 of the requests to drop, and what for. */
+  readonly drop: { readonly category: string; readonly share: number } | undefined;
 }
 
 /** What a ClusterLoadAssignment says, with defaults filled in. */
@@ -29,7 +32,12 @@ export interface Assignment extends AssignmentPolicy {
   readonly localities: readonly LocalityDescription[];
 }
 
-export const NO_ENDPOINTS: Assignment = { localities: [], overprovisioning: 140, weightedHealth: false, drops: [] };
+export const NO_ENDPOINTS: Assignment = {
+  localities: [],
+  overprovisioning: 140,
+  weightedHealth: false,
+  drop: undefined,
+};
 
 const DENOMINATORS = [100, 10_000, 1_000_000];
 const MAX_WEIGHT_SUM = 2 ** 32 - 1;
@@ -132,11 +140,22 @@ export function policyOf({ policy }: ClusterLoadAssignment, errors: ConfigErrors
   return {
     overprovisioning: policy?.overprovisioningFactor ?? NO_ENDPOINTS.overprovisioning,
     weightedHealth: policy?.weightedPriorityHealth ?? false,
-    drops: (policy?.dropOverloads ?? []).map(({ category, dropPercentage }) => ({
-      category,
-      share: (dropPercentage?.numerator ?? 0) / DENOMINATORS[dropPercentage?.denominator ?? 0],
-    })),
+    drop: dropOf(policy?.dropOverloads ?? [], errors.at('policy.drop_overloads')),
   };
+}
+
+/** Of several categories Envoy takes none. */
+function dropOf(
+  overloads: readonly ClusterLoadAssignment_Policy_DropOverload[],
+  errors: ConfigErrors,
+): AssignmentPolicy['drop'] {
+  const [first] = overloads;
+  if (first === undefined) return undefined;
+  if (overloads.length > 1) errors.add('', `must not be more than one category, there are ${overloads.length}`);
+  const { numerator = 0, denominator = 0 } = first.dropPercentage ?? {};
+  const share = numerator / DENOMINATORS[denominator];
+  if (share > 1) errors.at(0).add('drop_percentage', 'must not be above 100 percent');
+  return { category: first.category, share };
 }
 
 function groupOf(group: LocalityLbEndpoints, errors: ConfigErrors) {

@@ -275,9 +275,8 @@ export class RuntimeCluster implements Cluster, WatchedCluster, Flushable {
     return share > 0 && random() < share;
   }
 
-  dropsRequest(random: () => number): boolean {
-    const { drops } = this.#assignment;
-    return drops.length > 0 && drops.some(({ share }) => random() < share);
+  get dropShare(): number {
+    return this.#assignment.drop?.share ?? 0;
   }
 
   pick(context: LoadBalancerContext): Host | undefined {

@@ -79,6 +79,22 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.cluster.v3.Cluster.SlowStartConfig': ['slow_start_window', 'aggression', 'min_weight_percent'],
   'envoy.config.cluster.v3.Cluster.RoundRobinLbConfig': ['slow_start_config'],
   'envoy.config.cluster.v3.Cluster.LeastRequestLbConfig': ['choice_count', 'active_request_bias', 'slow_start_config'],
+  'envoy.config.cluster.v3.Cluster.LbSubsetConfig': [
+    'fallback_policy',
+    'default_subset',
+    'subset_selectors',
+    'locality_weight_aware',
+    'scale_locality_weight',
+    'panic_mode_any',
+    'list_as_any',
+    'metadata_fallback_policy',
+  ],
+  'envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector': [
+    'keys',
+    'single_host_per_subset',
+    'fallback_policy',
+    'fallback_keys_subset',
+  ],
   'envoy.config.cluster.v3.Cluster.RingHashLbConfig': ['minimum_ring_size', 'hash_function', 'maximum_ring_size'],
   'envoy.config.cluster.v3.Cluster.MaglevLbConfig': ['table_size'],
   'envoy.config.cluster.v3.Cluster.OriginalDstLbConfig': [

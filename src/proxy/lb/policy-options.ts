@@ -139,6 +139,7 @@ export function subsetOptions(config: Cluster_LbSubsetConfig | Subset, errors: C
     panicModeAny: config.panicModeAny,
     listAsAny: config.listAsAny,
     fallbackList: Number(config.metadataFallbackPolicy) === MetadataFallback.FALLBACK_LIST,
+    redundantKeys: 'allowRedundantKeys' in config && config.allowRedundantKeys,
   };
 }
 

@@ -84,7 +84,7 @@ class SubsetBalancer implements LoadBalancer {
         }
       }
     }
-    if (selectors.some(({ singleHost }) => singleHost)) this.#environment.counters.duplicatesInSubsets = duplicates;
+    this.#environment.counters.duplicatesInSubsets = duplicates;
     this.#replace(members);
   }
 
@@ -187,13 +187,23 @@ class SubsetBalancer implements LoadBalancer {
 
   #newCriteria(labels: Labels): Criteria {
     const list = labels[FALLBACK_LIST];
-    if (!this.#options.fallbackList || !Array.isArray(list)) return newCriteria(labels, undefined);
+    if (!this.#options.fallbackList || !Array.isArray(list)) return newCriteria(this.#wanted(labels), undefined);
     const { [FALLBACK_LIST]: _, ...own } = labels;
     const alternatives = list.length === 0 ? [{}] : list.filter((one) => typeof one === 'object' && one !== null);
     return newCriteria(
       own,
-      alternatives.map((one) => newCriteria({ ...own, ...(one as Labels) }, undefined)),
+      alternatives.map((one) => newCriteria(this.#wanted({ ...own, ...(one as Labels) }), undefined)),
     );
+  }
+
+  /** What counts of the labels that a request asks for: all, unless redundant ones are allowed. */
+  #wanted(labels: Labels): Labels {
+    if (!this.#options.redundantKeys) return labels;
+    let longest: readonly string[] = [];
+    for (const { keys } of this.#options.selectors) {
+      if (keys.length > longest.length && keys.every((key) => Object.hasOwn(labels, key))) longest = keys;
+    }
+    return longest.length === 0 ? labels : Object.fromEntries(longest.map((key) => [key, labels[key]]));
   }
 }
 

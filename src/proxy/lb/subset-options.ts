@@ -27,4 +27,6 @@ export interface SubsetOptions {
   readonly listAsAny: boolean;
   /** `metadata_fallback_policy: FALLBACK_LIST`: requests bring further criteria to try in turn. */
   readonly fallbackList: boolean;
+  /** Of what a request asks for only the keys of a selector count: of the longest whose keys it all has. */
+  readonly redundantKeys: boolean;
 }

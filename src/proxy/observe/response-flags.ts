@@ -29,6 +29,7 @@ export const ResponseFlag = {
   DnsResolutionFailed: 1 << 26,
   DropOverload: 1 << 27,
   DownstreamRemoteReset: 1 << 28,
+  UnconditionalDropOverload: 1 << 29,
 } as const;
 
 const NAMES: readonly (readonly [short: string, long: string])[] = [
@@ -61,6 +62,7 @@ const NAMES: readonly (readonly [short: string, long: string])[] = [
   ['DF', 'DnsResolutionFailed'],
   ['DO', 'DropOverload'],
   ['DR', 'DownstreamRemoteReset'],
+  ['UDO', 'UnconditionalDropOverload'],
 ];
 
 /**

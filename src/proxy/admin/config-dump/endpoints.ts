@@ -57,12 +57,12 @@ function assignmentJson({ cluster }: ActiveCluster): JsonObject {
       ...(priority > 0 ? { priority } : {}),
     });
   }
-  const drops = assignment.drops.map(({ category, share }) => ({
-    category,
-    drop_percentage: { numerator: Math.round(share * 1e6), denominator: 'MILLION' },
-  }));
+  const { drop } = assignment;
   const policy: JsonObject = { overprovisioning_factor: assignment.overprovisioning };
-  if (drops.length > 0) policy.drop_overloads = drops;
+  if (drop !== undefined) {
+    const drop_percentage = { numerator: Math.round(drop.share * 1e6), denominator: 'MILLION' };
+    policy.drop_overloads = [{ category: drop.category, drop_percentage }];
+  }
   return { ...(endpoints.length > 0 ? { endpoints } : {}), policy };
 }
 

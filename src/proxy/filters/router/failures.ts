@@ -40,13 +40,17 @@ export function failureFlag(reason: ResetReason): number {
   return FLAGS[reason];
 }
 
-/** `drop_overloads` of the cluster's endpoints. */
-export const DROPPED: LocalReply = {
-  status: 503,
-  body: 'drop overload',
-  details: 'drop_overload',
-  flags: ResponseFlag.DropOverload,
-};
+/** `drop_overloads` of the cluster's endpoints has fallen on the request, or on all of them. `headers`: Envoy's own are wanted. */
+export function droppedForOverload(all: boolean, headers: boolean): LocalReply {
+  const name = all ? 'x-envoy-unconditional-drop-overload' : 'x-envoy-drop-overload';
+  return {
+    status: 503,
+    body: all ? 'unconditional drop overload' : 'drop overload',
+    details: all ? 'unconditional_drop_overload' : 'drop_overload',
+    flags: all ? ResponseFlag.UnconditionalDropOverload : ResponseFlag.DropOverload,
+    ...(headers && { edit: (reply) => reply.set(name, 'true') }),
+  };
+}
 
 /** The cluster is to be left alone, as runtime says. */
 export function maintenance(suppressEnvoyHeaders: boolean): LocalReply {

@@ -56,7 +56,7 @@ function setUp(fields: JsonObject = {}, more: { readonly healthy?: boolean; read
     defaultResources: resources,
     highResources: resources,
     inMaintenance: () => false,
-    dropsRequest: () => false,
+    dropShare: 0,
     pick: () => ((more.healthy ?? true) ? newHost(80) : undefined),
     openHttp(_host: unknown, _options: unknown, handler: UpstreamStreamHandler) {
       const exchange = new FakeExchange(handler);

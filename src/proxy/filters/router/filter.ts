@@ -22,7 +22,7 @@ import { opener } from './connect-tunnel.ts';
 import {
   brokenOffDetails,
   clusterNotFound,
-  DROPPED,
+  droppedForOverload,
   failureFlag,
   failureReply,
   maintenance,
@@ -128,9 +128,9 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
       callbacks.sendLocalReply(maintenance(this.#config.suppressEnvoyHeaders));
       return;
     }
-    if (cluster.dropsRequest(callbacks.random)) {
+    if (cluster.dropShare > 0 && callbacks.random() < cluster.dropShare) {
       if (this.#counts) cluster.stats.countResponse(503, info.internal);
-      callbacks.sendLocalReply(DROPPED);
+      callbacks.sendLocalReply(droppedForOverload(cluster.dropShare === 1, !this.#config.suppressEnvoyHeaders));
       return;
     }
     this.#chosen = chosen;
