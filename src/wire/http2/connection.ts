@@ -382,7 +382,9 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
     const { message } = this;
     const fine = message.finish();
     const asPromised = (length: number) => length < 0 || length === stream.received;
-    if (!fine || !endStream || !asPromised(stream.contentLength) || !asPromised(message.contentLength)) {
+    const promisedTwice = stream.contentLength >= 0 && message.contentLength >= 0;
+    const asLong = !promisedTwice && asPromised(stream.contentLength) && asPromised(message.contentLength);
+    if (!fine || !endStream || !asLong) {
       this.refuseMessage(stream);
     } else {
       stream.remoteEnd = true;
@@ -436,10 +438,10 @@ export abstract class Http2Connection implements FrameSink, StreamOwner, Connect
       if (increment === 0) return protocolError('http2.window_update_of_0');
       return this.#flow.openConnection(increment) ? undefined : flowControlError('http2.window_overflow');
     }
+    // RFC 9113 would leave the connection standing; Envoy, as it may, does not, whatever has become of the stream.
+    if (increment === 0) return protocolError('http2.window_update_of_0');
     const stream = this.streams.get(id);
     if (stream === undefined) return undefined;
-    // RFC 9113 would leave the connection standing; Envoy, as it may, does not.
-    if (increment === 0) return protocolError('http2.window_update_of_0');
     if (!this.#flow.openStream(stream, increment)) {
       this.failStream(stream, ErrorCode.FlowControlError, 'http2.window_overflow');
     }
