@@ -33,6 +33,16 @@ const OWN = mutations(
 const wins = (value: string) =>
   perRoute(mutations([append('x-a', value, 'OVERWRITE_IF_EXISTS_OR_ADD')], [append('x-r', value)]));
 
+const TRAILERS: JsonObject = {
+  mutations: {
+    request_trailers_mutations: [append('x-t', '2'), append('x-more', '%REQ(:METHOD)%'), remove('x-gone')],
+    response_trailers_mutations: [
+      append('x-u', '%RESPONSE_CODE%', 'OVERWRITE_IF_EXISTS_OR_ADD'),
+      { remove_on_match: { key_matcher: { prefix: 'x-drop' } } },
+    ],
+  },
+};
+
 const HEADERS: readonly (readonly [string, string])[] = [
   ['host', 'example.com'],
   ['x-a', '0'],
@@ -54,22 +64,41 @@ const CASES: readonly TwinCase[] = [
     send: { path: '/route', headers: HEADERS },
   },
   { name: 'an answer of the proxy', send: { path: '/direct' }, want: { status: 418 } },
+  {
+    name: 'trailers',
+    listener: 'trailers',
+    send: [
+      'POST / HTTP/1.1\r\nhost: example.com\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-t: 1\r\nx-gone: 1\r\n\r\n',
+    ],
+    answer:
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-u: 1\r\nx-drop-1: 1\r\nx-drop-2: 1\r\n\r\n',
+  },
   { name: 'no route', send: { path: '/route', headers: [['host', 'unknown']] } },
 ];
 
 test('header mutation, ours and Envoy', { skip: withoutReference }, async (t) => {
   const twins = await twinProxies(t, {
-    listeners: ['main', 'specific'],
+    listeners: ['main', 'specific', 'trailers'],
     bootstrap: (env) => ({
       static_resources: {
-        clusters: [cluster('backend', env.backend('backend'))],
-        listeners: ['main', 'specific'].map((name) =>
+        clusters: [
+          cluster('backend', env.backend('backend'), {
+            typed_extension_protocol_options: {
+              'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': any(
+                'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+                { explicit_http_config: { http_protocol_options: { enable_trailers: true } } },
+              ),
+            },
+          }),
+        ],
+        listeners: ['main', 'specific', 'trailers'].map((name) =>
           httpListener(name, {
             port: env.port(name),
             log: env.log(name),
+            manager: { http_protocol_options: { enable_trailers: true } },
             filters: [
               named(NAME, 'http.header_mutation.v3.HeaderMutation', {
-                ...OWN,
+                ...(name === 'trailers' ? TRAILERS : OWN),
                 most_specific_header_mutations_wins: name === 'specific',
               }),
             ],

@@ -134,6 +134,7 @@ function compileVirtualHost(
   const info = {
     name: host.name,
     includeRequestAttemptCount: host.includeRequestAttemptCount,
+    includeIsTimeoutRetry: host.includeIsTimeoutRetryHeader,
     includeAttemptCountInResponse: host.includeAttemptCountInResponse,
     rateLimits: rateLimitRules(host.rateLimits, errors.at('rate_limits')),
     virtualCluster: virtualClusters(host, context, errors.at('virtual_clusters')),

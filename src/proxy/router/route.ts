@@ -37,6 +37,8 @@ export interface Route {
 export interface VirtualHostInfo {
   readonly name: string;
   readonly includeRequestAttemptCount: boolean;
+  /** Retries tell whether the attempt before took too long. */
+  readonly includeIsTimeoutRetry: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly rateLimits: readonly RateLimitRule[];
   /** Statistics of the virtual cluster that a request belongs to; undefined if the host has none. */

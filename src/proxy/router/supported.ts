@@ -32,6 +32,7 @@ export const SUPPORTED: SupportTable = {
     'response_headers_to_remove',
     'typed_per_filter_config',
     'include_request_attempt_count',
+    'include_is_timeout_retry_header',
     'include_attempt_count_in_response',
     'retry_policy',
     'hedge_policy',

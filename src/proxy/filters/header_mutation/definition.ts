@@ -6,7 +6,13 @@ import {
   type Mutations,
 } from '../../../api/gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
-import { type FilterCallbacks, HeadersStatus, type HttpFilter, type HttpFilterDefinition } from '../../http/filter.ts';
+import {
+  type FilterCallbacks,
+  HeadersStatus,
+  type HttpFilter,
+  type HttpFilterDefinition,
+  TrailersStatus,
+} from '../../http/filter.ts';
 import type { HeaderEdits } from '../../router/header-edits.ts';
 import { headerMutations } from '../../router/header-mutations.ts';
 import { HEADER_MUTATIONS } from '../common/supported.ts';
@@ -15,6 +21,8 @@ import { HEADER_MUTATIONS } from '../common/supported.ts';
 interface Edits {
   readonly request: readonly HeaderEdits[];
   readonly response: readonly HeaderEdits[];
+  readonly requestTrailers: readonly HeaderEdits[];
+  readonly responseTrailers: readonly HeaderEdits[];
 }
 
 function edits(mutations: Mutations | undefined, errors: ConfigErrors): Edits {
@@ -22,6 +30,8 @@ function edits(mutations: Mutations | undefined, errors: ConfigErrors): Edits {
   return {
     request: headerMutations(mutations?.requestMutations ?? [], at.at('request_mutations')),
     response: headerMutations(mutations?.responseMutations ?? [], at.at('response_mutations')),
+    requestTrailers: headerMutations(mutations?.requestTrailersMutations ?? [], at.at('request_trailers_mutations')),
+    responseTrailers: headerMutations(mutations?.responseTrailersMutations ?? [], at.at('response_trailers_mutations')),
   };
 }
 
@@ -44,6 +54,19 @@ class HeaderMutationFilter implements HttpFilter {
     for (const { response } of this.#all) for (const edit of response) edit(headers, this.#callbacks.info);
     return HeadersStatus.Continue;
   }
+
+  requestTrailers(trailers: Parameters<HeaderEdits>[0]): TrailersStatus {
+    for (const { requestTrailers } of this.#all)
+      for (const edit of requestTrailers) edit(trailers, this.#callbacks.info);
+    return TrailersStatus.Continue;
+  }
+
+  responseTrailers(trailers: Parameters<HeaderEdits>[0]): TrailersStatus {
+    for (const { responseTrailers } of this.#all) {
+      for (const edit of responseTrailers) edit(trailers, this.#callbacks.info);
+    }
+    return TrailersStatus.Continue;
+  }
 }
 
 export const headerMutation: HttpFilterDefinition<HeaderMutation, HeaderMutationPerRoute> = {
@@ -57,7 +80,12 @@ export const headerMutation: HttpFilterDefinition<HeaderMutation, HeaderMutation
       'most_specific_header_mutations_wins',
     ],
     'envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute': ['mutations'],
-    'envoy.extensions.filters.http.header_mutation.v3.Mutations': ['request_mutations', 'response_mutations'],
+    'envoy.extensions.filters.http.header_mutation.v3.Mutations': [
+      'request_mutations',
+      'response_mutations',
+      'request_trailers_mutations',
+      'response_trailers_mutations',
+    ],
   },
   compile(config, _context, errors) {
     const own = edits(config.mutations, errors);

@@ -74,6 +74,8 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
   /** How the call went stands in what is still to come. */
   #judgeAtEnd = false;
   #over = false;
+  /** The attempt before took too long. */
+  #timedOut = false;
 
   constructor(config: RouterConfig, callbacks: FilterCallbacks) {
     this.#config = config;
@@ -172,6 +174,10 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     this.#attempts++;
     info.attemptCount = this.#attempts;
     if (route.virtualHost.includeRequestAttemptCount) headers.set('x-envoy-attempt-count', String(this.#attempts));
+    if (this.#attempts > 1 && route.virtualHost.includeIsTimeoutRetry) {
+      headers.set('x-envoy-is-timeout-retry', String(this.#timedOut));
+    }
+    this.#timedOut = false;
     if (this.#attempts > 1) this.#tellTimeout(headers);
     const host = cluster.pick(this.#balancing!);
     if (host !== undefined) {
@@ -307,6 +313,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
     attempt.host.outcomes?.localOrigin('timeout');
     attempt.cancel();
     this.#waitedFor.last = undefined;
+    this.#timedOut = true;
     if (!this.#responseStarted && this.#retryFailure(ResetReason.LocalReset, true)) return;
     this.#fail(upstreamTimeout(idle ? 'upstream_per_try_idle_timeout' : 'upstream_per_try_timeout'));
   }
@@ -315,6 +322,7 @@ export class RouterFilter implements HttpFilter, AttemptOwner {
   #hedge(attempt: UpstreamRequest): void {
     attempt.host.outcomes?.localOrigin('timeout');
     attempt.timeoutNoted = true;
+    this.#timedOut = true;
     const retry = this.#retry;
     if (this.#responseStarted || retry === undefined || attempt !== this.#waitedFor.last) return;
     if (retry.onHedge(() => this.#startAttempt())) this.#waitedFor.hedge();
