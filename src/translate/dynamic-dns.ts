@@ -17,14 +17,21 @@ import {
   HttpFilterSchema,
 } from '../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
 import { FilterConfigSchema as SniFilterConfigSchema } from '../api/gen/envoy/extensions/filters/network/sni_dynamic_forward_proxy/v3/sni_dynamic_forward_proxy_pb.ts';
+import { CaresDnsResolverConfigSchema } from '../api/gen/envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver_pb.ts';
 import type { Service } from '../registry/service.ts';
 import { extension, filter } from './proto/any.ts';
+import { socketAddress } from './proto/values.ts';
 import type { ProxyView } from './proxy-view.ts';
 
 /** Names that a proxy itself resolves as requests bring them: ServiceEntry `resolution: DYNAMIC_DNS`, and unknown hosts. */
 
 const ALLOW_ANY_CACHE = 'allow_any_dfp_dns_cache';
 const ALLOW_ANY_MAX_HOSTS = 1024;
+
+/** Where queries are captured the agent is asked as programs ask it: it knows the mesh's own names as well. */
+const AGENT_RESOLVER = extension('envoy.network.dns_resolver.cares', CaresDnsResolverConfigSchema, {
+  resolvers: [socketAddress('127.0.0.1', 15053)],
+});
 
 /** Addresses of which families a proxy can reach. */
 export function dnsLookupFamily({ features, ipMode }: ProxyView): Cluster_DnsLookupFamily {
@@ -48,6 +55,7 @@ export function unknownHostsCache(proxy: ProxyView): DnsCacheConfig | undefined 
     name: ALLOW_ANY_CACHE,
     dnsLookupFamily: dnsLookupFamily(proxy),
     maxHosts: ALLOW_ANY_MAX_HOSTS,
+    ...(proxy.node.dnsCapture ? { typedDnsResolverConfig: AGENT_RESOLVER } : {}),
   });
 }
 

@@ -89,8 +89,8 @@ export class ClusterCells {
   /** Those that are the proxy's own: towards its program and to nowhere, and what EnvoyFilters add. */
   #ownOf(proxy: ProxyView): readonly Cell[] {
     const { features, indexes, mesh, patches, scope, targets } = proxy;
-    const { addresses, explicitCapture, interceptionMode } = proxy.node;
-    const key = `${clusterKey(proxy)} ${interceptionMode} ${explicitCapture} ${addresses.join()}`;
+    const { addresses, dnsCapture, explicitCapture, interceptionMode } = proxy.node;
+    const key = `${clusterKey(proxy)} ${interceptionMode} ${explicitCapture} ${dnsCapture} ${addresses.join()}`;
     const inputs = [targets, scope.sidecar, scope.byHost, indexes.destinationRules, mesh, patches, features];
     return this.#own.get(inputs, key, () => {
       const cells = proxy.isSidecar ? this.#ofSidecar(proxy) : this.#ofGateway(proxy);

@@ -70,11 +70,11 @@ export function buildScope(
 }
 
 /**
- * What a gateway sees: everything that is visible to its namespace, of a host in several namespaces that of its own, else
- * the first. No Sidecar object applies to it.
+ * What a gateway sees: everything that is visible to its namespace, of several declarations of one host the first. No
+ * Sidecar object applies to it.
  */
 export function buildGatewayScope(indexes: Indexes, namespace: string, before: SidecarScope | undefined): SidecarScope {
-  const visible = onePerHost(indexes.visibleServices.to(namespace), namespace);
+  const visible = indexes.visibleServices.to(namespace);
   const byHost = new Map<string, Service>();
   for (const service of visible) addService(byHost, service);
   const services = reuseList(before?.services, [...byHost.values()]);

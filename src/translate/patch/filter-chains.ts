@@ -9,7 +9,7 @@ import { HTTP_CONNECTION_MANAGER } from '../http/connection-manager.ts';
 import { patchHttpFilters } from './http-filters.ts';
 import { matchesChain, matchesListener, matchesNetworkFilter, namesNetworkFilter } from './listener-match.ts';
 import { cloneOf, editList, merges } from './lists.ts';
-import { merge, mergeAny, mergeExtension } from './merge.ts';
+import { isOfSameType, merge, mergeAny, mergeExtension } from './merge.ts';
 import type { PatchContext, PatchSet, ReadyPatch } from './patch-set.ts';
 
 /** Applies patches to the chains of a listener and to what is in them. The listener must be nobody else's. */
@@ -67,6 +67,7 @@ function patchNetworkFilters(ready: ChainPatches, listener: Listener, chain: Fil
     for (const patch of ready.network) {
       if (patch.operation !== 'MERGE' || !matchesChain(patch, listener, chain)) continue;
       if (!matchesNetworkFilter(patch, filter)) continue;
+      if (!namesNetworkFilter(patch) && !isOfSameType(filter, patch.value as Filter | undefined)) continue;
       mergeExtension(filter, patch.value as Filter | undefined);
     }
     if (filter.name !== HTTP_CONNECTION_MANAGER) continue;

@@ -9,7 +9,7 @@ import {
 import { pack } from '../proto/any.ts';
 import { matchesHttpFilter, namesHttpFilter } from './listener-match.ts';
 import { editList } from './lists.ts';
-import { mergeExtension } from './merge.ts';
+import { isOfSameType, mergeExtension } from './merge.ts';
 import type { ReadyPatch } from './patch-set.ts';
 
 /** Applies patches to the HTTP filters inside of a connection manager. All of them are for it. */
@@ -23,8 +23,9 @@ export function patchHttpFilters(patches: readonly ReadyPatch[], filter: Filter)
   }
   for (const item of manager.httpFilters) {
     for (const patch of patches) {
-      if (patch.operation === 'MERGE' && matchesHttpFilter(patch, item))
-        mergeExtension(item, patch.value as HttpFilter | undefined);
+      if (patch.operation !== 'MERGE' || !matchesHttpFilter(patch, item)) continue;
+      if (!namesHttpFilter(patch) && !isOfSameType(item, patch.value as HttpFilter | undefined)) continue;
+      mergeExtension(item, patch.value as HttpFilter | undefined);
     }
   }
   filter.configType = { case: 'typedConfig', value: pack(HttpConnectionManagerSchema, manager) };

@@ -46,6 +46,8 @@ export function addedListeners(patches: PatchSet, context: PatchContext): { list
   return patches.for('LISTENER', context).flatMap((patch) => {
     if (patch.operation !== 'ADD' || patch.value === undefined) return [];
     if (patch.anyContext && context === 'SIDECAR_INBOUND') return [];
+    // One without a name could be told apart from no other.
+    if ((patch.value as Listener).name === '') return [];
     return [{ listener: cloneOf(ListenerSchema, patch.value), patch }];
   });
 }

@@ -89,6 +89,12 @@ interface Extension {
   configType: { case?: string | undefined; value?: unknown };
 }
 
+/** Whether a patch is configured as a filter is: one that names no filter is for those alone, and would spoil the others. */
+export function isOfSameType(target: Extension, source: Extension | undefined): boolean {
+  if (target.configType.case !== 'typedConfig' || source?.configType.case !== 'typedConfig') return false;
+  return (target.configType.value as Any).typeUrl === (source.configType.value as Any).typeUrl;
+}
+
 /**
  * What a patch for a filter makes of it: its configuration is merged, and it takes the patch's name if that has one. A
  * filter without configuration of its own stays as it is.

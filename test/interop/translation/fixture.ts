@@ -94,6 +94,8 @@ export async function compare(types: Types, { files, nodes }: Fixture): Promise<
       differences.push(found);
     }
     return differences;
+  } catch (error) {
+    throw istiod.panic() ?? error;
   } finally {
     await istiod.stop();
   }

@@ -24,6 +24,9 @@ export interface IstiodOptions {
   readonly host?: string;
 }
 
+/** istiod came to an end by a fault of its own: there is nothing to compare with. */
+export class IstiodPanic extends Error {}
+
 /** A running pilot-discovery in file mode. */
 export class Istiod {
   readonly address: string;
@@ -77,6 +80,13 @@ export class Istiod {
     const draft = path.join(this.#folder, 'new.yaml');
     fs.writeFileSync(draft, text);
     fs.renameSync(draft, path.join(this.#folder, 'config', name));
+  }
+
+  /** What it says that it ended of, if it did. */
+  panic(): IstiodPanic | undefined {
+    const log = fs.readFileSync(path.join(this.#folder, 'istiod.log'), 'utf8');
+    const [, reason] = /^panic: (.*)$/m.exec(log) ?? [];
+    return reason === undefined ? undefined : new IstiodPanic(`istiod ended: ${reason}`);
   }
 
   async stop(): Promise<void> {

@@ -14,6 +14,11 @@ const KNOWN: readonly {
     why: 'Envoy passes them over where the service is given; proxies that are older than that field need them',
   },
   {
+    path: /providers\.[^.]+\.localJwks\.inlineString$/,
+    values: /"kty":\s*"RSA"/,
+    why: "in the place of a key set that cannot be fetched stands a key that is nobody's: every istiod makes another",
+  },
+  {
     path: /metadata\.filterMetadata\.istio\.config$/,
     values: /\/sidecar\//,
     why: 'istiod says that the Sidecar of the whole mesh is in the namespace of the proxy, where there is none',
