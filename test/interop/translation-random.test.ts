@@ -16,7 +16,7 @@ import { loadTypes, type Types } from './translation/resources.ts';
  * SEED=123 takes one mesh, makes it as small as it fails, and leaves that in a file, which can be made a fixture. SEEDS=1-300 takes that
  * range of them; without either these are taken.
  */
-const FIXED = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13];
+const FIXED = [1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13];
 const MAX_SHOWN = 8;
 
 function seeds(): readonly number[] {
@@ -65,7 +65,7 @@ async function shrunk(types: Types, mesh: RandomMesh, found: readonly Difference
   return file;
 }
 
-const MESHES_FOR_ALL_FIELDS = 400;
+const MESHES_FOR_ALL_FIELDS = 900;
 
 test('random meshes set every field of Istio but those that they must not', { skip: withoutReference }, () => {
   const left = knownFields();

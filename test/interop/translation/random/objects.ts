@@ -30,7 +30,7 @@ const KINDS: readonly (readonly [apiVersion: string, kind: string, prefix: strin
   ['networking.istio.io/v1', 'VirtualService', 'vs', 5],
   ['networking.istio.io/v1', 'DestinationRule', 'dr', 4],
   ['networking.istio.io/v1', 'Sidecar', 'sc', 1],
-  ['networking.istio.io/v1alpha3', 'EnvoyFilter', 'ef', 1],
+  ['networking.istio.io/v1alpha3', 'EnvoyFilter', 'ef', 2],
   ['networking.istio.io/v1beta1', 'ProxyConfig', 'pc', 1],
   ['security.istio.io/v1', 'PeerAuthentication', 'pa', 2],
   ['security.istio.io/v1', 'RequestAuthentication', 'ra', 2],

@@ -130,6 +130,12 @@ export const MESH_RULES: Rules = {
 
 export const MESH_RATES: Readonly<Record<string, number>> = {
   'MeshConfig.defaultConfig': 0.4,
+  'defaultConfig.tracing': 0.4,
+  'tracing.lightstep': 0.4,
+  'tracing.customTags': 0.5,
+  'lightstep.address': 1,
+  'lightstep.accessToken': 1,
+  'customTags{}.environment': 0.5,
   'MeshConfig.rootNamespace': 0.08,
   'MeshConfig.configSources': 0,
   'MeshConfig.ca': 0,
