@@ -28,8 +28,8 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
     'not built: istiod sends them only where an EnvoyFilter or a feature flag says so',
   ],
   [
-    /\bfilters\[\d+\]\.config_discovery: is not supported/,
-    'no network filter is discovered: those that istiod has are Wasm',
+    /network\.wasm\.v3\.Wasm is not supported/,
+    'there is no WebAssembly; a listener with such a filter closes connections',
   ],
   [/%(LOG|V)% is not a known operator/, 'made up by the fixture'],
   [/name: \S+ is not supported|typed_config: is needed/, 'made up by the fixture'],
