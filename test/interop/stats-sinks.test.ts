@@ -50,12 +50,23 @@ const SERVICES = {
   batches: { batch_size: 7, histogram_emit_mode: 'HISTOGRAM' },
 } as const;
 
+const COLLECTORS = {
+  otlp: {},
+  deltas: {
+    report_counters_as_deltas: true,
+    report_histograms_as_deltas: true,
+    emit_tags_as_attributes: false,
+    use_tag_extracted_name: false,
+    prefix: 'own',
+  },
+} as const;
+
 /**
  * Statistics that come of being told, or of a runtime of another kind; and those of the admin interface and of gRPC
  * calls of the proxy's own, which are not counted here.
  */
 const OWN =
-  /\b(?:server|main_thread|filesystem|http1|runtime|dns|access_logs|thread_local|thread_local_cluster_manager|admin|async-client|tcp|both|labels|batches)\b/;
+  /\b(?:server|main_thread|filesystem|http1|runtime|dns|access_logs|thread_local|thread_local_cluster_manager|admin|async-client|tcp|both|labels|batches|otlp|deltas)\b/;
 /** Sent bytes are counted here when their connection ends. */
 const LATER = /upstream_cx_tx_bytes_total/;
 const TIMES = /(?:_ms|_time|_bytes_total|_bytes_buffered)$/;
@@ -119,7 +130,7 @@ test('statistics are sent as Envoy sends them', { skip: withoutReference }, asyn
     listeners: ['main'],
     servers: {
       ...Object.fromEntries(STATSD.map((kind) => [kind, listen(kind)])),
-      ...Object.fromEntries(Object.keys(SERVICES).map((kind) => [kind, collect])),
+      ...Object.fromEntries([...Object.keys(SERVICES), ...Object.keys(COLLECTORS)].map((kind) => [kind, collect])),
     },
     bootstrap: (env) => ({
       node: { id: 'node-id', cluster: 'node-cluster' },
@@ -139,6 +150,12 @@ test('statistics are sent as Envoy sends them', { skip: withoutReference }, asyn
         named('envoy.stat_sinks.graphite_statsd', 'envoy.extensions.stat_sinks.graphite_statsd.v3.GraphiteStatsdSink', {
           address: socketAddress(env.backend('graphite')),
         }),
+        ...Object.entries(COLLECTORS).map(([name, options]) =>
+          named('envoy.stat_sinks.open_telemetry', 'envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig', {
+            grpc_service: { envoy_grpc: { cluster_name: name } },
+            ...options,
+          }),
+        ),
         ...Object.entries(SERVICES).map(([name, options]) =>
           named('envoy.stat_sinks.metrics_service', `${METRICS}.MetricsServiceConfig`, {
             transport_api_version: 'V3',
@@ -152,7 +169,9 @@ test('statistics are sent as Envoy sends them', { skip: withoutReference }, asyn
         clusters: [
           cluster('backend', env.backend('backend')),
           cluster('tcp', env.backend('tcp')),
-          ...Object.keys(SERVICES).map((name) => cluster(name, env.backend(name), HTTP2)),
+          ...[...Object.keys(SERVICES), ...Object.keys(COLLECTORS)].map((name) =>
+            cluster(name, env.backend(name), HTTP2),
+          ),
         ],
       },
     }),
@@ -202,6 +221,13 @@ test('statistics are sent as Envoy sends them', { skip: withoutReference }, asyn
       );
     }
   });
+  for (const name of Object.keys(COLLECTORS) as (keyof typeof COLLECTORS)[]) {
+    await t.test(`a collector of OpenTelemetry: ${name}`, () => {
+      const [theirs, ours] = both.map((twin) => pointsShown(services.get(twin.env.backend(name))!, twin));
+      assert.ok(theirs!.metrics.length > 50);
+      assert.deepEqual(ours, theirs);
+    });
+  }
   for (const name of Object.keys(SERVICES) as Service[]) {
     await t.test(`a metrics service with ${name}`, () => {
       const [theirs, ours] = both.map((twin) =>
@@ -212,6 +238,41 @@ test('statistics are sent as Envoy sends them', { skip: withoutReference }, asyn
     });
   }
 });
+
+/** What a collector of OpenTelemetry was sent, without what no two runs have in common. */
+function pointsShown(collector: GrpcCollector, twin: Twin) {
+  const told = new Map<string, string>();
+  const sums = new Map<string, number>();
+  for (const { bytes } of collector.messages) {
+    for (const resource of inner(fields(bytes), 1)) {
+      for (const metric of inner(resource, 2).flatMap((scope) => inner(scope, 2))) {
+        const type = [5, 7, 9].find((field) => metric[field] !== undefined)!;
+        const data = inner(metric, type)[0]!;
+        const [point] = inner(data, 1, POINT);
+        const isHistogram = type === 9;
+        const attributes = inner(point!, isHistogram ? 9 : 7).map(
+          (one) => `${text(one, 1)}=${text(inner(one, 2)[0]!, 1)}`,
+        );
+        const key = `${text(metric, 1)} {${attributes.sort()}} ${type} ${data[2]} ${data[3]}`;
+        if (OWN.test(key) || LATER.test(key)) continue;
+        const isDelta = Number(data[2]?.[0]) === 1;
+        const value = Number(point![isHistogram ? 4 : 6]?.[0] ?? 0);
+        const all = isDelta ? (sums.get(key) ?? 0) + value : value;
+        sums.set(key, all);
+        const shape = isHistogram
+          ? ` in ${(point![6]![0] as Buffer).length} of ${(point![7]![0] as Buffer).toString('hex')}`
+          : '';
+        told.set(key, TIMES.test(text(metric, 1)) && !isHistogram ? '?' : `${all}${shape}`);
+      }
+    }
+  }
+  return {
+    calls: new Set(collector.messages.map(({ path }) => path)),
+    metrics: [...told]
+      .map(([key, value]) => `${key} = ${value}`.replaceAll(`127.0.0.1_${twin.env.port('main')}`, '<main>'))
+      .sort(),
+  };
+}
 
 type Service = keyof typeof SERVICES;
 
@@ -226,20 +287,26 @@ interface Family {
 
 type Fields = Readonly<Record<number, readonly (Buffer | number)[]>>;
 
-function fields(bytes: Uint8Array): Fields {
+/** `ints` are the fields of 64 bits that are whole numbers. */
+function fields(bytes: Uint8Array, ints: ReadonlySet<number> = NONE): Fields {
   const reader = new BinaryReader(bytes);
   const found: Record<number, (Buffer | number)[]> = {};
   while (reader.pos < reader.len) {
     const [field, type] = reader.tag();
     const list = (found[field] ??= []);
     if (type === WireType.Varint) list.push(Number(reader.int64()));
-    else if (type === WireType.Bit64) list.push(reader.double());
+    else if (type === WireType.Bit64) list.push(ints.has(field) ? Number(reader.fixed64()) : reader.double());
     else list.push(Buffer.from(reader.bytes()));
   }
   return found;
 }
 
-const inner = (of: Fields, field: number): Fields[] => (of[field] ?? []).map((bytes) => fields(bytes as Buffer));
+const NONE: ReadonlySet<number> = new Set();
+/** Of data points: times, counts and values. */
+const POINT: ReadonlySet<number> = new Set([2, 3, 4, 6]);
+
+const inner = (of: Fields, field: number, ints?: ReadonlySet<number>): Fields[] =>
+  (of[field] ?? []).map((bytes) => fields(bytes as Buffer, ints));
 const text = (of: Fields, field: number) => String(of[field]?.[0]);
 
 function family(bytes: Buffer): Family {

@@ -1,9 +1,9 @@
 import type { SubstitutionFormatString } from '../../api/gen/envoy/config/core/v3/substitution_format_string_pb.ts';
 import type { LocalReplyConfig } from '../../api/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts';
+import { readDataSource } from '../config/data-source.ts';
 import type { ConfigErrors } from '../config/errors.ts';
 import { type LogFilter, type LogFilterContext, logFilter } from '../observe/access-log/log-filter.ts';
-import { compileFormat } from '../observe/format/format.ts';
-import { compileJsonFormat } from '../observe/format/json-format.ts';
+import { compileSubstitution } from '../observe/format/substitution.ts';
 import type { StreamInfo } from '../observe/stream-info.ts';
 import { type HeaderEdits, headerEdits } from '../router/header-edits.ts';
 
@@ -36,11 +36,7 @@ export function localReplyMapper(
   const mappers = proto.mappers.map((mapper, i) => {
     const at = errors.at('mappers').at(i);
     const filter: LogFilter | undefined = logFilter(mapper.filter, context, at.at('filter'));
-    const source = mapper.body?.specifier;
-    let body: string | undefined;
-    if (source?.case === 'inlineString') body = source.value;
-    else if (source?.case === 'inlineBytes') body = Buffer.from(source.value).toString('utf8');
-    else if (source?.case !== undefined) at.add(`body.${source.case}`, 'is not supported');
+    const body = mapper.body && readDataSource(mapper.body, at.at('body'))?.toString('utf8');
     return {
       filter,
       status: mapper.statusCode,
@@ -65,25 +61,8 @@ export function localReplyMapper(
 }
 
 function bodyFormat(proto: SubstitutionFormatString | undefined, errors: ConfigErrors): BodyFormat | undefined {
-  if (proto === undefined) return undefined;
-  try {
-    if (proto.format.case === 'jsonFormat') {
-      const render = compileJsonFormat(proto.format.value, proto.omitEmptyValues);
-      return { render: (info) => `${render(info)}\n`, contentType: proto.contentType || 'application/json' };
-    }
-    const source = proto.format.case === 'textFormatSource' ? proto.format.value.specifier : undefined;
-    const text =
-      proto.format.case === 'textFormat'
-        ? proto.format.value
-        : source?.case === 'inlineString'
-          ? source.value
-          : undefined;
-    if (text === undefined) throw new Error('a text or JSON format is needed');
-    const format = compileFormat(text);
-    const absent = proto.omitEmptyValues ? '' : '-';
-    return { render: (info) => format.render(info, absent), contentType: proto.contentType || TEXT };
-  } catch (error) {
-    errors.add('', (error as Error).message);
-    return undefined;
-  }
+  const render = proto && compileSubstitution(proto, errors);
+  if (render === undefined) return undefined;
+  if (proto!.format.case !== 'jsonFormat') return { render, contentType: proto!.contentType || TEXT };
+  return { render: (info) => `${render(info)}\n`, contentType: proto!.contentType || 'application/json' };
 }

@@ -3,6 +3,7 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '../../api/gen
 import { TYPE_URL_PREFIX } from '../../api/registry.ts';
 import { messageOf } from '../../base/errors.ts';
 import type { RawResource, Rejection } from '../../xds/client/config-source.ts';
+import { readDataSource } from '../config/data-source.ts';
 import { ConfigErrors } from '../config/errors.ts';
 import type { ConfigSourceSpec } from '../config/source-spec.ts';
 import { checkSupported } from '../config/supported.ts';
@@ -40,7 +41,7 @@ class RdsRoutes extends FirstAnswer implements RouteProvider {
 
 /** What route configurations are compiled with. */
 export function routeEnvironment({ stats, runtime }: WorkerContext, filters: FilterConfigCompiler): RouteEnvironment {
-  return { filters, stats, runtime };
+  return { filters, stats, runtime, readData: readDataSource };
 }
 
 /** Compiles a route configuration; undefined and errors if it cannot be honoured. */

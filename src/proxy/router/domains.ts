@@ -44,7 +44,8 @@ export class DomainTable<T> {
 
   #search(authority: string): T | undefined {
     let name = authority.toLowerCase();
-    if (this.#ignorePort) name = name.replace(/:\d+$/, '');
+    // Whatever it is that stands behind the last colon outside of brackets.
+    if (this.#ignorePort) name = name.replace(/:[^:\]]*$/, '');
     const exact = this.#exact.get(name);
     if (exact !== undefined) return exact;
     for (const length of this.#suffixLengths) {

@@ -40,7 +40,6 @@ function addition(option: HeaderValueOption, errors: ConfigErrors): HeaderEdits 
   }
   const lower = header.key.toLowerCase();
   const name = lower === 'host' ? ':authority' : lower;
-  const text = header.value !== '' ? header.value : Buffer.from(header.rawValue).toString('utf8');
   const action = actionOf(option);
   if (name.startsWith(':') && action === Action.APPEND_IF_EXISTS_OR_ADD) {
     errors.add('header.key', ':-prefixed or host headers may not be modified');
@@ -48,7 +47,7 @@ function addition(option: HeaderValueOption, errors: ConfigErrors): HeaderEdits 
   const keepEmpty = option.keepEmptyValue;
   let value: (info: StreamInfo) => string;
   try {
-    const format = compileFormat(text);
+    const format = compileFormat(header.value);
     const constant = format.constant === undefined ? undefined : wireForm(format.constant);
     value = constant === undefined ? (info) => wireForm(format.render(info, '')) : () => constant;
   } catch (error) {

@@ -148,7 +148,7 @@ function weighted(proto: WeightedCluster, enclosing: Enclosing, errors: ConfigEr
       if (point >= 0) continue;
       if (header === '') return chosen;
       const name = headers.get(header);
-      return name ? { ...chosen, name } : undefined;
+      return { ...chosen, name: name ?? '' };
     }
     return entries.at(-1)?.chosen;
   };

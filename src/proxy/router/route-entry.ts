@@ -88,7 +88,7 @@ function action(proto: RouteProto, path: PathMatch, enclosing: Enclosing, errors
     case 'redirect':
       return redirectAction(proto.action.value, path, errors.at('redirect'));
     case 'directResponse':
-      return directResponse(proto.action.value, enclosing.context.maxDirectResponseBytes, errors.at('direct_response'));
+      return directResponse(proto.action.value, enclosing.context, errors.at('direct_response'));
     case 'nonForwardingAction':
       return { kind: 'non-forwarding' };
     default:
@@ -99,16 +99,14 @@ function action(proto: RouteProto, path: PathMatch, enclosing: Enclosing, errors
 
 type DirectProto = Extract<RouteProto['action'], { case: 'directResponse' }>['value'];
 
-function directResponse(proto: DirectProto, maxBytes: number, errors: ConfigErrors): DirectResponseAction {
+function directResponse(proto: DirectProto, context: BuildContext, errors: ConfigErrors): DirectResponseAction {
   const { status, body } = proto;
   if (status < 200 || status > 599) errors.add('status', 'must be between 200 and 599');
-  const specifier = body?.specifier;
-  let text = '';
-  if (specifier?.case === 'inlineString') text = specifier.value;
-  else if (specifier?.case === 'inlineBytes') text = Buffer.from(specifier.value).toString('utf8');
-  else if (specifier?.case !== undefined) errors.add(`body.${specifier.case}`, 'is not supported');
-  const length = Buffer.byteLength(text);
-  if (length > maxBytes) errors.add('body', `has ${length} bytes; at most ${maxBytes} are allowed`);
+  const bytes = body && context.readData(body, errors.at('body'));
+  const text = bytes === undefined ? '' : Buffer.from(bytes).toString('utf8');
+  const { maxDirectResponseBytes: most } = context;
+  const length = bytes?.length ?? 0;
+  if (length > most) errors.add('body', `has ${length} bytes; at most ${most} are allowed`);
   return { kind: 'direct', status, body: text };
 }
 
@@ -164,8 +162,11 @@ function matcher(
   });
   const pathMatches = ignorePathParameters
     ? (text: string, end: number, headers: Headers) => {
-        const parameters = text.indexOf(';');
-        return path.matches(text, parameters >= 0 && parameters < end ? parameters : end, headers);
+        const first = text.indexOf(';');
+        if (first < 0 || first >= end) return path.matches(text, end, headers);
+        // The parameters of every segment.
+        const bare = text.slice(0, end).replaceAll(/;[^/]*/g, '');
+        return path.matches(bare, bare.length, headers);
       }
     : path.matches;
   if (conditions.length === 0) return pathMatches;

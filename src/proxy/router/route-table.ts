@@ -14,7 +14,7 @@ import { headerTest } from './header-match.ts';
 import { rateLimitRules } from './rate-limits.ts';
 import type { Route, VirtualHostInfo } from './route.ts';
 import { compileRoute, type MatchableRoute } from './route-entry.ts';
-import type { BuildContext, FilterConfigCompiler, MatchContext, Scope } from './scope.ts';
+import type { BuildContext, FilterConfigCompiler, MatchContext, ReadData, Scope } from './scope.ts';
 import { RequestStats } from './stats.ts';
 
 /** What routes are compiled with. */
@@ -22,6 +22,7 @@ export interface RouteEnvironment {
   readonly filters: FilterConfigCompiler;
   readonly stats: StatsStore;
   readonly runtime: RuntimeSource;
+  readonly readData: ReadData;
 }
 
 interface CompiledVirtualHost {
@@ -54,7 +55,7 @@ export class RouteTable {
 
   /** Compiles a route configuration; whatever is wrong goes to `errors`, and the table is then not to be used. */
   static compile(proto: RouteConfiguration, environment: RouteEnvironment, errors: ConfigErrors): RouteTable {
-    const { filters, runtime } = environment;
+    const { filters, runtime, readData } = environment;
     const stats = new StatLeases(environment.stats, '');
     const filterConfigs: BuildContext['filterConfigs'] = {
       compile: (configs, at) => filters.compile(configs, stats.acquire, at),
@@ -71,6 +72,7 @@ export class RouteTable {
       mostSpecificWins: proto.mostSpecificHeaderMutationsWins,
       mirrors: proto.requestMirrorPolicies,
       runtime,
+      readData,
       maxDirectResponseBytes: proto.maxDirectResponseBodySizeBytes ?? 4096,
       ignorePathParameters: proto.ignorePathParametersInPathMatching,
       stats: (prefix) => stats.acquire(prefix, RequestStats),

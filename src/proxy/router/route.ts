@@ -134,7 +134,7 @@ export interface DirectResponseAction {
   readonly body: string;
 }
 
-/** For filters only: the router has nothing to do with such a request, and answers 404. */
+/** For filters only: the router has nothing to do with such a request, and answers that there is no cluster. */
 export interface NonForwardingAction {
   readonly kind: 'non-forwarding';
 }

@@ -1,4 +1,5 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
+import type { DataSource } from '../../api/gen/envoy/config/core/v3/base_pb.ts';
 import type {
   RouteAction_RequestMirrorPolicy,
   VirtualHost,
@@ -35,6 +36,9 @@ export interface FilterConfigCompiler {
   compile(configs: Readonly<Record<string, Any>>, stats: AcquireStats, errors: ConfigErrors): readonly FilterConfigs[];
 }
 
+/** Reads a DataSource when configuration is compiled; what is wrong goes to the errors. */
+export type ReadData = (source: DataSource | undefined, errors: ConfigErrors) => Uint8Array | undefined;
+
 /** What encloses a route: edits from the inside out, filter configurations from the outside in. */
 export interface Scope {
   readonly requestEdits: readonly (HeaderEdits | undefined)[];
@@ -53,6 +57,7 @@ export interface BuildContext {
   /** `max_direct_response_body_size_bytes` */
   readonly maxDirectResponseBytes: number;
   readonly runtime: RuntimeSource;
+  readonly readData: ReadData;
   /** The statistics under a prefix; they are the route configuration's for as long as it is in use. */
   stats(prefix: string): RequestStats;
 }

@@ -294,7 +294,8 @@ export const SUPPORTED: SupportTable = {
   'envoy.config.route.v3.RateLimit.Override': ['dynamic_metadata'],
   'envoy.config.route.v3.RateLimit.Override.DynamicMetadata': ['metadata_key'],
   'envoy.config.core.v3.HeaderValueOption': ['header', 'append', 'append_action', 'keep_empty_value'],
-  'envoy.config.core.v3.HeaderValue': ['key', 'value', 'raw_value'],
+  // Envoy takes `raw_value` and adds nothing.
+  'envoy.config.core.v3.HeaderValue': ['key', 'value'],
   'envoy.config.core.v3.DataSource': ['filename', 'inline_bytes', 'inline_string', 'environment_variable'],
   'envoy.config.core.v3.Metadata': ['filter_metadata', 'typed_filter_metadata'],
   'envoy.config.core.v3.RuntimeFractionalPercent': ['default_value', 'runtime_key'],

@@ -66,6 +66,11 @@ export function encodeLogsRequest(
   return encodeExport(resource, scope, records);
 }
 
+/** `ExportMetricsServiceRequest` of metrics of one resource: the same shape. */
+export function encodeMetricsRequest(resource: Uint8Array, metrics: readonly Uint8Array[]): Uint8Array {
+  return encodeExport(resource, undefined, metrics);
+}
+
 function encodeExport(resource: Uint8Array, scope: Uint8Array | undefined, items: readonly Uint8Array[]): Uint8Array {
   const writer = new BinaryWriter();
   writer.tag(1, WireType.LengthDelimited).fork();
@@ -93,7 +98,7 @@ export function encodeScope(name: string, version: string): Uint8Array {
     .finish();
 }
 
-function writeAttributes(writer: BinaryWriter, field: number, attributes: Attributes): void {
+export function writeAttributes(writer: BinaryWriter, field: number, attributes: Attributes): void {
   for (const [name, value] of attributes) {
     writer.tag(field, WireType.LengthDelimited).fork();
     writer.tag(1, WireType.LengthDelimited).string(name);

@@ -48,7 +48,7 @@ export const SUPPORTED: SupportTable = {
   [`${V3}.HealthCheck.GrpcHealthCheck`]: ['service_name', 'authority', 'initial_metadata'],
   [`${V3}.HealthCheck.TlsOptions`]: ['alpn_protocols'],
   [`${V3}.HeaderValueOption`]: ['header', 'append_action', 'append', 'keep_empty_value'],
-  [`${V3}.HeaderValue`]: ['key', 'value', 'raw_value'],
+  [`${V3}.HeaderValue`]: ['key', 'value'],
   [`${V3}.TypedExtensionConfig`]: ['name', 'typed_config'],
   'envoy.type.v3.Int64Range': ['start', 'end'],
   'envoy.type.matcher.v3.StringMatcher': ['exact', 'prefix', 'suffix', 'safe_regex', 'contains', 'ignore_case'],

@@ -34,7 +34,7 @@ function routeOf(action: JsonObject) {
   };
   const proto = fromJson(RouteConfigurationSchema, json, { registry });
   const runtime = { get: () => undefined };
-  const environment = { filters: { compile: () => [] }, stats: new StatsStore(), runtime };
+  const environment = { filters: { compile: () => [] }, stats: new StatsStore(), runtime, readData: () => undefined };
   const table = RouteTable.compile(proto, environment as never, errors);
   assert.equal(errors.toString(), '');
   const context = { peerPresented: false, peerValidated: false, dynamicMetadata: undefined, random: () => 0.5 };

@@ -47,5 +47,5 @@ test('a direct response that says where the request went', () => {
 
 test('a route for filters only is none', () => {
   const { reply } = answer({ kind: 'non-forwarding' });
-  assert.deepEqual([reply.status, reply.details, reply.flags], [404, 'route_not_found', ResponseFlag.NoRouteFound]);
+  assert.deepEqual([reply.status, reply.details, reply.flags], [503, 'cluster_not_found', ResponseFlag.NoClusterFound]);
 });

@@ -4,6 +4,7 @@ import { ResponseFlag } from '../../observe/response-flags.ts';
 import type { StreamInfo } from '../../observe/stream-info.ts';
 import { finalizeResponse } from '../../router/finalize-response.ts';
 import type { Route } from '../../router/route.ts';
+import { clusterNotFound } from './failures.ts';
 import type { RouterStats } from './stats.ts';
 
 export const NOT_FOUND: LocalReply = {
@@ -22,7 +23,11 @@ export function routeAnswer(
   stats: RouterStats,
 ): LocalReply {
   const { action } = route;
-  if (action.kind !== 'redirect' && action.kind !== 'direct') return NOT_FOUND;
+  if (action.kind !== 'redirect' && action.kind !== 'direct') {
+    // To Envoy's router, a route without an action is one to a cluster without a name.
+    stats.no_cluster++;
+    return clusterNotFound(503);
+  }
   // As in Envoy, redirects count as direct responses.
   stats.rq_direct_response++;
   const location =

@@ -7,6 +7,7 @@ import {
   StdoutAccessLogSchema,
 } from '../../../api/gen/envoy/extensions/access_loggers/stream/v3/stream_pb.ts';
 import { typeNameOf } from '../../../api/registry.ts';
+import { readDataSource } from '../../config/data-source.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
 import { checkSupported, type SupportTable } from '../../config/supported.ts';
 import { compileFormat } from '../format/format.ts';
@@ -61,7 +62,7 @@ export const SUPPORTED: SupportTable = {
   ],
   'envoy.config.core.v3.TypedExtensionConfig': ['name', 'typed_config'],
   'envoy.config.core.v3.JsonFormatOptions': ['sort_properties'],
-  'envoy.config.core.v3.DataSource': ['inline_string', 'inline_bytes'],
+  'envoy.config.core.v3.DataSource': ['filename', 'inline_string', 'inline_bytes', 'environment_variable'],
   'envoy.extensions.access_loggers.file.v3.FileAccessLog': [
     'path',
     'format',
@@ -154,13 +155,9 @@ function lineFormat(proto: SubstitutionFormatString, errors: ConfigErrors): ((in
   });
   switch (format.case) {
     case 'textFormatSource': {
-      const source = format.value.specifier;
-      if (source.case === 'inlineString')
-        return textLine(source.value, omitEmptyValues, errors.at('text_format_source'));
-      if (source.case === 'inlineBytes') {
-        return textLine(Buffer.from(source.value).toString('utf8'), omitEmptyValues, errors.at('text_format_source'));
-      }
-      break;
+      const at = errors.at('text_format_source');
+      const text = readDataSource(format.value, at)?.toString('utf8');
+      return text === undefined ? undefined : textLine(text, omitEmptyValues, at);
     }
     case 'textFormat':
       return textLine(format.value, omitEmptyValues, errors.at('text_format'));

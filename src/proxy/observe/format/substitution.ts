@@ -1,5 +1,6 @@
 import type { SubstitutionFormatString } from '../../../api/gen/envoy/config/core/v3/substitution_format_string_pb.ts';
 import { messageOf } from '../../../base/errors.ts';
+import { readDataSource } from '../../config/data-source.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
 import type { StreamInfo } from '../stream-info.ts';
 import { compileFormat } from './format.ts';
@@ -15,9 +16,9 @@ export function compileSubstitution(
     if (format.case === 'jsonFormat') {
       return compileJsonFormat(format.value, omitEmpty);
     }
-    const text = textOf(format);
+    const text = textOf(format, errors);
     if (text === undefined) {
-      errors.add('', 'a text or JSON format is needed');
+      if (!errors.any) errors.add('', 'a text or JSON format is needed');
       return undefined;
     }
     const compiled = compileFormat(text);
@@ -29,10 +30,8 @@ export function compileSubstitution(
   }
 }
 
-function textOf(format: SubstitutionFormatString['format']): string | undefined {
+function textOf(format: SubstitutionFormatString['format'], errors: ConfigErrors): string | undefined {
   if (format.case === 'textFormat') return format.value;
   if (format.case !== 'textFormatSource') return undefined;
-  const { specifier } = format.value;
-  if (specifier.case === 'inlineString') return specifier.value;
-  return specifier.case === 'inlineBytes' ? Buffer.from(specifier.value).toString('utf8') : undefined;
+  return readDataSource(format.value, errors.at('text_format_source'))?.toString('utf8');
 }

@@ -15,6 +15,10 @@ import {
   type StatsSink as StatsSinkProto,
 } from '../../../api/gen/envoy/config/metrics/v3/stats_pb.ts';
 import { GraphiteStatsdSinkSchema } from '../../../api/gen/envoy/extensions/stat_sinks/graphite_statsd/v3/graphite_statsd_pb.ts';
+import {
+  type SinkConfig,
+  SinkConfigSchema,
+} from '../../../api/gen/envoy/extensions/stat_sinks/open_telemetry/v3/open_telemetry_pb.ts';
 import { typeNameOf } from '../../../api/registry.ts';
 import type { ClusterSource } from '../../cluster/cluster.ts';
 import type { ConfigErrors } from '../../config/errors.ts';
@@ -23,6 +27,7 @@ import type { WorkerContext } from '../../context.ts';
 import { ClusterGrpcTransport } from '../../grpc/cluster-transport.ts';
 import { socketAddress } from '../../net/socket-address.ts';
 import { MetricsServiceSink } from './metrics-service.ts';
+import { OpenTelemetrySink } from './open-telemetry.ts';
 import type { StatsSink } from './sink.ts';
 import { StatsdStats, TcpStatsdSink, UdpStatsdSink } from './statsd.ts';
 import { DOG_TAGS, GRAPHITE_TAGS, statsdFormat, type TagFormat } from './statsd-format.ts';
@@ -70,6 +75,8 @@ function buildSink(
     }
     case MetricsServiceConfigSchema.typeName:
       return metricsService(read(MetricsServiceConfigSchema), context, at);
+    case SinkConfigSchema.typeName:
+      return openTelemetry(read(SinkConfigSchema), context, at);
     default:
       errors.add('typed_config', `${typeUrl || name} is not supported`);
       return undefined;
@@ -113,6 +120,19 @@ function metricsService(proto: MetricsServiceConfig, context: StatsSinkContext, 
     summaries: proto.histogramEmitMode !== HistogramEmitMode.HISTOGRAM,
     histograms: proto.histogramEmitMode !== HistogramEmitMode.SUMMARY,
     batchSize: proto.batchSize,
+  });
+}
+
+function openTelemetry(proto: SinkConfig, context: StatsSinkContext, errors: ConfigErrors) {
+  const transport = grpcTransport(proto.protocolSpecifier.value, context, errors.at('grpc_service'));
+  if (transport === undefined) return undefined;
+  return new OpenTelemetrySink({
+    transport,
+    prefix: proto.prefix === '' ? '' : `${proto.prefix}.`,
+    countersAsDeltas: proto.reportCountersAsDeltas,
+    histogramsAsDeltas: proto.reportHistogramsAsDeltas,
+    tagsAsAttributes: proto.emitTagsAsAttributes ?? true,
+    extractedNames: proto.useTagExtractedName ?? true,
   });
 }
 
