@@ -2,7 +2,7 @@ import type { SupportTable } from '../config/supported.ts';
 
 const POLICIES = 'envoy.extensions.load_balancing_policies';
 
-/** Fields of the typed policies of `load_balancing_policy` that are honoured, and of `lb_subset_config`. */
+/** Fields of the typed policies of `load_balancing_policy` that are honoured. */
 export const SUPPORTED: SupportTable = {
   'envoy.config.cluster.v3.LoadBalancingPolicy': ['policies'],
   'envoy.config.cluster.v3.LoadBalancingPolicy.Policy': ['typed_extension_config'],
@@ -53,22 +53,6 @@ export const SUPPORTED: SupportTable = {
     'subset_lb_policy',
   ],
   [`${POLICIES}.subset.v3.Subset.LbSubsetSelector`]: [
-    'keys',
-    'single_host_per_subset',
-    'fallback_policy',
-    'fallback_keys_subset',
-  ],
-  'envoy.config.cluster.v3.Cluster.LbSubsetConfig': [
-    'fallback_policy',
-    'default_subset',
-    'subset_selectors',
-    'locality_weight_aware',
-    'scale_locality_weight',
-    'panic_mode_any',
-    'list_as_any',
-    'metadata_fallback_policy',
-  ],
-  'envoy.config.cluster.v3.Cluster.LbSubsetConfig.LbSubsetSelector': [
     'keys',
     'single_host_per_subset',
     'fallback_policy',
