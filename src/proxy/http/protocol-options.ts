@@ -24,7 +24,6 @@ export const SUPPORTED: SupportTable = {
     'initial_stream_window_size',
     'initial_connection_window_size',
     'allow_connect',
-    'allow_metadata',
     'max_outbound_frames',
     'max_outbound_control_frames',
     'max_consecutive_inbound_frames_with_empty_payload',
