@@ -110,7 +110,7 @@ const ROWS: readonly TwinRow[] = [
   },
 ];
 
-test('fields of clusters change what Envoy and ours answer', { skip: withoutReference }, async (t) => {
+test('options of clusters change what Envoy and ours answer', { skip: withoutReference }, async (t) => {
   const answer = (name: string) => () => encodeMessage('HTTP/1.1 200 OK', [], name);
   await compareRows(t, ROWS, { backends: () => ({ a: answer('a') }) });
 });
