@@ -1,5 +1,5 @@
 // Compares our proxy with Envoy, and with nginx and HAProxy where they are installed, in one run:
-//   npm run bench -- [--scenarios http1,tls,mtls,http2] [--only isthmus,envoy] [--seconds 5] [--rounds 3] [-o json]
+//   npm run bench -- [--scenarios http1,tls,mtls,http2,bulk,bulk-tls,bulk-http2] [--only isthmus,envoy] [--seconds 5] [--rounds 3] [-o json]
 // Each proxy has one worker on one processor; load and backend have another. What is compared is processor time per
 // request, from /proc: unlike requests per second it says the same on a busy machine. Rounds take turns.
 
@@ -50,6 +50,7 @@ const say = (text: string) => process.stderr.write(`${text}\n`);
 async function startBackend(): Promise<number> {
   const port = await freePort();
   const nginx = which('nginx');
+  place.write('mebibyte', 'a'.repeat(1024 * 1024));
   const file =
     nginx &&
     place.write(
@@ -59,7 +60,7 @@ events { worker_connections 1024; }
 http { access_log off; keepalive_requests 1000000000; keepalive_timeout 1h;
   client_body_temp_path ${place.folder}; proxy_temp_path ${place.folder};
   fastcgi_temp_path ${place.folder}; uwsgi_temp_path ${place.folder}; scgi_temp_path ${place.folder};
-  server { listen 127.0.0.1:${port}; location / { return 200 "hello\\n"; } } }
+  server { listen 127.0.0.1:${port}; location / { return 200 "hello\\n"; } location /mebibyte { root ${place.folder}; sendfile on; } } }
 `,
     );
   const child = file

@@ -27,9 +27,9 @@ export async function load(scenario: Scenario, port: number, seconds: number, pl
 }
 
 async function send(scenario: Scenario, port: number, seconds: number, place: Workplace): Promise<number> {
-  const { downstream } = scenario;
+  const { downstream, path: target } = scenario;
   const scheme = downstream === 'http1-tls' ? 'https' : 'http';
-  const url = `${scheme}://127.0.0.1:${port}/`;
+  const url = `${scheme}://127.0.0.1:${port}${target}`;
   switch (generatorOf(scenario)) {
     case 'wrk': {
       const text = await place.run(which('wrk')!, ['-t1', `-c${CONNECTIONS}`, `-d${seconds}`, url], GENERATOR_CPU);
@@ -45,7 +45,7 @@ async function send(scenario: Scenario, port: number, seconds: number, place: Wo
     default: {
       const program = path.join(import.meta.dirname, 'load.ts');
       const connections = downstream === 'http2' ? HTTP2_CONNECTIONS : CONNECTIONS;
-      const args = [program, downstream, String(port), String(connections), String(seconds)];
+      const args = [program, downstream, String(port), String(connections), String(seconds), target];
       const { done, failed } = JSON.parse(await place.run(process.execPath, args, GENERATOR_CPU)) as {
         done: number;
         failed: number;

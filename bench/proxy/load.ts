@@ -1,11 +1,11 @@
 // Load of a number of connections that each ask, wait for the answer, and ask again, for some seconds:
-//   node bench/proxy/load.ts http1|http1-tls|http2 PORT CONNECTIONS SECONDS
+//   node bench/proxy/load.ts http1|http1-tls|http2 PORT CONNECTIONS SECONDS PATH
 // Used where wrk and h2load are not installed. Prints one line of JSON.
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 
-const [protocol, port, connections, seconds] = process.argv.slice(2);
+const [protocol, port, connections, seconds, path] = process.argv.slice(2);
 const deadline = Date.now() + Number(seconds) * 1000;
 let done = 0;
 let failed = 0;
@@ -21,7 +21,7 @@ async function overHttp1(client: typeof http | typeof https): Promise<void> {
   const agent = new client.Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false } as http.AgentOptions);
   while (Date.now() < deadline) {
     await new Promise<void>((resolve) => {
-      const request = client.get({ host: '127.0.0.1', port, agent }, (response) => {
+      const request = client.get({ host: '127.0.0.1', port, path, agent }, (response) => {
         onAnswer(response.statusCode);
         response.resume();
         response.once('end', resolve);
@@ -40,7 +40,7 @@ async function overHttp2(): Promise<void> {
   const one = async () => {
     while (Date.now() < deadline) {
       await new Promise<void>((resolve) => {
-        const stream = session.request({ ':path': '/' });
+        const stream = session.request({ ':path': path });
         stream.once('response', (headers) => onAnswer(headers[':status']));
         stream.once('error', () => failed++);
         stream.once('close', resolve);

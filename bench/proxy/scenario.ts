@@ -6,13 +6,36 @@ export interface Scenario {
   readonly downstream: 'http1' | 'http1-tls' | 'http2';
   /** Two proxies of the same make, with mutual TLS between them. */
   readonly pair: boolean;
+  /** What is asked for: a few bytes, or a mebibyte. */
+  readonly path: '/' | '/mebibyte';
 }
 
 export const SCENARIOS: readonly Scenario[] = [
-  { name: 'http1', about: 'HTTP/1.1, one proxy', downstream: 'http1', pair: false },
-  { name: 'tls', about: 'HTTP/1.1 over TLS 1.3, one proxy', downstream: 'http1-tls', pair: false },
-  { name: 'mtls', about: 'HTTP/1.1 through two proxies, mutual TLS between them', downstream: 'http1', pair: true },
-  { name: 'http2', about: 'HTTP/2 from the client, HTTP/1.1 behind', downstream: 'http2', pair: false },
+  { name: 'http1', about: 'HTTP/1.1, one proxy', downstream: 'http1', pair: false, path: '/' },
+  { name: 'tls', about: 'HTTP/1.1 over TLS 1.3, one proxy', downstream: 'http1-tls', pair: false, path: '/' },
+  {
+    name: 'mtls',
+    about: 'HTTP/1.1 through two proxies, mutual TLS between them',
+    downstream: 'http1',
+    pair: true,
+    path: '/',
+  },
+  { name: 'http2', about: 'HTTP/2 from the client, HTTP/1.1 behind', downstream: 'http2', pair: false, path: '/' },
+  { name: 'bulk', about: 'HTTP/1.1, answers of 1 MiB', downstream: 'http1', pair: false, path: '/mebibyte' },
+  {
+    name: 'bulk-tls',
+    about: 'HTTP/1.1 over TLS 1.3, answers of 1 MiB',
+    downstream: 'http1-tls',
+    pair: false,
+    path: '/mebibyte',
+  },
+  {
+    name: 'bulk-http2',
+    about: 'HTTP/2 from the client, answers of 1 MiB',
+    downstream: 'http2',
+    pair: false,
+    path: '/mebibyte',
+  },
 ];
 
 /** One proxy in a chain: where it listens, where it sends to, and what is encrypted. */
