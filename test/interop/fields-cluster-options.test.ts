@@ -1,9 +1,10 @@
 import { test } from 'node:test';
 import type { JsonObject } from '@bufbuild/protobuf';
-import { any, socketAddress } from '../support/envoy-config.ts';
-import { assignment } from '../support/host-groups.ts';
+import { any, named, socketAddress } from '../support/envoy-config.ts';
+import { assignment, group } from '../support/host-groups.ts';
 import { encodeMessage } from '../support/raw-http.ts';
 import { withoutReference } from '../support/reference.ts';
+import type { TwinEnv } from '../support/twin-proxies.ts';
 import { compareRows, type TwinRow } from '../support/twin-rows.ts';
 
 const protocols = (options: JsonObject): JsonObject => ({
@@ -16,6 +17,29 @@ const protocols = (options: JsonObject): JsonObject => ({
 });
 const PROPER_CASE = { header_key_format: { proper_case_words: {} } };
 const LOCAL = '%UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%';
+const PLAIN = { filter_metadata: { 'envoy.transport_socket_match': { speaks: 'plain' } } };
+const TLS: JsonObject = {
+  transport_socket: named('tls', 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
+    common_tls_context: {},
+  }),
+};
+const MATCHES: JsonObject = {
+  transport_socket_matches: [
+    {
+      name: 'plain',
+      match: { speaks: 'plain' },
+      transport_socket: named('raw_buffer', 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer'),
+    },
+  ],
+};
+const toA = (env: TwinEnv, endpoint: JsonObject = {}, locality: JsonObject = {}): JsonObject =>
+  assignment([group(env, [['a', endpoint]], locality)]);
+const ORIGINAL_DST: JsonObject = {
+  type: 'ORIGINAL_DST',
+  lb_policy: 'CLUSTER_PROVIDED',
+  load_assignment: undefined as never,
+};
+
 const ROWS: readonly TwinRow[] = [
   {
     name: 'alt_stat_name',
@@ -107,6 +131,49 @@ const ROWS: readonly TwinRow[] = [
       ]),
     send: [{}],
     only: ['status', 'body', 'log'],
+  },
+  {
+    name: 'transport_socket_matches by a host',
+    base: { cluster: (env) => ({ ...TLS, ...toA(env, { metadata: PLAIN }) }) },
+    cluster: MATCHES,
+    send: [{}],
+    only: ['status', 'body'],
+    stats: ['cluster.own.transport_socket_match.plain.total_match_count'],
+  },
+  {
+    name: 'transport_socket_matches by a locality',
+    base: { cluster: (env) => ({ ...TLS, ...toA(env, {}, { metadata: PLAIN }) }) },
+    cluster: MATCHES,
+    send: [{}],
+    only: ['status', 'body'],
+  },
+  {
+    name: 'original_dst_lb_config: use_http_header',
+    base: { cluster: ORIGINAL_DST },
+    cluster: (env) => ({
+      original_dst_lb_config: { use_http_header: true, upstream_port_override: env.backend('a') },
+    }),
+    send: [{ headers: [['x-envoy-original-dst-host', '127.0.0.1:1']] }, {}],
+    log: '%UPSTREAM_HOST%',
+  },
+  {
+    name: 'original_dst_lb_config: http_header_name',
+    base: { cluster: ORIGINAL_DST },
+    cluster: (env) => ({
+      original_dst_lb_config: {
+        use_http_header: true,
+        http_header_name: 'X-To',
+        upstream_port_override: env.backend('a'),
+      },
+    }),
+    send: [{ headers: [['x-to', '127.0.0.1:1']] }, { headers: [['x-envoy-original-dst-host', '127.0.0.9:1']] }],
+    log: '%UPSTREAM_HOST%',
+  },
+  {
+    name: 'circuit_breakers: priority',
+    base: { action: { priority: 'HIGH' }, cluster: { circuit_breakers: { thresholds: [{ max_requests: 0 }] } } },
+    cluster: { circuit_breakers: { thresholds: [{ priority: 'HIGH', max_requests: 0 }] } },
+    send: [{}],
   },
 ];
 

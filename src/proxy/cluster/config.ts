@@ -143,7 +143,9 @@ export function clusterConfig(
     outlierDetection: outlier && outlierConfig(outlier, errors.at('outlier_detection')),
     cleanupIntervalMs: durationMs(proto.cleanupInterval, 5000),
     originalDst: {
-      header: originalDst?.useHttpHeader ? originalDst.httpHeaderName || 'x-envoy-original-dst-host' : undefined,
+      header: originalDst?.useHttpHeader
+        ? originalDst.httpHeaderName.toLowerCase() || 'x-envoy-original-dst-host'
+        : undefined,
       portOverride: originalDst?.upstreamPortOverride ?? 0,
     },
     ignoreHealthOnRemoval: proto.ignoreHealthOnHostRemoval,
