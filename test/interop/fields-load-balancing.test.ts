@@ -122,6 +122,10 @@ const ROWS: readonly TwinRow[] = [
     common_lb_config: { locality_weighted_lb_config: {} },
   }),
   localities(
+    'Random: locality_lb_config',
+    policy('random.v3.Random', { locality_lb_config: { locality_weighted_lb_config: {} } }),
+  ),
+  localities(
     'RoundRobin: locality_lb_config',
     policy('round_robin.v3.RoundRobin', {
       locality_lb_config: { locality_weighted_lb_config: {} },

@@ -87,6 +87,33 @@ const typedSubset = (name: string, fields: JsonObject, lbPolicy = typed('round_r
   stats: ['cluster.own.lb_subsets_(fallback|removed|selected|single)'],
 });
 
+/** Of the subset one locality has all of its hosts, the other half of them. */
+const localities = (env: TwinEnv): JsonObject =>
+  assignment([
+    group(env, [['a', lb({ version: 'v1' })]], { locality: { zone: 'x' }, load_balancing_weight: 1 }),
+    group(env, [['b', lb({ version: 'v1' })], 'c'], { locality: { zone: 'y' }, load_balancing_weight: 6 }),
+  ]);
+const rowByLocality = (name: string, base: JsonObject, cluster: JsonObject): TwinRow => ({
+  name,
+  base: { routes: BY_METADATA.routes!, cluster: (env) => ({ ...localities(env), ...base }) },
+  cluster,
+  send: Array.from({ length: 28 }, () => ({ path: '/0' })),
+  anyOrder: true,
+});
+const byLocality = (name: string, base: JsonObject, fields: JsonObject): TwinRow => {
+  const common_lb_config = { locality_weighted_lb_config: {} };
+  const of = (more: JsonObject) => ({ lb_subset_config: { subset_selectors: selectors(['version']), ...more } });
+  return rowByLocality(name, { common_lb_config, ...of(base) }, of(fields));
+};
+const byTypedLocality = (name: string, base: JsonObject, fields: JsonObject): TwinRow => {
+  const subset_lb_policy = typed('round_robin.v3.RoundRobin', {
+    locality_lb_config: { locality_weighted_lb_config: {} },
+  });
+  const of = (more: JsonObject) =>
+    policy('subset.v3.Subset', { subset_selectors: selectors(['version']), subset_lb_policy, ...more });
+  return rowByLocality(name, of(base), of(fields));
+};
+
 const ROWS: readonly TwinRow[] = [
   subset('NO_FALLBACK', {}),
   subset('ANY_ENDPOINT', { fallback_policy: 'ANY_ENDPOINT' }),
@@ -140,6 +167,18 @@ const ROWS: readonly TwinRow[] = [
     subset_selectors: selectors(['version'], ['stage']),
     allow_redundant_keys: true,
   }),
+  byLocality('lb_subset_config: locality_weight_aware', {}, { locality_weight_aware: true }),
+  byLocality(
+    'lb_subset_config: scale_locality_weight',
+    { locality_weight_aware: true },
+    { locality_weight_aware: true, scale_locality_weight: true },
+  ),
+  byTypedLocality('Subset: locality_weight_aware', {}, { locality_weight_aware: true }),
+  byTypedLocality(
+    'Subset: scale_locality_weight',
+    { locality_weight_aware: true },
+    { locality_weight_aware: true, scale_locality_weight: true },
+  ),
 ];
 
 test('fields of subsets change who gets a request as with Envoy', { skip: withoutReference }, async (t) => {
