@@ -68,7 +68,6 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
       'choice_count',
       'slow_start_config',
     ],
-    'envoy.config.cluster.v3.Cluster.LbSubsetConfig': ['locality_weight_aware', 'scale_locality_weight'],
     'envoy.config.cluster.v3.Cluster.RefreshRate': ['base_interval', 'max_interval'],
     'envoy.config.cluster.v3.Cluster.RoundRobinLbConfig': ['slow_start_config'],
     'envoy.config.cluster.v3.Cluster.SlowStartConfig': ['aggression', 'min_weight_percent', 'slow_start_window'],
@@ -366,10 +365,8 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
       'selected_host_key',
     ],
     'envoy.extensions.load_balancing_policies.override_host.v3.OverrideHost.OverrideHostSource': ['header', 'metadata'],
-    'envoy.extensions.load_balancing_policies.random.v3.Random': ['locality_lb_config'],
     'envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash': ['hash_balance_factor'],
     'envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin': ['slow_start_config'],
-    'envoy.extensions.load_balancing_policies.subset.v3.Subset': ['locality_weight_aware', 'scale_locality_weight'],
     'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig': [
       'filter_unroutable_families',
       'use_resolvers_as_fallback',
