@@ -128,6 +128,8 @@ async function openInProcess(
   const log = logging.scope('xds');
   if ((proxyConfig.concurrency ?? 0) > 1)
     log.info(`concurrency ${proxyConfig.concurrency}: our own proxy works with one thread`);
+  if (options.podAnnotations['sidecar.istio.io/statsEvictionInterval'])
+    log.warn('sidecar.istio.io/statsEvictionInterval has no effect: our own proxy keeps statistics as long as it runs');
   setLogLevels(options);
   const { stateDir } = environment;
   const store =

@@ -1,9 +1,11 @@
+import { fromBinary } from '@bufbuild/protobuf';
 import type { Http1ProtocolOptions, Http2ProtocolOptions } from '../../api/gen/envoy/config/core/v3/protocol_pb.ts';
+import { PreserveCaseFormatterConfigSchema } from '../../api/gen/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case_pb.ts';
 import { typeNameOf } from '../../api/registry.ts';
 import { DEFAULT_OPTIONS as HTTP1_DEFAULTS, type Http1Options } from '../../wire/http1/head.ts';
 import { DEFAULT_OPTIONS as HTTP2_DEFAULTS, type Http2Options } from '../../wire/http2/options.ts';
 import type { ConfigErrors } from '../config/errors.ts';
-import type { SupportTable } from '../config/supported.ts';
+import { checkSupported, type SupportTable } from '../config/supported.ts';
 import { keepBytes } from '../net/loans.ts';
 
 export const SUPPORTED: SupportTable = {
@@ -47,7 +49,8 @@ export interface HeadLimits {
 
 export const DEFAULT_HEAD_LIMITS: HeadLimits = { maxHeadBytes: 60 * 1024, maxHeaderCount: 100 };
 
-const PRESERVE_CASE = 'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig';
+/** What is honoured of the formatter that keeps the spelling of names. */
+export const FORMATTER_SUPPORTED: SupportTable = { [PreserveCaseFormatterConfigSchema.typeName]: [] };
 
 /** HTTP/1 options of a listener or a cluster; `undefined` has Envoy's defaults. */
 export function http1Options(
@@ -58,8 +61,13 @@ export function http1Options(
   const format = proto?.headerKeyFormat?.headerFormat;
   let preserveCase = false;
   if (format?.case === 'statefulFormatter') {
-    if (typeNameOf(format.value.typedConfig?.typeUrl ?? '') === PRESERVE_CASE) preserveCase = true;
-    else errors.add('header_key_format.stateful_formatter', `${format.value.name} is not supported`);
+    const { name, typedConfig } = format.value;
+    const at = errors.at('header_key_format').at('stateful_formatter');
+    if (typedConfig !== undefined && typeNameOf(typedConfig.typeUrl) === PreserveCaseFormatterConfigSchema.typeName) {
+      const config = fromBinary(PreserveCaseFormatterConfigSchema, typedConfig.value);
+      checkSupported(PreserveCaseFormatterConfigSchema, config, FORMATTER_SUPPORTED, at.at('typed_config'));
+      preserveCase = true;
+    } else at.add('', `${name} is not supported`);
   }
   return {
     ...HTTP1_DEFAULTS,
