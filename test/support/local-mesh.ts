@@ -118,20 +118,20 @@ export class TestedMesh {
     source: string | Readonly<Record<string, string>>,
     options: MeshOptions = {},
   ): Promise<TestedMesh> {
-    const folder = scratch(t, 'isthmus-mesh-');
+    let mesh: TestedMesh | undefined;
+    // One thing after the other, in whatever order ends are called: a folder that is still written to cannot be removed.
+    const ends: (() => void | Promise<void>)[] = [() => mesh?.kill()];
+    const folder = scratch({ after: (end) => void ends.push(end) }, 'isthmus-mesh-');
+    t.after(async () => {
+      for (const end of ends) await end();
+    });
     const dir = path.join(folder, typeof source === 'string' ? path.basename(source) : 'mesh');
     if (typeof source === 'string') fs.cpSync(source, dir, { recursive: true });
     else fs.mkdirSync(dir);
     for (const [name, text] of Object.entries(source)) fs.writeFileSync(path.join(dir, name), text);
     // Programs of an example find packages as they do in the repository.
     fs.symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
-    const mesh = new TestedMesh(
-      dir,
-      options.home ?? path.join(folder, 'home'),
-      options.address ?? ownAddress(),
-      options,
-    );
-    t.after(() => mesh.kill());
+    mesh = new TestedMesh(dir, options.home ?? path.join(folder, 'home'), options.address ?? ownAddress(), options);
     if (!options.dontWait) await mesh.whenReady();
     return mesh;
   }

@@ -19,7 +19,7 @@ export function referenceProgram(name: string): string {
 /** A folder that goes with the test. */
 export function scratch(t: { after(fn: () => void): void }, prefix = 'isthmus-test-'): string {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), prefix));
-  t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  t.after(() => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
   return folder;
 }
 
