@@ -95,9 +95,11 @@ describe('pairs of workloads', () => {
           line({ ...SENT, ...from('web'), ...to('books', 'unknown', 'www.example.com') }, 2) +
           line({ ...SENT, ...from('web'), ...nobody('db.shop.svc.cluster.local'), response_flags: 'UH' }, 3) +
           line({ ...SENT, ...from('web'), ...nobody('unknown') }, 4) +
+          line({ ...SENT, ...from('cli'), ...to('tunnel', 'unknown'), response_flags: 'DC', response_code: '200' }, 6) +
+          line({ ...SENT, ...from('cli'), ...to('away', 'unknown'), response_flags: 'DC', response_code: '0' }, 7) +
           line({ ...SENT, ...from('web'), ...nobody('BlackHoleCluster') }, 5),
       ),
-      ['web customs.shop.svc.cluster.local http unknown 1', 'web books http unknown 2'],
+      ['web customs.shop.svc.cluster.local http unknown 1', 'cli tunnel http unknown 6', 'web books http unknown 2'],
     );
   });
 

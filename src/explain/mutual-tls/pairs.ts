@@ -120,8 +120,7 @@ function securityOf(sample: Sample, counting: ReadonlySet<string>): Security | u
   }
   if (!isBy('source', sample) || counting.has(destinationKey(sample))) return undefined;
   // Requests that the source's proxy has answered itself have never left it.
-  if (labels.get('response_flags') !== NO_FLAGS || labels.get('destination_service_name') === BLACK_HOLE)
-    return undefined;
+  if (!hasLeft(labels) || labels.get('destination_service_name') === BLACK_HOLE) return undefined;
   if (known(labels.get('destination_service')) === '') return undefined;
   const principals = [labels.get('source_principal'), labels.get('destination_principal')];
   return principals.every((principal) => known(principal) !== '') ? 'mutual_tls' : 'unknown';
@@ -130,6 +129,13 @@ function securityOf(sample: Sample, counting: ReadonlySet<string>): Security | u
 /** What Istio calls the destination of what goes nowhere. */
 const BLACK_HOLE = 'BlackHoleCluster';
 const NO_FLAGS = '-';
+/** The client ended the connection, which is how a tunnel ends. */
+const CLIENT_ENDED = 'DC';
+
+function hasLeft(labels: Sample['labels']): boolean {
+  const flags = labels.get('response_flags');
+  return flags === NO_FLAGS || (flags === CLIENT_ENDED && labels.get('response_code') !== '0');
+}
 
 function protocolOf({ name, labels }: Sample): Pair['protocol'] {
   if (name !== 'istio_requests_total') return 'tcp';

@@ -36,6 +36,7 @@ function setUp() {
     start: told('start'),
     end: told('end'),
     close: told('close'),
+    closeAfterFlush: told('close after flush'),
     reset: told('reset'),
     write: (chunk: Uint8Array) => void log.push(`host: write ${Buffer.from(chunk).toString()}`),
     pauseReading: (pause: boolean) => void log.push(`host: pause ${pause}`),
@@ -73,7 +74,16 @@ test('bytes pass both ways, and each side may end its own', () => {
     'host: end',
     'data more false',
     'data  true',
+    'host: close after flush',
   ]);
+});
+
+test('a host that ends its side is not left waiting for a client that has not', () => {
+  const { log, open, upstream, stream } = setUp();
+  open();
+  upstream.onEnd();
+  stream().sendData(Buffer.from('late'), true);
+  assert.deepEqual(log.slice(3), ['data  true', 'host: close after flush']);
 });
 
 test('what breaks is told as it broke, once', () => {

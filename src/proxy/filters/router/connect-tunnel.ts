@@ -13,6 +13,8 @@ import type { RouteAction } from '../../router/route.ts';
 import { type OpenUpstream, openHttp } from './upstream-request.ts';
 
 const NOTHING = new Uint8Array(0);
+/** How long a host that has ended may take to see that we have, too. */
+const LINGER_MS = 1000;
 
 /** How an attempt gets to its host: by a stream of HTTP, or by the tunnel of a CONNECT that ends here. */
 export function opener(headers: Headers, action: Pick<RouteAction, 'upgrades'>): OpenUpstream {
@@ -23,8 +25,8 @@ export function opener(headers: Headers, action: Pick<RouteAction, 'upgrades'>):
 
 /**
  * Ends a CONNECT here (`connect_config`): the body of the request goes to the host as plain bytes, and what the host
- * sends is the body of a response with status 200 (RFC 9110 section 9.3.6, RFC 9113 section 8.5). Half-closes pass
- * through both ways.
+ * sends is the body of a response with status 200 (RFC 9110 section 9.3.6, RFC 9113 section 8.5). A client that ends its
+ * side goes on to be answered; a host that ends its own ends the tunnel.
  */
 export function openTunnel(
   cluster: Cluster,
@@ -106,6 +108,10 @@ class Tunnel implements UpstreamConnectionHandler, OutgoingStream {
     if (this.#over || this.#answered) return;
     this.#answered = true;
     this.#handler.onData(NOTHING, true);
+    if (this.#over) return;
+    // The response is whole, so nothing more of the request comes here: the host must not wait for it.
+    this.#over = true;
+    this.#connection!.closeAfterFlush(LINGER_MS);
   }
 
   onBackpressure(high: boolean): void {
