@@ -99,7 +99,7 @@ describe('pairs of workloads', () => {
           line({ ...SENT, ...from('cli'), ...to('away', 'unknown'), response_flags: 'DC', response_code: '0' }, 7) +
           line({ ...SENT, ...from('web'), ...nobody('BlackHoleCluster') }, 5),
       ),
-      ['web customs.shop.svc.cluster.local http unknown 1', 'cli tunnel http unknown 6', 'web books http unknown 2'],
+      ['cli tunnel http unknown 6', 'web customs.shop.svc.cluster.local http unknown 1', 'web books http unknown 2'],
     );
   });
 
