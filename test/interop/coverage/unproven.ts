@@ -158,10 +158,8 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
     'envoy.config.listener.v3.Listener.ConnectionBalanceConfig': ['exact_balance'],
     'envoy.config.listener.v3.Listener.ConnectionBalanceConfig.ExactBalance': [],
     'envoy.config.listener.v3.Listener.DeprecatedV1': ['bind_to_port'],
-    'envoy.config.listener.v3.ListenerFilter': ['filter_disabled', 'config_discovery'],
     'envoy.config.listener.v3.ListenerFilterChainMatchPredicate': [
       'and_match',
-      'any_match',
       'destination_port_range',
       'not_match',
       'or_match',
@@ -435,7 +433,6 @@ const UNPROVEN: Readonly<Record<string, Readonly<Record<string, readonly string[
       'tcp_reporting_duration',
     ],
     'envoy.extensions.stat_sinks.graphite_statsd.v3.GraphiteStatsdSink': ['max_bytes_per_datagram', 'prefix'],
-    'envoy.config.listener.v3.Filter': ['config_discovery'],
     'envoy.extensions.filters.listener.original_src.v3.OriginalSrc': ['bind_port'],
   },
   'chooses between parts of Envoy that ours has only one of': {
