@@ -67,3 +67,11 @@ test('what was lent and is never written is not waited for', () => {
   leave();
   assert.ok(!taken(50).has(bytes.buffer));
 });
+
+test('an empty piece gives nothing back: a buffer is not taken by two at once', () => {
+  const { bytes, loan, leave } = readOnce();
+  const kept = keepBytes(bytes, 0, LARGE);
+  leave();
+  giveBack(loan, kept.length);
+  assert.ok(loanOf(kept.subarray(0, 0)) === undefined);
+});

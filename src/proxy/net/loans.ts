@@ -77,7 +77,7 @@ export function keepForGood(chunk: Uint8Array): void {
 
 /** What is to be told when the chunk, or a part of one, has been written; undefined where nothing was lent. */
 export function loanOf(chunk: Uint8Array): Loan | undefined {
-  return chunk.buffer.byteLength === BUFFER_SIZE ? loans.get(chunk.buffer) : undefined;
+  return chunk.length > 0 && chunk.buffer.byteLength === BUFFER_SIZE ? loans.get(chunk.buffer) : undefined;
 }
 
 let lends = true;
